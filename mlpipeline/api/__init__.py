@@ -1,0 +1,1 @@
+"""What a model script sees: models, versions, metrics, progress. Imports nothing heavy."""

@@ -1,0 +1,34 @@
+"""The fixed words between the pipeline and a model script."""
+
+from enum import StrEnum
+
+
+class ExecutionModeKeys(StrEnum):
+    """How the pipeline runs a version: for real (``TRAIN``) or as a rehearsal (``TEST``)."""
+
+    TRAIN = "Train"
+    TEST = "Test"
+
+
+class ModeKeys(StrEnum):
+    """What a data loader's input is wanted for."""
+
+    TRAIN = "Train"
+    PREDICT = "Predict"
+    EVALUATE = "Evaluate"
+
+
+class version_parameters:  # noqa: N801 - the historic spelling is the public name
+    """Names of the parameters that the pipeline itself reads from a version."""
+
+    NAME = "name"
+    DATALOADER = "dataloader"
+    BATCH_SIZE = "batch_size"
+    EPOCH_COUNT = EPOC_COUNT = "epoc_count"
+    LEARNING_RATE = "learning_rate"
+    MODEL_DIR_SUFFIX = "model_dir_suffix"
+    ORDER = "order"
+    HOOKS = "hooks"
+    CLASSES_COUNT = "classes_count"
+    CLASSES_OFFSET = "classes_offset"
+    USE_ALL_CLASSES = "use_all_classes"

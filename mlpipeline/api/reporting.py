@@ -1,0 +1,57 @@
+"""How a model script reports to whoever runs it: messages, progress and metrics.
+
+A script that is run by hand reports to a plain :class:`Reporter`, which prints messages. The worker
+installs its own, which writes into the run's folder.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
+
+
+class Reporter:
+    """Receives a script's reports; this one prints messages and ignores the rest."""
+
+    def message(self, text: str, level: str, log_to_file: bool) -> None:
+        """Say ``text`` on the console and, with ``log_to_file``, in the log too."""
+        print(text, flush=True)
+
+    def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
+        """Note that ``step`` of ``total`` steps are done, with the ``metrics`` at this point."""
+
+
+_reporter = Reporter()
+
+
+def reporter() -> Reporter:
+    """The reporter in use."""
+    return _reporter
+
+
+def install_reporter(reporter: Reporter) -> None:
+    """Send all further reports to ``reporter``."""
+    global _reporter
+    _reporter = reporter
+
+
+def log(
+    message: object,
+    level: int | str = 20,
+    log_to_file: bool = True,
+    modifier_1: str | None = None,
+    modifier_2: str | None = None,
+    **_: object,
+) -> None:
+    """Say ``message`` on the console and, with ``log_to_file``, in ``log-<hostname>``.
+
+    ``level`` is a number or name of the standard library's ``logging``. The modifiers are
+    ``console_colors`` for the console.
+    """
+    name = level.upper() if isinstance(level, str) else LEVELS.get(level, f"LEVEL {level}")
+    colours = f"{modifier_1 or ''}{modifier_2 or ''}"
+    text = f"{colours}{message}\033[0m" if colours else str(message)
+    _reporter.message(text, name, log_to_file)

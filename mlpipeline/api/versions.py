@@ -1,0 +1,181 @@
+"""Versions: the named sets of parameters that a model is run with."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from mlpipeline.api.keys import version_parameters
+
+TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+# The modern spelling of a parameter -> the word that historic scripts read.
+ALIASES = {"epoch_count": version_parameters.EPOC_COUNT}
+
+
+class Version(dict):  # type: ignore[type-arg]  # dict[str, Any] would need typing at run time
+    """One named set of parameters: a dict keyed by the values of ``version_parameters``."""
+
+    @property
+    def name(self) -> str:
+        """The version's name."""
+        return str(self[version_parameters.NAME])
+
+    def __missing__(self, key: str) -> Any:
+        if key in ALIASES and ALIASES[key] in self:
+            return self[ALIASES[key]]
+        raise KeyError(f"{key!r} (this version has: {', '.join(map(str, self))})")
+
+
+class Versions:
+    """The versions of a model, in the order they were added.
+
+    Every argument is a default that a version can override; any further keyword is a default for
+    the parameter of that name.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | None = None,
+        dataloader: Any = None,
+        batch_size: int | None = None,
+        epoc_count: int | None = None,
+        model_dir_suffix: str | None = None,
+        order: int | None = None,
+        **defaults: Any,
+    ):
+        self.defaults = {
+            version_parameters.LEARNING_RATE: learning_rate,
+            version_parameters.DATALOADER: dataloader,
+            version_parameters.BATCH_SIZE: batch_size,
+            version_parameters.EPOC_COUNT: epoc_count,
+            version_parameters.MODEL_DIR_SUFFIX: model_dir_suffix,
+            version_parameters.ORDER: order,
+            **_modern(defaults),
+        }
+        self.versions: dict[str, Version] = {}
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(self.versions.values())
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+    def add(self, name: str, **parameters: Any) -> Version:
+        """Add the version ``name``; a parameter that is None or not given takes its default.
+
+        Raises ValueError when the name is empty, not a string, or already there.
+        """
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise ValueError(
+                f"a version's name must be a printable, non-empty string, got {name!r}"
+            )
+        if name in self.versions:
+            raise ValueError(f"there are two versions named {name!r}; names tell runs apart")
+        given = {key: value for key, value in _modern(parameters).items() if value is not None}
+        version = Version({version_parameters.NAME: name, **self.defaults, **given})
+        if version[version_parameters.ORDER] is None:
+            version[version_parameters.ORDER] = len(self.versions)
+        self.versions[name] = version
+        return version
+
+    def addV(  # noqa: N802 - historic name
+        self,
+        name: str,
+        dataloader: Any = None,
+        batch_size: int | None = None,
+        epoc_count: int | None = None,
+        learning_rate: float | None = None,
+        model_dir_suffix: str | None = None,
+        order: int | None = None,
+        custom_paramters: Mapping[str, Any] | None = None,
+        custom_parameters: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> Version:
+        """Historic form of :meth:`add`, with the standard parameters by position."""
+        return self.add(
+            name,
+            **{
+                version_parameters.DATALOADER: dataloader,
+                version_parameters.BATCH_SIZE: batch_size,
+                version_parameters.EPOC_COUNT: epoc_count,
+                version_parameters.LEARNING_RATE: learning_rate,
+                version_parameters.MODEL_DIR_SUFFIX: model_dir_suffix,
+                version_parameters.ORDER: order,
+                **_modern(parameters),
+                **_modern(custom_paramters or {}),
+                **_modern(custom_parameters or {}),
+            },
+        )
+
+    def add_grid(
+        self,
+        names: Sequence[str] | None = None,
+        combining_parameters: Sequence[str] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        **more_parameters: Any,
+    ) -> list[Version]:
+        """Add one version for each combination of the values of ``combining_parameters``.
+
+        The values are looked up in ``parameters`` (or further keywords); what is not combined is
+        shared by all. Without ``combining_parameters`` every list is combined. Without ``names``
+        a version is called after what differs: ``lr=0.1,depth=2``.
+
+        Raises ValueError for too few or too many names, a combined parameter without values, or
+        two combinations of one name.
+        """
+        values = {**_modern(parameters or {}), **_modern(more_parameters)}
+        if combining_parameters is None:
+            combined = [key for key, value in values.items() if isinstance(value, list)]
+        else:
+            combined = [ALIASES.get(key, key) for key in combining_parameters]
+        missing = [key for key in combined if key not in values]
+        if missing:
+            raise ValueError(f"no values are given for {', '.join(missing)}")
+        axes = [_as_axis(key, values[key]) for key in combined]
+        combinations = [dict(zip(combined, choice, strict=True)) for choice in product(*axes)]
+        if names is None:
+            names = [_grid_name(choice) for choice in combinations]
+        elif len(names) != len(combinations):
+            raise ValueError(
+                f"{len(names)} names are given for {len(combinations)} combinations; "
+                f"give {len(combinations)} names, or none"
+            )
+        shared = {key: value for key, value in values.items() if key not in combined}
+        return [
+            self.add(name, **shared, **choice)
+            for name, choice in zip(names, combinations, strict=True)
+        ]
+
+    rangeOnParameters = add_grid  # noqa: N815 - historic name
+
+    def get(self, name: str) -> Version:
+        """The version ``name``; raises ValueError, listing the known ones, when there is none."""
+        try:
+            return self.versions[name]
+        except KeyError:
+            known = ", ".join(self.versions) or "none"
+            raise ValueError(f"there is no version {name!r}; known versions: {known}") from None
+
+    getVersion = get  # noqa: N815 - historic name
+
+
+def _modern(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """``parameters`` with aliases replaced by the words that versions are keyed by."""
+    return {ALIASES.get(key, key): value for key, value in parameters.items()}
+
+
+def _as_axis(key: str, value: Any) -> list[Any]:
+    axis = list(value) if isinstance(value, (list, tuple, range)) else [value]
+    if not axis:
+        raise ValueError(f"the list of values for {key} is empty")
+    return axis
+
+
+def _grid_name(choice: Mapping[str, Any]) -> str:
+    if not choice:
+        raise ValueError("nothing to combine: give at least one list of values, or use add()")
+    shown = {key: getattr(value, "__name__", value) for key, value in choice.items()}
+    return ",".join(f"{key}={value}" for key, value in shown.items())

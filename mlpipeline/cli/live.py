@@ -1,0 +1,170 @@
+"""A session on a terminal: a line for each finished run, and a bar for each one that runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID
+from rich.table import Column, Table
+from rich.text import Text
+
+from mlpipeline.cli.screen import Screen, closing_line, results, succeeded, took
+from mlpipeline.core import launch
+from mlpipeline.core.listening import Ended, Launched, Level
+from mlpipeline.core.runs import Outcome, Run, RunId
+from mlpipeline.core.wording import duration, shown
+from mlpipeline.scheduler import Result
+
+MARKS = {
+    Outcome.SUCCEEDED: ("✓", "green"),
+    Outcome.FAILED: ("✗", "red"),
+    Outcome.KILLED: ("✗", "red"),
+    Outcome.INTERRUPTED: ("■", "yellow"),
+    Outcome.LOST: ("?", "yellow"),
+}
+LEVELS = {Level.INFO: "", Level.WARNING: "yellow", Level.ERROR: "red"}
+
+
+class LiveScreen(Screen):
+    """Draws with rich; refreshed by the scheduler's ticks, so that it needs no thread."""
+
+    def __init__(self, *, test: bool, show_output: bool):
+        super().__init__(test=test, show_output=show_output)
+        self._console = Console(highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(table_column=Column(width=1)),
+            _Name(table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+            _Steps(table_column=Column(no_wrap=True)),
+            _Metrics(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            console=self._console,
+            expand=True,
+            transient=True,
+            auto_refresh=False,
+        )
+        self._tasks: dict[RunId, TaskID] = {}
+
+    def __enter__(self) -> LiveScreen:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def message(self, at: datetime, level: Level, text: str) -> None:
+        """A coloured line."""
+        self._console.print(Text(text, style=LEVELS[level]))
+
+    def started(self, launched: Launched) -> None:
+        """A bar appears."""
+        self._add(launched.run)
+
+    def adopted(self, run: Run) -> None:
+        """A bar appears, and a line says why."""
+        self._console.print(Text(f"{self.name(run)} is still running: going on with it"))
+        self._add(run)
+
+    def printed(self, run: Run, lines: list[str]) -> None:
+        """What the run printed goes above the bar; of a line drawn over itself, the last state."""
+        if self.show_output:
+            for line in lines:
+                self._console.print(Text.from_ansi(line.rpartition("\r")[2]), soft_wrap=True)
+
+    def progressed(self, run: Run, progress: launch.Progress) -> None:
+        """The bar moves."""
+        if run.id in self._tasks:
+            self._progress.update(
+                self._tasks[run.id],
+                completed=progress.step,
+                total=progress.total,
+                part=progress.part,
+                rate=progress.rate,
+                metrics=shown(progress.metrics),
+            )
+
+    def ended(self, ended: Ended) -> None:
+        """The bar becomes a line."""
+        run = ended.run
+        task = self._tasks.pop(run.id, None)
+        if task is not None:
+            self._progress.remove_task(task)
+        assert run.verdict is not None
+        mark, colour = MARKS[run.verdict.outcome]
+        detail = run.verdict.reason or results(run)
+        self._console.print(
+            Text.assemble(
+                (f"{mark} ", colour),
+                (self.name(run), "bold"),
+                (f"  {took(run)}", "dim"),
+                ("" if succeeded(run) else f"  {run.verdict.outcome.value}", colour),
+                f"  {detail}" if detail else "",
+            ),
+            soft_wrap=False,
+        )
+
+    def tick(self) -> None:
+        """Draw anew."""
+        self._progress.refresh()
+
+    def summary(self, result: Result, output: Path | None) -> None:
+        """Test mode ends with a table; execution mode with the failures and counts."""
+        shown_runs = [run for run in result.runs if self.test or not succeeded(run)]
+        if shown_runs:
+            self._console.print(self._table(shown_runs))
+        colour = "red" if result.failed else "green"
+        self._console.print(Text(closing_line(result, output), style=colour))
+
+    def _table(self, runs: list[Run]) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
+        table.add_column("run", overflow="fold")
+        table.add_column("outcome")
+        table.add_column("took", justify="right")
+        table.add_column("result" if self.test else "reason", overflow="fold")
+        for run in runs:
+            assert run.verdict is not None
+            word = Text(run.verdict.outcome.value, style=MARKS[run.verdict.outcome][1])
+            detail = Text(run.verdict.reason or results(run))
+            table.add_row(Text(self.name(run)), word, took(run), detail)
+        return table
+
+    def _add(self, run: Run) -> None:
+        self._tasks[run.id] = self._progress.add_task(
+            self.name(run), total=None, part="", rate=None, metrics=""
+        )
+
+
+class _Name(ProgressColumn):
+    """The run's name and the part that it is in."""
+
+    def render(self, task: Task) -> Text:
+        return Text.assemble(task.description, (f" {task.fields['part']}", "dim"))
+
+
+class _Steps(ProgressColumn):
+    """Steps done, rate and time left; without steps the time that the run took so far."""
+
+    def render(self, task: Task) -> Text:
+        if not task.completed:
+            return Text(duration(task.elapsed or 0.0), style="dim")
+        total, rate = task.total, task.fields["rate"]
+        words = [f"{task.completed:.0f}" + (f"/{total:.0f}" if total else "")]
+        if rate:
+            words.append(f"{rate:.3g}/s" if rate >= 1 else f"{1 / rate:.3g} s each")
+            if total:
+                words.append(f"{duration(max(0.0, total - task.completed) / rate)} left")
+        return Text(" · ".join(words))
+
+
+class _Metrics(ProgressColumn):
+    """The metrics that the script gave with its progress."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["metrics"], style="cyan")

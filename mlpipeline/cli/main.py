@@ -1,0 +1,105 @@
+"""The command ``mlpipeline``: its options, and where its subcommands live."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+import mlpipeline
+from mlpipeline.errors import MlpipelineError
+
+# name -> (where it is, what the help says): a subcommand is imported only when it is used
+COMMANDS = {
+    "init": ("mlpipeline.cli.init", "Make the files of a new project."),
+    "logs": ("mlpipeline.cli.logs", "Print what a run printed."),
+    "status": ("mlpipeline.cli.status", "Show the queue and past runs in one table."),
+}
+
+
+class Commands(click.Group):
+    """A group whose subcommands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the subcommands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the subcommand ``cmd_name``."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands in the help without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("-r", "--run", is_flag=True, help="Execution mode: run models.config for real.")
+@click.option(
+    "-u",
+    "--unattended",
+    "--use-history",
+    "--use_history",
+    "unattended",
+    is_flag=True,
+    help="With -r: skip what is done and resume what was interrupted.",
+)
+@click.option(
+    "-n", "--no-log", "--no_log", "no_log", is_flag=True, help="With -r: write no log-<hostname>."
+)
+@click.option(
+    "-C",
+    "--project",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="The project's folder, which holds mlp.config.  [default: this folder]",
+)
+@click.version_option(
+    mlpipeline.__version__, prog_name="mlpipeline", message="%(prog)s %(version)s"
+)
+@click.pass_context
+def cli(ctx: click.Context, run: bool, unattended: bool, no_log: bool, project: Path) -> None:
+    """The experiment queue you edit in a text file.
+
+    Without a command: rehearse every version of the models in models_test.config, one step each,
+    recording nothing (test mode). With -r: run the models in models.config.
+
+    \b
+      mlpipeline init            make a project
+      mlpipeline                 rehearse its versions in seconds
+      mlpipeline -r -u           run them, skipping what is done
+      mlpipeline status          see what is queued, running and done
+    """
+    ctx.obj = project
+    if ctx.invoked_subcommand is not None:
+        if run or unattended or no_log:
+            raise click.UsageError(f"-r, -u and -n do not go with {ctx.invoked_subcommand}")
+        return
+    if (unattended or no_log) and not run:
+        raise click.UsageError("-u and -n go with -r (without -r nothing is recorded)")
+    from mlpipeline.cli import run as session  # a --help needs no scheduler
+
+    sys.exit(session.run(project, execute=run, unattended=unattended, log=not no_log))
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code."""
+    try:
+        cli.main(prog_name="mlpipeline")
+    except MlpipelineError as error:
+        click.echo(f"mlpipeline: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # who reads us is gone: that is no error of ours
+        sys.exit(0)

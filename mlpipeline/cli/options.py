@@ -1,0 +1,22 @@
+"""What the subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def project_option(command: F) -> F:
+    """``-C/--project DIR``, also after a subcommand; passed on as ``project``."""
+    return click.option(
+        "-C",
+        "--project",
+        type=click.Path(path_type=Path),
+        help="The project's folder.  [default: this folder]",
+        callback=lambda ctx, _, value: value or ctx.find_object(Path) or Path(),
+    )(command)

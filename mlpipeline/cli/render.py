@@ -1,0 +1,74 @@
+"""Tables, in the form that fits: rich on a terminal, aligned text in a pipe, or JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+COLOURS = {
+    "running": "cyan",
+    "queued": "",
+    "done": "green",
+    "succeeded": "green",
+    "failed": "red",
+    "killed": "red",
+    "broken": "red",
+    "interrupted": "yellow",
+    "lost": "yellow",
+}
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the status table; a column that no row uses is not shown."""
+
+    run: str
+    state: str
+    took: str = ""
+    detail: str = ""
+
+
+def show_table(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
+    """Print ``rows``, or ``empty`` when there are none."""
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+    elif not rows:
+        click.echo(empty)
+    elif sys.stdout.isatty():
+        _rich(rows)
+    else:
+        _plain(rows)
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    return [name for name in Row.__struct_fields__ if any(getattr(row, name) for row in rows)]
+
+
+def _plain(rows: Sequence[Row]) -> None:
+    columns = _columns(rows)
+    cells = [columns, *([getattr(row, name) for name in columns] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
+    for row in cells:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(line.rstrip())
+
+
+def _rich(rows: Sequence[Row]) -> None:
+    from rich.console import Console  # a pipe or JSON needs no rich
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    columns = _columns(rows)
+    for name in columns:
+        table.add_column(name, overflow="fold", justify="right" if name == "took" else "left")
+    for row in rows:
+        table.add_row(
+            *(
+                Text(getattr(row, name), style=COLOURS[row.state] if name == "state" else "")
+                for name in columns
+            )
+        )
+    Console(highlight=False).print(table)

@@ -1,0 +1,52 @@
+"""``mlpipeline`` and ``mlpipeline -r``: one session, with what it shows and its exit code."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from mlpipeline import service
+from mlpipeline.cli.screen import session_screen
+from mlpipeline.scheduler import Result
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(folder: Path, *, execute: bool, unattended: bool, log: bool) -> int:
+    """Run a session of the project in ``folder`` and return the exit code."""
+    project = service.open_project(folder)
+    slots = project.settings.parallel if execute else 1
+    with session_screen(test=not execute, show_output=slots == 1) as screen:
+        session = (
+            service.execution(project, screen, unattended=unattended, log=log)
+            if execute
+            else service.rehearsal(project, screen)
+        )
+        with session as scheduler, _stopping(scheduler.ask_to_stop):
+            result = scheduler.run()
+    screen.summary(result, project.layout.output if execute else None)
+    return _exit_code(result)
+
+
+def _exit_code(result: Result) -> int:
+    if result.signal is not None:
+        return 128 + result.signal
+    return 1 if result.failed else 0
+
+
+@contextmanager
+def _stopping(ask_to_stop: Callable[[int], None]) -> Iterator[None]:
+    """Hand the signals that end a session to ``ask_to_stop``."""
+
+    def handle(number: int, _: FrameType | None) -> None:
+        ask_to_stop(number)
+
+    before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,119 @@
+"""What a session shows: plain lines for a pipe or a file, or else what live.py draws."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from mlpipeline.core.listening import Ended, Launched, Level, Listener
+from mlpipeline.core.runs import Outcome, Run
+from mlpipeline.core.wording import duration, shown
+from mlpipeline.scheduler import Result
+
+
+class Screen(Listener):
+    """A listener that ends with a summary."""
+
+    def __init__(self, *, test: bool, show_output: bool):
+        """``show_output``: show what the runs print."""
+        self.test = test
+        self.show_output = show_output
+
+    def name(self, run: Run) -> str:
+        """The run's name; in test mode, where nothing is kept, without its attempt."""
+        return f"{run.id.model}/{run.id.version}" if self.test else str(run.id)
+
+    def summary(self, result: Result, output: Path | None) -> None:
+        """The end: what came of the session, and the file ``output`` that has the results."""
+
+
+class PlainScreen(Screen):
+    """A line for everything that happens, without colours."""
+
+    def message(self, at: datetime, level: Level, text: str) -> None:
+        """Errors and warnings go to stderr."""
+        print(f"mlpipeline: {text}", file=sys.stderr, flush=True)
+
+    def started(self, launched: Launched) -> None:
+        """Say so."""
+        how = "resumed" if launched.run.resume else "started"
+        self._say(f"{self.name(launched.run)} {how}")
+
+    def adopted(self, run: Run) -> None:
+        """Say so."""
+        self._say(f"{self.name(run)} is still running: going on with it")
+
+    def printed(self, run: Run, lines: list[str]) -> None:
+        """Pass it on as it is."""
+        if self.show_output:
+            self._say("\n".join(lines))
+
+    def ended(self, ended: Ended) -> None:
+        """Say how, how long it took and what came of it."""
+        self._say(f"{self.name(ended.run)} {outcome(ended.run)} in {took(ended.run)}")
+
+    def summary(self, result: Result, output: Path | None) -> None:
+        """Counts, and where the results are."""
+        for run in result.runs:
+            if self.test or not succeeded(run):
+                self._say(f"  {self.name(run)}  {outcome(run)}")
+        self._say(closing_line(result, output))
+
+    def _say(self, text: str) -> None:
+        print(text, flush=True)
+
+
+@contextmanager
+def session_screen(*, test: bool, show_output: bool) -> Iterator[Screen]:
+    """The screen that fits where standard output goes."""
+    if not sys.stdout.isatty():
+        yield PlainScreen(test=test, show_output=show_output)
+        return
+    from mlpipeline.cli.live import LiveScreen  # rich's live parts are for terminals alone
+
+    with LiveScreen(test=test, show_output=show_output) as screen:
+        yield screen
+
+
+def outcome(run: Run) -> str:
+    """How a run ended, with the reason or the results."""
+    assert run.verdict is not None
+    detail = run.verdict.reason or results(run)
+    return run.verdict.outcome.value + (f": {detail}" if detail else "")
+
+
+def results(run: Run) -> str:
+    """The results in one line: ``train accuracy 0.99; test accuracy 0.94``."""
+    return "; ".join(f"{part} {shown(value)}" for part, value in run.results.items())
+
+
+def took(run: Run) -> str:
+    """How long a run took."""
+    return duration(run.seconds or 0.0)
+
+
+def succeeded(run: Run) -> bool:
+    """Whether a run ended well."""
+    return run.verdict is not None and run.verdict.outcome is Outcome.SUCCEEDED
+
+
+def closing_line(result: Result, output: Path | None) -> str:
+    """The last line of a session."""
+    counts: dict[str, int] = {}
+    for run in result.runs:
+        if run.verdict:
+            counts[run.verdict.outcome.value] = counts.get(run.verdict.outcome.value, 0) + 1
+    parts = [f"{count} {word}" for word, count in counts.items()]
+    if result.broken:
+        broken = len(result.broken)
+        parts.append(f"{broken} model{'s' if broken > 1 else ''} can't be used")
+    if not parts:
+        return "nothing to do: every listed version is done" if output else "no versions listed"
+    return ", ".join(parts) + (f" · {_short(output)}" if output and result.runs else "")
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

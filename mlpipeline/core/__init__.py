@@ -1,0 +1,1 @@
+"""Pure rules and records of the queue: no files, no processes, no clock."""

@@ -1,0 +1,53 @@
+"""All runs that the histories tell of, folded from their events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from mlpipeline.core.runs import AnyEvent, Run, RunId, Starting, advance
+
+
+class Ledger:
+    """The runs of a project, by name and by version; grows by :meth:`apply`."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, RunId], Run] = {}
+        self._attempts: defaultdict[tuple[str, str], list[tuple[str, RunId]]] = defaultdict(list)
+        self._active: set[tuple[str, RunId]] = set()
+
+    def preview(self, event: AnyEvent, host: str) -> Run:
+        """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
+        return advance(self._runs.get((host, event.run)), event, host)
+
+    def apply(self, event: AnyEvent, host: str) -> Run:
+        """Take in ``event`` of ``host``'s history; raises IllegalTransition, changing nothing."""
+        run = self.preview(event, host)
+        key = (host, event.run)
+        self._runs[key] = run
+        if isinstance(event, Starting):
+            self._attempts[run.id.model, run.id.version].append(key)
+        if run.active:
+            self._active.add(key)
+        else:
+            self._active.discard(key)
+        return run
+
+    def __iter__(self) -> Iterator[Run]:
+        """All runs, in the order they started within each history."""
+        return iter(self._runs.values())
+
+    def attempts(self, model: str, version: str) -> list[Run]:
+        """The runs of one version, oldest first."""
+        keys = self._attempts.get((model, version), [])
+        return sorted((self._runs[key] for key in keys), key=lambda run: run.started_at)
+
+    def active(self, host: str) -> list[Run]:
+        """The runs of ``host`` that have not ended, in the order of their start."""
+        runs = [self._runs[key] for key in self._active if key[0] == host]
+        return sorted(runs, key=lambda run: run.started_at)
+
+    def next_attempt(self, model: str, version: str) -> int:
+        """One more than the highest attempt of any host."""
+        keys = self._attempts.get((model, version), [])
+        return 1 + max((run.attempt for _, run in keys), default=0)

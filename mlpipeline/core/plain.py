@@ -1,0 +1,76 @@
+"""Any Python value as plain JSON data, the same in every process and on every day.
+
+What a record says of a parameter or a result, and what a version's signature is taken over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+LONGEST_ARRAY = 1_000  # characters of JSON; a longer array is shown by its digest
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def plain(value: Any) -> Any:
+    """``value`` as None, bool, int, float, str, list or dict with string keys, all the way down.
+
+    Numbers that JSON lacks become ``"nan"``, ``"inf"`` and ``"-inf"``; callables and classes their
+    qualified name; arrays (whatever has ``tolist``) lists, or a digest when long; anything else its
+    ``repr`` without memory addresses.
+    """
+    return _plain(value, ())
+
+
+def _plain(value: Any, parents: tuple[int, ...]) -> Any:
+    if value is None or value.__class__ in (bool, int, str):
+        return value
+    if isinstance(value, float):
+        number = float(value)
+        return number if number - number == 0 else str(number)
+    if id(value) in parents:
+        return "…"
+    parents = (*parents, id(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(item, parents) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, parents) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(item, parents) for item in value), key=json.dumps)
+    return _plain_object(value, parents)
+
+
+def _plain_object(value: Any, parents: tuple[int, ...]) -> Any:
+    if callable(value) and hasattr(value, "__qualname__"):
+        return qualified_name(value)
+    if callable(value) and hasattr(value, "func") and hasattr(value, "keywords"):  # partial
+        return {
+            "partial": _plain(value.func, parents),
+            "args": _plain(value.args, parents),
+            "keywords": _plain(value.keywords, parents),
+        }
+    if hasattr(value, "tolist"):
+        return _plain_array(value, parents)
+    if isinstance(value, (int, str)):  # enumerations and other subclasses
+        return value.__class__.__mro__[-2](value) if not hasattr(value, "value") else value.value
+    return _ADDRESS.sub("", repr(value))
+
+
+def _plain_array(value: Any, parents: tuple[int, ...]) -> Any:
+    items = _plain(value.tolist(), parents)
+    text = json.dumps(items)
+    if len(text) <= LONGEST_ARRAY:
+        return items
+    from hashlib import sha256  # costs each run 5 ms, and few have long arrays
+
+    shape = tuple(getattr(value, "shape", (len(items),)))
+    return f"{type(value).__name__}{shape} sha256={sha256(text.encode()).hexdigest()[:16]}"
+
+
+def qualified_name(value: Any) -> str:
+    """Where a callable or class is defined: ``package.module.Class.method``."""
+    return f"{value.__module__}.{value.__qualname__}"

@@ -1,0 +1,179 @@
+"""What should run next, and why the rest does not: pure functions from state to actions.
+
+The rules, in order, for one version of a listed model:
+
+1. A version that runs is left alone.
+2. *Unattended*, it is done when any host's history has a success of the same signature; otherwise
+   when it succeeded in this session.
+3. After more failures in this session than ``retries`` allows, it is given up until the next one.
+4. What was cut short (interrupted, killed, lost) is resumed, before anything is started afresh,
+   when unattended and its parameters are the same.
+5. The rest starts in the order of the list. Two runs never share a model_dir at one time: the
+   later one waits for the earlier one, and others may pass it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.runs import Outcome, Run, RunId
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a model, as the inspector read it from the model file."""
+
+    name: str
+    signature: str
+    model_dir: str  # its name in model_ckpts/
+    parameters: dict[str, Any] = {}
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed model file with those of its versions that are listed, in the order of the queue."""
+
+    name: str
+    path: str  # relative to models_dir
+    digest: str = ""
+    stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
+    versions: tuple[Version, ...] = ()
+    problem: str = ""  # why it has no versions
+    traceback: str = ""  # the user's own, when its code raised
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How this session decides."""
+
+    session: str
+    host: str
+    unattended: bool
+    retries: int = 0  # further tries of a failed version in one session
+    slots: int = 1  # runs at a time
+
+
+class State(StrEnum):
+    """Where a listed version stands."""
+
+    RUNNING = "running"
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"  # given up for this session
+    BROKEN = "broken"  # the model file can't be used
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed version with its state, and the reason in a person's words."""
+
+    model: Model
+    version: Version | None  # None for a model that can't be used
+    state: State
+    reason: str = ""
+    resumes: bool = False
+    last: Run | None = None  # its newest attempt
+
+
+class Start(msgspec.Struct, frozen=True):
+    """An action: start one more attempt at a version."""
+
+    model: Model
+    version: Version
+    run: RunId
+    resume: bool
+
+
+def explain(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Standing]:
+    """Where each listed version stands, in the order in which they would start."""
+    standings = [
+        standing
+        for model in listed
+        for standing in (
+            [_standing(model, version, ledger, policy) for version in model.versions]
+            if not model.problem
+            else [Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)]
+        )
+    ]
+    return sorted(standings, key=lambda standing: not standing.resumes)  # stable
+
+
+def plan(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Start]:
+    """The starts that fill the free slots."""
+    active = ledger.active(policy.host)
+    free = policy.slots - len(active)
+    if free <= 0:
+        return []
+    taken = {run.model_dir for run in active}
+    starts: list[Start] = []
+    for standing in explain(listed, ledger, policy):
+        model, version = standing.model, standing.version
+        if standing.state is not State.QUEUED or version is None or version.model_dir in taken:
+            continue
+        attempt = ledger.next_attempt(model.name, version.name)
+        run = RunId(model.name, version.name, attempt)
+        starts.append(Start(model, version, run, standing.resumes))
+        taken.add(version.model_dir)
+        if len(starts) == free:
+            break
+    return starts
+
+
+def _standing(model: Model, version: Version, ledger: Ledger, policy: Policy) -> Standing:
+    attempts = ledger.attempts(model.name, version.name)
+    last = attempts[-1] if attempts else None
+    same = [run for run in attempts if run.signature == version.signature]
+    here = [run for run in same if policy.session in run.sessions]
+
+    def stands(state: State, reason: str = "", resumes: bool = False) -> Standing:
+        return Standing(
+            model=model, version=version, state=state, reason=reason, resumes=resumes, last=last
+        )
+
+    running = next((run for run in attempts if run.active), None)
+    if running:
+        elsewhere = f"on {running.host}" if running.host != policy.host else ""
+        return stands(State.RUNNING, elsewhere)
+    relevant = same if policy.unattended else here
+    success = next((run for run in reversed(relevant) if _ended(run, Outcome.SUCCEEDED)), None)
+    if success:
+        changed = success.script != model.digest
+        return stands(State.DONE, "script changed" if changed else "")
+    failures = [run for run in here if _ended(run, Outcome.FAILED, Outcome.KILLED, Outcome.LOST)]
+    if len(failures) > policy.retries:
+        verdict = failures[-1].verdict
+        return stands(State.FAILED, verdict.reason if verdict else "")
+    user = _user_of_model_dir(version, ledger, policy)
+    waits = f"waits for {user.id}, which uses the same model_dir" if user else ""
+    if policy.unattended and same and same[-1] is last and _cut_short(last):
+        assert last.verdict is not None
+        why = waits or f"resumes: was {last.verdict.outcome.value}"
+        return stands(State.QUEUED, why, resumes=True)
+    return stands(State.QUEUED, waits or _why_again(last, version))
+
+
+def _user_of_model_dir(version: Version, ledger: Ledger, policy: Policy) -> Run | None:
+    """The run that keeps ``version`` waiting although a slot may be free."""
+    if policy.slots == 1:
+        return None
+    active = ledger.active(policy.host)
+    return next((run for run in active if run.model_dir == version.model_dir), None)
+
+
+def _cut_short(run: Run) -> bool:
+    return run.verdict is not None and run.verdict.outcome.resumes
+
+
+def _why_again(last: Run | None, version: Version) -> str:
+    if last is None:
+        return ""
+    if last.signature != version.signature:
+        return "parameters changed"
+    if _ended(last, Outcome.FAILED) and last.verdict:
+        return f"again after: {last.verdict.reason}"
+    return "again"
+
+
+def _ended(run: Run, *outcomes: Outcome) -> bool:
+    return run.verdict is not None and run.verdict.outcome in outcomes

@@ -1,0 +1,161 @@
+"""The records that a run is made of, and the transitions between them that are legal.
+
+A run's life is told by events. ``starting`` comes first, before any process exists, then perhaps
+``adopted`` (a later session goes on watching it) and ``stopping`` (it was asked to stop), and
+``finished`` comes last, once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+FORMAT = 1  # version of the history records that this program writes
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # by an exception, sys.exit or os._exit
+    KILLED = "killed"  # by a signal that nobody here sent, crashes of the interpreter included
+    INTERRUPTED = "interrupted"  # asked to stop
+    LOST = "lost"  # gone without a trace: reboot, power cut
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the next attempt goes on from this one's checkpoints."""
+        return self in (Outcome.KILLED, Outcome.INTERRUPTED, Outcome.LOST)
+
+
+class RunId(msgspec.Struct, frozen=True, order=True):
+    """Names one attempt at one version; written ``model/version#attempt``."""
+
+    model: str
+    version: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.version}#{self.attempt}"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """An outcome with its reason (one line, empty for a success)."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
+    """Something that happened to a run; a line of the history."""
+
+    v: int = FORMAT
+    at: datetime
+    run: RunId
+
+
+class Starting(Event, frozen=True, kw_only=True):
+    """On disk before a process is started."""
+
+    session: str
+    signature: str
+    script: str  # digest of the model file
+    model_dir: str  # its name in model_ckpts/
+    resume: bool = False
+
+
+class Adopted(Event, frozen=True, kw_only=True):
+    """A later session found the run alive and goes on watching it."""
+
+    session: str
+
+
+class Stopping(Event, frozen=True, kw_only=True):
+    """The run was asked to stop."""
+
+
+class Finished(Event, frozen=True, kw_only=True):
+    """The last event of a run."""
+
+    outcome: Outcome
+    reason: str = ""
+    ended_at: datetime
+    steps: int | None = None
+    results: dict[str, Any] = {}
+
+
+AnyEvent = Starting | Adopted | Stopping | Finished
+
+
+class IllegalTransition(ValueError):
+    """An event that can't follow what the history says of the run so far."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the history says of one run."""
+
+    id: RunId
+    host: str
+    signature: str
+    script: str
+    model_dir: str
+    resume: bool
+    sessions: tuple[str, ...]  # that watched it; the first one started it
+    started_at: datetime
+    stopping: bool = False
+    verdict: Verdict | None = None  # None while it runs
+    ended_at: datetime | None = None
+    steps: int | None = None
+    results: dict[str, Any] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether it has not ended, as far as the history knows."""
+        return self.verdict is None
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall-clock seconds from start to end; None while it runs."""
+        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+
+
+def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
+    """The run after ``event``.
+
+    Raises IllegalTransition for an event of a run that never started, a second start, or an event
+    after the end.
+    """
+    if isinstance(event, Starting):
+        if run is not None:
+            raise IllegalTransition(f"{event.run} starts twice")
+        return Run(
+            id=event.run,
+            host=host,
+            signature=event.signature,
+            script=event.script,
+            model_dir=event.model_dir,
+            resume=event.resume,
+            sessions=(event.session,),
+            started_at=event.at,
+        )
+    kind = type(event).__name__.lower()
+    if run is None:
+        raise IllegalTransition(f"{event.run} is {kind} but never started")
+    if not run.active:
+        raise IllegalTransition(f"{event.run} is {kind} after its end")
+    match event:
+        case Adopted():
+            return msgspec.structs.replace(run, sessions=(*run.sessions, event.session))
+        case Stopping():
+            return msgspec.structs.replace(run, stopping=True)
+        case Finished():
+            return msgspec.structs.replace(
+                run,
+                verdict=Verdict(event.outcome, event.reason),
+                ended_at=event.ended_at,
+                steps=event.steps,
+                results=event.results,
+            )

@@ -1,0 +1,36 @@
+"""How records and numbers are worded for people, on every screen and in every file alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from mlpipeline.core.listening import Level
+
+
+def log_line(at: datetime, level: Level, text: str) -> str:
+    """A line of the log; further lines of ``text`` are indented below it."""
+    first, *more = text.splitlines() or [""]
+    return "\n".join([f"[{at.isoformat()}]::{level.name} - {first}", *(f"    {x}" for x in more)])
+
+
+def shown(value: Any) -> str:
+    """Plain data in one readable line: ``accuracy 0.94, loss 0.21``."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(shown, value)) + "]"
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """A person's way to say how long something took: ``0.4 s``, ``3 min 5 s``, ``2 h 4 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

@@ -1,0 +1,50 @@
+"""The errors that mlpipeline raises itself.
+
+::
+
+    MlpipelineError       a person can mend it; printed as a line, never as a traceback (exit 2)
+    ├── ConfigError       mlp.config or a list of models can't be used
+    ├── ModelError        a model file can't be used: no MODEL, no versions, a bad parameter …
+    ├── UnknownRun        no run has that name
+    ├── ProjectBusy       another scheduler holds this project on this host (exit 3)
+    └── StorageError      a folder or file of the project can't be read or written
+"""
+
+
+class MlpipelineError(Exception):
+    """Base of all; ``str(error)`` is the line that a person sees."""
+
+    exit_code = 2
+
+
+class ConfigError(MlpipelineError):
+    """A configuration file can't be used.
+
+    ``path`` and ``line`` (1-based, where known) say where, ``problem`` what, ``remedy`` what to do.
+    """
+
+    def __init__(self, path: object, problem: str, *, line: int | None = None, remedy: str = ""):
+        self.path = path
+        self.problem = problem
+        self.line = line
+        self.remedy = remedy
+        where = f"{path}:{line}" if line else str(path)
+        super().__init__(f"{where}: {problem}" + (f"; {remedy}" if remedy else ""))
+
+
+class ModelError(MlpipelineError):
+    """A model file can't be used; the message says what it lacks."""
+
+
+class UnknownRun(MlpipelineError):
+    """No run has the name that was asked for."""
+
+
+class ProjectBusy(MlpipelineError):
+    """Another scheduler holds this project on this host."""
+
+    exit_code = 3
+
+
+class StorageError(MlpipelineError):
+    """A folder or file of the project can't be read or written."""

@@ -1,0 +1,1 @@
+"""The child processes that meet user code, and the executors that start them."""

@@ -1,0 +1,1 @@
+"""Executors: where runs are started (the port in base.py, one module for each place)."""

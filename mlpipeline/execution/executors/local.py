@@ -1,0 +1,151 @@
+"""Runs as processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from mlpipeline.core.launch import Exit, Processes, Report, Spec
+from mlpipeline.execution.executors.base import Gone, Handle, Observation, Running
+from mlpipeline.execution.processes import boot_id, is_alive
+from mlpipeline.state.files import read_record, storage
+from mlpipeline.state.layout import RunFolder
+
+COMMAND = (sys.executable, "-c", "from mlpipeline.execution.worker import main; main()")
+POLL_INTERVAL = 0.02  # seconds, where the system has no pidfds
+
+
+class LocalExecutor:
+    """Each run is a supervisor process with a session of its own; a handle is the run's folder."""
+
+    def __init__(self) -> None:
+        self._children: dict[Handle, subprocess.Popen[bytes]] = {}
+        self._pidfds: dict[Handle, int] = {}
+        self._kill_at: dict[Handle, float] = {}  # monotonic seconds
+        self._boot = boot_id()
+
+    def submit(self, spec: Spec) -> Handle:
+        """Start the run's supervisor."""
+        folder = RunFolder(Path(spec.folder))
+        with storage(f"{spec.name} can't be started"), folder.console.open("ab") as console:
+            child = subprocess.Popen(
+                [*COMMAND, spec.folder],
+                cwd=spec.project,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+        self._children[spec.folder] = child
+        return spec.folder
+
+    def handle_of(self, spec_folder: str) -> Handle:
+        """The folder."""
+        return spec_folder
+
+    def poll(self, handles: Collection[Handle]) -> dict[Handle, Observation]:
+        """Look at each run's processes, and kill those whose grace is over."""
+        now = time.monotonic()
+        for handle in [handle for handle, due in self._kill_at.items() if due <= now]:
+            del self._kill_at[handle]
+            self._signal(handle, signal.SIGKILL)
+        return {handle: self._observe(handle) for handle in handles}
+
+    def stop(self, handle: Handle, grace: float) -> None:
+        """SIGTERM to the worker's process group now, SIGKILL after ``grace`` seconds."""
+        self._kill_at[handle] = time.monotonic() + grace
+        if grace > 0:
+            self._signal(handle, signal.SIGTERM)
+        else:
+            self.poll([handle])
+
+    def wait(self, handles: Collection[Handle], timeout: float, wake: int) -> None:
+        """Wait on the runs' pidfds; where a system has none, look again after a short while."""
+        watched = [self._pidfd(handle) for handle in handles]
+        known = [descriptor for descriptor in watched if descriptor is not None]
+        if len(known) < len(watched):
+            timeout = min(timeout, POLL_INTERVAL)
+        due = min(self._kill_at.values(), default=None)
+        if due is not None:
+            timeout = min(timeout, max(0.0, due - time.monotonic()))
+        select.select([wake, *known], [], [], timeout)
+
+    def _observe(self, handle: Handle) -> Observation:
+        if handle not in self._children:
+            _revoke(Path(handle))
+        if self._is_there(handle):
+            return Running()
+        self._forget(handle)
+        folder = RunFolder(Path(handle))
+        return Gone(exit=read_record(folder.exit, Exit), report=read_record(folder.report, Report))
+
+    def _is_there(self, handle: Handle) -> bool:
+        """Whether the run's supervisor, or a worker that outlived it, still runs."""
+        child = self._children.get(handle)
+        if child is not None and child.poll() is None:
+            return True
+        processes = self._processes(handle)
+        if processes is None or RunFolder(Path(handle)).exit.exists():
+            return False
+        return any(
+            is_alive(process.pid, process.started)
+            for process in (processes.supervisor, processes.worker)
+        )
+
+    def _processes(self, handle: Handle) -> Processes | None:
+        """The run's processes, as far as they belong to this boot of this machine."""
+        processes = read_record(RunFolder(Path(handle)).processes, Processes)
+        return processes if processes and processes.boot == self._boot else None
+
+    def _signal(self, handle: Handle, number: signal.Signals) -> None:
+        """Send a signal to the worker's whole process group, if it is still that worker's."""
+        processes = self._processes(handle)
+        child = self._children.get(handle)
+        if processes and is_alive(processes.worker.pid, processes.worker.started):
+            _signal_group(processes.worker.pid, number)
+        elif processes is None and child is not None and child.poll() is None:
+            child.kill()  # it has not come to its first line
+
+    def _pidfd(self, handle: Handle) -> int | None:
+        if handle not in self._pidfds and hasattr(os, "pidfd_open"):
+            child = self._children.get(handle)
+            processes = self._processes(handle) if child is None else None
+            pid = child.pid if child else processes.supervisor.pid if processes else None
+            try:
+                if pid is not None:
+                    self._pidfds[handle] = os.pidfd_open(pid)
+            except OSError:
+                return None
+        return self._pidfds.get(handle)
+
+    def _forget(self, handle: Handle) -> None:
+        self._children.pop(handle, None)
+        self._kill_at.pop(handle, None)
+        descriptor = self._pidfds.pop(handle, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _revoke(folder: Path) -> None:
+    """Keep a run of an earlier session from beginning, if it has not yet written its proc.json.
+
+    Its supervisor may be about to: whoever creates that file first has it.
+    """
+    with storage(f"{folder} can't be looked at"):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            RunFolder(folder).processes.touch(exist_ok=False)
+        except FileExistsError:
+            return
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

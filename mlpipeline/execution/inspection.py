@@ -1,0 +1,214 @@
+"""From the list of models to models with versions, by child processes that open the scripts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlpipeline.core.planning import Model, Version
+from mlpipeline.errors import ConfigError
+from mlpipeline.state.config import Entry, ModelList, choose_versions, model_files
+
+Stamp = tuple[int, int]  # mtime in ns, size in bytes
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an inspector found in one model script."""
+
+    digest: str = ""
+    stamp: Stamp = (0, 0)
+    versions: tuple[Version, ...] = ()
+    problem: str = ""
+    traceback: str = ""
+    files: dict[str, Stamp] = {}  # the script and the local modules it imported
+
+
+class Inspector:
+    """Inspects model scripts, each once until it or a local module that it imports changes."""
+
+    def __init__(self, models_dir: Path, project: Path, timeout: float):
+        """``timeout``: seconds that importing a script may take."""
+        self._models_dir = models_dir
+        self._project = project
+        self._timeout = timeout
+        self._known: dict[str, Findings] = {}
+
+    def listed(
+        self, models: ModelList, stop: Callable[[], bool] = lambda: False
+    ) -> tuple[list[Model], list[str]]:
+        """The models that the list asks for, in its order, and what is wrong with the list.
+
+        The complaints (file, line, remedy) are about version names that no model has. When
+        ``stop`` turns true, what is not inspected yet is left out.
+        """
+        entries = _entries(models, self._models_dir)
+        self._inspect({entry.path for entry in entries}, stop)
+        result, complaints = [], []
+        for entry in entries:
+            findings = self._known.get(entry.path)
+            if findings is None:
+                continue
+            versions, unknown = _chosen(entry, findings, models.blacklist)
+            for name in unknown:
+                known = ", ".join(version.name for version in findings.versions)
+                complaints.append(
+                    str(
+                        ConfigError(
+                            models.path,
+                            f"{entry.path} has no version {name}",
+                            line=entry.line,
+                            remedy=f"its versions: {known}",
+                        )
+                    )
+                )
+            if versions or findings.problem:
+                result.append(_model(entry.path, findings, versions))
+        return result, complaints
+
+    def _inspect(self, paths: Iterable[str], stop: Callable[[], bool]) -> None:
+        """Bring what is known of ``paths`` up to date, a few scripts at a time."""
+        stale = [path for path in paths if not _is_current(self._known.get(path))]
+        if not stale:
+            return
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            futures = {
+                pool.submit(
+                    inspect,
+                    self._models_dir / path,
+                    self._models_dir,
+                    self._project,
+                    self._timeout,
+                    stop,
+                ): path
+                for path in stale
+            }
+            wait(futures)
+        for future, path in futures.items():
+            findings = future.result()
+            if findings is not None:
+                self._known[path] = findings
+
+
+def inspect(
+    script: Path, models_dir: Path, project: Path, timeout: float, stop: Callable[[], bool]
+) -> Findings | None:
+    """Inspect one script in a process of its own; None when ``stop`` turned true first."""
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", "from mlpipeline.execution.inspector import main; main()"),
+                *(str(script), str(models_dir), model_name(script.relative_to(models_dir))),
+                str(answer.fileno()),
+            ],
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            pass_fds=[answer.fileno()],
+            start_new_session=True,
+        )
+        stamp = _stamp(script)
+        deadline = time.monotonic() + timeout
+        ended = False
+        while not ended and not stop() and time.monotonic() < deadline:
+            try:
+                process.wait(timeout=min(0.1, timeout))
+                ended = True
+            except subprocess.TimeoutExpired:
+                continue
+        _end_session(process)
+        answer.seek(0)
+        content = answer.read()
+        printed.seek(0)
+        output = printed.read().decode("utf-8", "replace")
+    if not ended:
+        if stop():
+            return None
+        problem = f"importing it takes longer than inspect_timeout ({timeout:g} s)"
+    elif process.returncode or not content:
+        problem = f"it ended the process when it was imported ({_status(process.returncode)})"
+    else:
+        return msgspec.json.decode(content, type=Findings)
+    return Findings(problem=problem, traceback=_tail(output), files={str(script): stamp})
+
+
+def model_name(relative: Path) -> str:
+    """The model's name: its path in models_dir without ``.py``."""
+    return relative.with_suffix("").as_posix()
+
+
+def _entries(models: ModelList, models_dir: Path) -> list[Entry]:
+    """The list's entries; for a blacklist all other scripts, and what is narrowed in it."""
+    if not models.blacklist:
+        return list(models.entries)
+    black = {entry.path: entry for entry in models.entries}
+    return [
+        black.get(path, Entry(path=path))
+        for path in model_files(models_dir)
+        if path not in black or black[path].narrowing
+    ]
+
+
+def _chosen(
+    entry: Entry, findings: Findings, blacklist: bool
+) -> tuple[tuple[Version, ...], list[str]]:
+    """The versions that ``entry`` asks for, and the names in it that no version has."""
+    if not entry.narrowing or findings.problem:
+        return findings.versions, []
+    by_name = {version.name: version for version in findings.versions}
+    names, unknown = choose_versions(entry.narrowing, by_name)
+    if blacklist:
+        return tuple(v for v in findings.versions if v.name not in names), unknown
+    return tuple(by_name[name] for name in names), unknown
+
+
+def _model(path: str, findings: Findings, versions: tuple[Version, ...]) -> Model:
+    return Model(
+        name=model_name(Path(path)),
+        path=path,
+        digest=findings.digest,
+        stamp=findings.stamp,
+        versions=versions,
+        problem=f"{path}: {findings.problem}" if findings.problem else "",
+        traceback=findings.traceback,
+    )
+
+
+def _is_current(findings: Findings | None) -> bool:
+    return findings is not None and all(
+        _stamp(Path(path)) == stamp for path, stamp in findings.files.items()
+    )
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _end_session(process: subprocess.Popen[Any]) -> None:
+    """End the inspector and what the script started in its process group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _status(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def _tail(output: str, lines: int = 20) -> str:
+    return "".join(f"{line}\n" for line in output.splitlines()[-lines:])

@@ -1,0 +1,201 @@
+"""How one run goes: the calls into a model, in their order, and what came of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from mlpipeline.api.keys import ExecutionModeKeys, version_parameters
+from mlpipeline.core.plain import plain
+from mlpipeline.sources.script import load_model, signature
+
+TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from mlpipeline.api.model import Model
+    from mlpipeline.api.versions import Version
+    from mlpipeline.execution.reporter import FolderReporter
+
+
+class _Stopped(Exception):
+    """A part of the run failed and the rest can't follow; the failure is in the report."""
+
+
+class Lifecycle:
+    """Runs a version as ``spec`` (a ``launch.Spec``) says, filling ``report`` (``launch.Report``).
+
+    Nothing that user code raises leaves :meth:`run`; KeyboardInterrupt and SystemExit included.
+    """
+
+    def __init__(self, spec: dict[str, Any], reporter: FolderReporter):
+        self._spec = spec
+        self._reporter = reporter
+        self._pid = os.getpid()
+        self._mode = ExecutionModeKeys.TEST if spec["test"] else ExecutionModeKeys.TRAIN
+        self.report: dict[str, Any] = {
+            "ending": "returned",
+            "failures": [],
+            "results": {},
+            "summary": {},
+        }
+
+    def run(self) -> None:
+        """Go through all parts of the run."""
+        model: Model | None = None
+        try:
+            model = self._part("import", load_model, self._spec["script"], self._spec["models_dir"])
+            version = self._part("versions", self._choose, model)
+            self._execute(model, version)
+        except _Stopped:
+            pass
+        except _Edited as edited:
+            self.report |= {"ending": "edited", "detail": str(edited)}
+        if model is not None:
+            self._summarise(model)
+        self._reporter.flush()
+
+    def _choose(self, model: Model) -> Version:
+        """The version of ``model`` that the spec names, as it was when it was listed."""
+        assert model.versions is not None  # the inspector has seen to it
+        stat = os.stat(self._spec["script"])
+        edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"]
+        name = self._spec["version"]
+        if edited and (
+            name not in model.versions.versions
+            or signature(model.versions.get(name)) != self._spec["signature"]
+        ):
+            raise _Edited("the script was edited while this run started; it is listed anew")
+        return model.versions.get(name)
+
+    def _execute(self, model: Model, version: Version) -> None:
+        spec, part = self._spec, self._part
+        dataloader = part("dataloader", _make, version[version_parameters.DATALOADER])
+        version[version_parameters.DATALOADER] = dataloader
+        model.name, model.model_dir = spec["model"], spec["model_dir"]
+        model.current_version, model.dataloader = version, dataloader
+
+        part("clean_model_dir", self._prepare_model_dir, model)
+        hook_arguments = {
+            "version": version,
+            "model_dir": spec["model_dir"],
+            "exec_mode": self._mode,
+        }
+        part("pre_execution_hook", model.pre_execution_hook, **hook_arguments)
+        steps = part("get_trained_step_count", self._count_steps, model, version)
+        if steps:
+            train_input = part("get_train_input", dataloader.get_train_input)
+            self._reporter.enter("train", steps)
+            part("train_model", model.train_model, train_input, steps)
+        self._evaluate(
+            "train",
+            model,
+            lambda: dataloader.get_train_input(mode=ExecutionModeKeys.TEST),
+            dataloader.get_train_sample_count,
+        )
+        self._evaluate("test", model, dataloader.get_test_input, dataloader.get_test_sample_count)
+        self._reporter.enter("post_execution_hook")
+        part("post_execution_hook", model.post_execution_hook, **hook_arguments)
+
+    def _prepare_model_dir(self, model: Model) -> None:
+        folder = self._spec["model_dir"]
+        os.makedirs(folder, exist_ok=True)
+        if self._spec["fresh"] and model.allow_delete_model_dir and not self._spec["test"]:
+            model.clean_model_dir(folder)
+            os.makedirs(folder, exist_ok=True)
+
+    def _count_steps(self, model: Model, version: Version) -> int:
+        """epochs × ceil(training samples / batch size), less the steps already trained."""
+        if self._spec["test"]:
+            steps = 1
+        else:
+            samples = int(model.dataloader.get_train_sample_count())
+            batches = -(-samples // int(version[version_parameters.BATCH_SIZE]))
+            steps = int(version[version_parameters.EPOC_COUNT]) * batches
+            trained = model.get_trained_step_count()
+            self.report["trained_before"] = plain(trained)
+            if trained is not None and not model.reset_steps:
+                steps = max(0, steps - int(trained))
+        self.report["steps"] = steps
+        return steps
+
+    def _evaluate(
+        self,
+        data: str,
+        model: Model,
+        get_input: Callable[[], Any],
+        count: Callable[[], int],
+    ) -> None:
+        """Evaluate on one half of the data; outside test mode a failure does not stop the run."""
+
+        def evaluate() -> Any:
+            return model.evaluate_model(get_input(), 1 if self._spec["test"] else count())
+
+        part = f"evaluation on {data} data"
+        self._reporter.enter(part)
+        try:
+            result = self._part(part, evaluate)
+        except _Stopped:
+            if self._spec["test"] or self.report["ending"] == "sys.exit":
+                raise
+        else:
+            if result is not None:
+                self.report["results"][data] = plain(result)
+
+    def _part(self, part: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """``call(…)``; what it raises is put into the report, and _Stopped is raised instead."""
+        try:
+            return call(*args, **kwargs)
+        except _Edited:
+            raise
+        except SystemExit as error:
+            self.report["ending"] = "sys.exit"
+            self.report["detail"] = f"called sys.exit({error.code!r}) in {part}"
+        except BaseException as error:
+            self.report["ending"] = "exception"
+            self.report["failures"].append(_failure(part, error))
+            print(self.report["failures"][-1]["traceback"], file=sys.stderr, end="", flush=True)
+        finally:
+            if os.getpid() != self._pid:  # the script forked, and its child came back here
+                os._exit(0)
+        raise _Stopped
+
+    def _summarise(self, model: Model) -> None:
+        try:
+            self.report["summary"] = {
+                subject: str(text)
+                for subject, text in (
+                    ("model", model.summary),
+                    ("dataloader", _dataloader_summary(model.dataloader)),
+                )
+                if text
+            }
+        except Exception as error:  # a summary is not worth a run
+            print(f"the summary can't be read: {error!r}", file=sys.stderr)
+
+
+class _Edited(Exception):
+    """The script is no longer what was listed."""
+
+
+def _make(dataloader: Any) -> Any:
+    """The data loader itself, where a version names a class or a function that makes one."""
+    is_maker = isinstance(dataloader, type) or not hasattr(dataloader, "get_train_input")
+    return dataloader() if is_maker and callable(dataloader) else dataloader
+
+
+def _dataloader_summary(dataloader: Any) -> str:
+    describe = getattr(dataloader, "get_dataloader_summary", None)
+    return describe() if describe else ""
+
+
+def _failure(part: str, error: BaseException) -> dict[str, str]:
+    from mlpipeline.sources.user_code import user_traceback  # costs 10 ms, and few raise
+
+    return {
+        "part": part,
+        "type": type(error).__qualname__,
+        "message": str(error),
+        "traceback": user_traceback(error),
+    }

@@ -1,0 +1,44 @@
+"""Telling processes apart for all time, and whether one is still there."""
+
+from __future__ import annotations
+
+import sys
+
+
+def boot_id() -> str:
+    """Names this boot of the machine; empty where the system does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return _ask("sysctl", "-n", "kern.bootsessionuuid") if sys.platform == "darwin" else ""
+
+
+def start_time(pid: int) -> str | None:
+    """When process ``pid`` started, as the system counts it; None when it is gone or a zombie.
+
+    Linux: field 22 of /proc/PID/stat, clock ticks since boot (proc(5)). Elsewhere: ``ps``.
+    """
+    if sys.platform != "linux":
+        return _ask("ps", "-o", "lstart=", "-p", str(pid)) or None
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            after_name = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    state, ticks = after_name[0], after_name[19]
+    return None if state in (b"Z", b"X") else ticks.decode()
+
+
+def is_alive(pid: int, started: str) -> bool:
+    """Whether the process that had ``pid`` and started at ``started`` still runs."""
+    return start_time(pid) == started
+
+
+def _ask(*command: str) -> str:
+    import subprocess  # costs each run 10 ms, and Linux does without
+
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""

@@ -1,0 +1,84 @@
+"""The worker's reporter: puts what a script says into files of the run's folder."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from mlpipeline.api.reporting import Reporter
+from mlpipeline.core.plain import plain
+from mlpipeline.execution.writing import append_text, iso_now, write_json
+
+TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+INTERVAL = 0.2  # seconds between two writes; what comes faster is kept until the next
+
+
+class FolderReporter(Reporter):
+    """Messages go to the console and messages.log, progress to progress.json, metrics to
+    metrics.jsonl (one JSON object a line, with ``time`` in seconds since the epoch).
+    """
+
+    def __init__(self, folder: str, run: str):
+        self._folder = folder
+        self._run = run
+        self._part = ""
+        self._total: int | None = None
+        self._step = 0
+        self._shown: dict[str, Any] = {}
+        self._metric_lines: list[str] = []
+        self._started = time.monotonic()
+        self._next_write = 0.0
+
+    def message(self, text: str, level: str, log_to_file: bool) -> None:
+        """Print ``text``; with ``log_to_file``, put it into the log too, colours taken off."""
+        print(text, flush=True)
+        if log_to_file:
+            first, *more = _without_colours(text).splitlines() or [""]
+            lines = [f"[{iso_now()}]::{level} - {self._run}: {first}", *(f"    {x}" for x in more)]
+            append_text(self._folder, "messages.log", "\n".join(lines) + "\n")
+
+    def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
+        """Note how far the script is; written at once, or within INTERVAL of the last write."""
+        self._step = step
+        if total is not None:
+            self._total = total
+        if metrics:
+            values = {key: plain(value) for key, value in metrics.items()}
+            self._shown = values
+            self._metric_lines.append(json.dumps({"step": step, "time": time.time(), **values}))
+        if time.monotonic() >= self._next_write:
+            self.flush()
+
+    def enter(self, part: str, total: int | None = None) -> None:
+        """The run comes to another part, of ``total`` steps if that is known."""
+        self._part, self._total, self._step = part, total, 0
+        self._started = time.monotonic()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is kept back."""
+        if self._metric_lines:
+            append_text(self._folder, "metrics.jsonl", "\n".join(self._metric_lines) + "\n")
+            self._metric_lines.clear()
+        seconds = time.monotonic() - self._started
+        progress = {
+            "part": self._part,
+            "step": self._step,
+            "total": self._total,
+            "rate": self._step / seconds if self._step and seconds > 0 else None,
+            "metrics": self._shown,
+        }
+        write_json(self._folder, "progress.json", progress)
+        self._next_write = time.monotonic() + INTERVAL
+
+
+def _without_colours(text: str) -> str:
+    if "\033" not in text:
+        return text
+    import re
+
+    return re.sub(r"\033\[[0-9;]*m", "", text)

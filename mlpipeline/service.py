@@ -1,0 +1,190 @@
+"""The one door to a project for every view: the command line today, a web page tomorrow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listening import Listener
+from mlpipeline.core.planning import Policy, Standing, explain
+from mlpipeline.core.runs import Run
+from mlpipeline.errors import MlpipelineError, UnknownRun
+from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.listing import Listing
+from mlpipeline.scheduler import Scheduler
+from mlpipeline.state.config import Settings, read_settings
+from mlpipeline.state.files import storage
+from mlpipeline.state.history import DiskHistory, History, read_histories
+from mlpipeline.state.ini import nearest
+from mlpipeline.state.layout import LIST, TEST_LIST, Layout, RunFolder
+from mlpipeline.state.lock import scheduler_lock
+from mlpipeline.state.reports import Reports
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """An opened project."""
+
+    settings: Settings
+    layout: Layout
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything stands."""
+
+    standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
+    past: tuple[Run, ...]  # newest runs of versions that are not listed (any more)
+    warnings: tuple[str, ...]
+
+
+def open_project(folder: Path) -> Project:
+    """The project in ``folder``; raises ConfigError when mlp.config is missing or wrong."""
+    if not folder.is_dir():
+        raise MlpipelineError(f"{folder} is not a folder; name the one that holds mlp.config")
+    project = folder.absolute()
+    settings = read_settings(project)
+    return Project(settings=settings, layout=Layout.of(project, settings.models_dir))
+
+
+@contextmanager
+def execution(
+    project: Project, screen: Listener, *, unattended: bool, log: bool
+) -> Iterator[Scheduler]:
+    """A session in execution mode.
+
+    Raises ProjectBusy when there is one on this host already, StorageError when the outputs can't
+    be written.
+    """
+    layout = project.layout
+    with storage(f"{layout.outputs} can't be made"):
+        layout.outputs.mkdir(exist_ok=True)
+    with scheduler_lock(layout.lock):
+        history = DiskHistory(layout)
+        try:
+            yield _scheduler(
+                project,
+                layout=layout,
+                history=history,
+                listeners=[Reports(layout, log=log), screen],
+                unattended=unattended,
+                warnings=[*project.settings.warnings, *history.warnings],
+            )
+        finally:
+            history.close()
+
+
+@contextmanager
+def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
+    """A session in test mode: its outputs lie in a temporary folder and go with it."""
+    with tempfile.TemporaryDirectory(prefix="mlpipeline-test-") as folder:
+        layout = msgspec.structs.replace(project.layout, outputs=Path(folder))
+        yield _scheduler(
+            project,
+            layout=layout,
+            history=History(layout.host),
+            listeners=[screen],
+            test=True,
+            warnings=project.settings.warnings,
+        )
+
+
+def status(project: Project) -> Status:
+    """What is queued, what ran, and why the rest does not run."""
+    layout, settings = project.layout, project.settings
+    listing = _listing(project, LIST)
+    problems = listing.refresh()
+    if problems:
+        raise MlpipelineError("\n".join(problems))
+    ledger, warnings = read_histories(layout)
+    standings = explain(listing.models, ledger, _policy(project, session="", unattended=True))
+    listed = {(s.model.name, s.version.name) for s in standings if s.version}
+    return Status(
+        standings=tuple(standings),
+        past=tuple(_newest_runs(ledger, listed)),
+        warnings=(*settings.warnings, *listing.warnings, *warnings),
+    )
+
+
+def find_run(project: Project, name: str) -> tuple[Run, RunFolder]:
+    """The run that ``name`` (``model/version#attempt``, or without ``#`` the newest) means.
+
+    Raises UnknownRun, with the nearest names.
+    """
+    ledger, _ = read_histories(project.layout)
+    runs = {str(run.id): run for run in sorted(ledger, key=lambda run: run.started_at)}
+    newest = {f"{run.id.model}/{run.id.version}": run for run in runs.values()}
+    run = runs.get(name) or newest.get(name)
+    if run is None:
+        hint = nearest(name, [*newest, *runs]) or "; `mlpipeline status` lists the runs"
+        raise UnknownRun(f"no run is called {name}{hint}")
+    return run, project.layout.run_folder(run.id)
+
+
+def is_over(project: Project, run: Run) -> bool:
+    """Whether ``run`` has ended by now, recorded or not."""
+    if not run.active:
+        return True
+    return project.layout.run_folder(run.id).exit.exists() or not _now(project, run).active
+
+
+def _now(project: Project, run: Run) -> Run:
+    ledger, _ = read_histories(project.layout)
+    attempts = ledger.attempts(run.id.model, run.id.version)
+    return next((each for each in attempts if each.id == run.id and each.host == run.host), run)
+
+
+def _scheduler(
+    project: Project,
+    *,
+    layout: Layout,
+    history: History,
+    listeners: Sequence[Listener],
+    warnings: Sequence[str],
+    unattended: bool = False,
+    test: bool = False,
+) -> Scheduler:
+    session = f"{datetime.now().astimezone():%Y%m%dT%H%M%S%z}-{os.getpid()}"
+    return Scheduler(
+        layout=layout,
+        settings=project.settings,
+        listing=_listing(project, TEST_LIST if test else LIST),
+        history=history,
+        executor=LocalExecutor(),
+        listeners=listeners,
+        policy=_policy(project, session=session, unattended=unattended, test=test),
+        test=test,
+        warnings=warnings,
+    )
+
+
+def _listing(project: Project, name: str) -> Listing:
+    layout = project.layout
+    inspector = Inspector(layout.models_dir, layout.project, project.settings.inspect_timeout)
+    return Listing(layout.project / name, layout.models_dir, inspector)
+
+
+def _policy(project: Project, *, session: str, unattended: bool, test: bool = False) -> Policy:
+    """Test mode takes one run at a time: the first failure ends it."""
+    return Policy(
+        session=session,
+        host=project.layout.host,
+        unattended=unattended,
+        retries=0 if test else project.settings.retries,
+        slots=1 if test else project.settings.parallel,
+    )
+
+
+def _newest_runs(ledger: Ledger, listed: set[tuple[str, str]]) -> list[Run]:
+    newest: dict[tuple[str, str], Run] = {}
+    for run in ledger:
+        key = run.id.model, run.id.version
+        if key not in listed and (key not in newest or newest[key].started_at <= run.started_at):
+            newest[key] = run
+    return sorted(newest.values(), key=lambda run: run.started_at)

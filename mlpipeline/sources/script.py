@@ -1,0 +1,126 @@
+"""Model scripts: loading one, and reading the versions of its global MODEL.
+
+Runs in child processes only, since it executes user code.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+
+from mlpipeline.api.keys import version_parameters
+from mlpipeline.api.model import Model
+from mlpipeline.api.versions import Versions
+from mlpipeline.core.plain import plain, qualified_name
+from mlpipeline.errors import ModelError
+
+TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlpipeline.api.versions import Version
+
+MANDATORY = (
+    version_parameters.NAME,
+    version_parameters.DATALOADER,
+    version_parameters.BATCH_SIZE,
+    version_parameters.EPOC_COUNT,
+)
+# What does not tell a version's results from another's.
+UNSIGNED = (version_parameters.NAME, version_parameters.ORDER, version_parameters.DATALOADER)
+
+
+def load_model(script: str, models_dir: str) -> Model:
+    """Execute ``script`` and return its global MODEL.
+
+    The script finds modules beside itself and in ``models_dir``, as ``python script`` would.
+    Raises ModelError when there is no usable MODEL; what the script itself raises passes through.
+    """
+    folder = os.path.dirname(script)
+    sys.path[:0] = [folder] if folder == models_dir else [folder, models_dir]
+    name = os.path.splitext(os.path.basename(script))[0]
+    if "." in name or name in sys.modules:
+        name = "model_" + name.replace(".", "_")
+    spec = importlib.util.spec_from_file_location(name, script)
+    if spec is None or spec.loader is None:
+        raise ModelError("it can't be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # so that the script's classes can be pickled
+    spec.loader.exec_module(module)
+    try:
+        model = module.MODEL
+    except AttributeError:
+        raise ModelError(
+            "it has no global MODEL; add MODEL = YourModel(versions=...), "
+            "or give a helper module a name that starts with _"
+        ) from None
+    if not isinstance(model, Model):
+        what = "the class itself" if isinstance(model, type) else f"a {type(model).__qualname__}"
+        raise ModelError(f"its MODEL is {what}, not an instance of mlpipeline.Model")
+    return model
+
+
+def ordered_versions(model: Model) -> list[Version]:
+    """The versions of ``model`` in the order they run; raises ModelError for an unusable one."""
+    versions = model.versions
+    if not isinstance(versions, Versions):
+        raise ModelError(
+            "its MODEL has no Versions; call super().__init__(versions), or set self.versions"
+        )
+    if not versions:
+        raise ModelError("its MODEL has no versions; add one with versions.add(name, ...)")
+    for version in versions:
+        _check(version)
+    return sorted(versions, key=lambda version: version[version_parameters.ORDER])
+
+
+def signature(version: Version) -> str:
+    """8 hex digits that change when a parameter does.
+
+    SHA-256 over the parameters as canonical JSON; of the data loader only its class counts.
+    """
+    parameters = {key: plain(value) for key, value in version.items() if key not in UNSIGNED}
+    parameters[version_parameters.DATALOADER] = _dataloader_name(version)
+    from hashlib import sha256  # costs each run 5 ms, and the worker seldom needs it
+
+    canonical = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()[:8]
+
+
+def shown_parameters(version: Version) -> dict[str, Any]:
+    """The parameters for people and records: those that are set, as plain data."""
+    shown = {
+        key: plain(value)
+        for key, value in version.items()
+        if value is not None and key not in UNSIGNED
+    }
+    return {**shown, version_parameters.DATALOADER: _dataloader_name(version)}
+
+
+def model_dir_name(model_name: str, version: Version) -> str:
+    """``model`` or ``model-suffix``: versions without a suffix share their model's folder."""
+    suffix = version.get(version_parameters.MODEL_DIR_SUFFIX)
+    return f"{model_name}-{suffix}" if suffix not in (None, "") else model_name
+
+
+def _check(version: Version) -> None:
+    name = version.get(version_parameters.NAME)
+    for key in MANDATORY:
+        if version.get(key) is None:
+            raise ModelError(f"version {name!r} has no {key}; pass it to add(), or to Versions()")
+    for key in (version_parameters.BATCH_SIZE, version_parameters.EPOC_COUNT):
+        value = version[key]
+        whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        if not whole or value <= 0:
+            raise ModelError(f"version {name!r} has {key}={value!r}; it must be a positive integer")
+    order = version.get(version_parameters.ORDER)
+    if isinstance(order, bool) or not isinstance(order, (int, float)):
+        raise ModelError(f"version {name!r} has order={order!r}; it must be a number")
+
+
+def _dataloader_name(version: Version) -> str:
+    dataloader = version[version_parameters.DATALOADER]
+    named = dataloader if hasattr(dataloader, "__qualname__") else type(dataloader)
+    return qualified_name(named)

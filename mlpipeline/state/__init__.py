@@ -1,0 +1,1 @@
+"""What lies on disk: configuration, history, run folders, reports."""

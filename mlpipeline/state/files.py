@@ -1,0 +1,39 @@
+"""Writing files so that a reader, or a power cut, never meets half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from mlpipeline.errors import StorageError
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path`` at once: a temporary file beside it, then a rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def read_record(path: Path, kind: type[R]) -> R | None:
+    """The JSON record at ``path``; None when it is missing, cut, or of another form."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+@contextmanager
+def storage(doing: str) -> Iterator[None]:
+    """Turn an OSError into a StorageError that says what was being done."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{doing}: {error.strerror or error} ({error.filename})") from error

@@ -1,0 +1,142 @@
+"""The history: one append-only journal a host, and what all of them tell.
+
+A journal has one JSON object (a :class:`mlpipeline.core.runs.Event`) a line. Only the host's own
+scheduler appends to it; anybody reads it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.runs import FORMAT, AnyEvent, IllegalTransition, Run
+from mlpipeline.errors import StorageError
+from mlpipeline.state.files import storage
+from mlpipeline.state.layout import Layout
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AnyEvent).decode
+
+
+class _Versioned(msgspec.Struct):
+    """As much of a record as every version of the format has."""
+
+    v: int = FORMAT
+
+
+_decode_version = msgspec.json.Decoder(_Versioned).decode
+
+
+class History:
+    """What has happened to the runs of a project; this one forgets with its process.
+
+    ``ledger`` is the state that the events add up to.
+    """
+
+    def __init__(self, host: str):
+        self.host = host
+        self.ledger = Ledger()
+
+    def append(self, event: AnyEvent) -> Run:
+        """Record ``event`` of this host and return the run as it is now.
+
+        Raises IllegalTransition for an event that can't follow, StorageError when the disk
+        refuses it; then nothing is recorded.
+        """
+        self.ledger.preview(event, self.host)
+        self._store(event)
+        return self.ledger.apply(event, self.host)
+
+    def _store(self, event: AnyEvent) -> None:
+        """Keep ``event`` for other processes and later days."""
+
+
+class DiskHistory(History):
+    """The history on disk, of this host's scheduler.
+
+    When ``append`` returns, the event is on the platter; an incomplete write is cut back.
+    """
+
+    def __init__(self, layout: Layout):
+        super().__init__(layout.host)
+        self._path = layout.history
+        with storage("the history can't be opened"):
+            self.warnings = _set_torn_end_aside(self._path)
+            # Opened once: a journal that is renamed under a running scheduler stays whole.
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self.ledger, warnings = read_histories(layout)
+        self.warnings += warnings
+
+    def _store(self, event: AnyEvent) -> None:
+        line = _encode(event) + b"\n"
+        before = os.fstat(self._file).st_size
+        try:
+            written = os.write(self._file, line)
+            if written == len(line):
+                _sync(self._file)
+                return
+            os.ftruncate(self._file, before)
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: {error.strerror}; nothing more is started"
+            ) from error
+        raise StorageError(f"{self._path}: no room for another record; free some disk space")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+
+def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
+    """What the journals of all hosts tell, with a warning for each line that can't be used."""
+    ledger = Ledger()
+    warnings = []
+    for host, path in layout.histories().items():
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StorageError(f"{path}: the history can't be read: {error.strerror}") from error
+        complete, _, _ = content.rpartition(b"\n")
+        for number, line in enumerate(complete.splitlines(), start=1):
+            try:
+                ledger.apply(_decode(line), host)
+            except (msgspec.DecodeError, IllegalTransition) as error:
+                warnings.append(f"{path}:{number}: {_complaint(line, error)}; the line is left out")
+    return ledger, warnings
+
+
+def _sync(file: int) -> None:
+    """Have the data on the platter; macOS has no fdatasync."""
+    getattr(os, "fdatasync", os.fsync)(file)
+
+
+def _complaint(line: bytes, error: Exception) -> str:
+    try:
+        version = _decode_version(line).v
+    except msgspec.DecodeError:
+        return "damaged"
+    if version > FORMAT:
+        return f"written by a newer mlpipeline (format {version}; this one knows {FORMAT})"
+    return str(error)
+
+
+def _set_torn_end_aside(path: Path) -> list[str]:
+    """Move what stands after the last line end into a file of its own: a write that was cut."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    complete, newline, torn = content.rpartition(b"\n")
+    if not torn:
+        return []
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    aside.write_bytes(torn)
+    os.truncate(path, len(complete) + len(newline))
+    return [f"{path}: its last line was cut short; {len(torn)} bytes are set aside in {aside.name}"]

@@ -1,0 +1,145 @@
+"""Reading INI files so that every error names its line."""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+from mlpipeline.errors import ConfigError
+
+_SECTION = re.compile(r"\s*\[(?P<name>[^]]+)\]")
+_OPTION_END = re.compile(r"[=:]|\s#")
+
+
+class IniFile:
+    """A parsed INI file: sections of options, whose values are optional.
+
+    Raises ConfigError, with the line, for what is not INI.
+    """
+
+    def __init__(self, path: Path, text: str):
+        self.path = path
+        self.text = text
+        self._parser = configparser.ConfigParser(
+            allow_no_value=True,
+            interpolation=None,
+            inline_comment_prefixes=("#",),
+            empty_lines_in_values=False,
+        )
+        self._lines = _line_numbers(text)
+        self._parser.optionxform = str  # type: ignore[assignment,method-assign]  # keep case
+        try:
+            self._parser.read_string(text, str(path))
+        except configparser.DuplicateOptionError as error:
+            raise ConfigError(
+                path, f"{error.option} is there twice", line=error.lineno, remedy="remove one line"
+            ) from None
+        except configparser.DuplicateSectionError as error:
+            raise ConfigError(
+                path,
+                f"section [{error.section}] is there twice",
+                line=error.lineno,
+                remedy="put its lines under one heading",
+            ) from None
+        except configparser.MissingSectionHeaderError as error:
+            raise ConfigError(
+                path,
+                f"{error.line.strip()!r} stands before any section",
+                line=error.lineno,
+                remedy="put a heading such as [MLP] above it",
+            ) from None
+        except configparser.ParsingError as error:
+            line, source = error.errors[0]
+            raise ConfigError(
+                path, f"{source} is not a section, an option or a comment", line=line
+            ) from None
+        except AttributeError:
+            # What CPython before 3.13 raises where an indented line follows an option that has no
+            # value, and so can't be continued (python/cpython#107625).
+            raise ConfigError(
+                path,
+                "an indented line follows an entry that has no value",
+                line=self._first_indented_line(),
+                remedy="remove the spaces at its start",
+            ) from None
+
+    @classmethod
+    def read(cls, path: Path, *, remedy: str) -> IniFile:
+        """Read ``path``; ``remedy`` is what to do when there is no such file."""
+        try:
+            return cls(path, path.read_bytes().decode("utf-8-sig"))
+        except FileNotFoundError:
+            raise ConfigError(path, "there is no such file", remedy=remedy) from None
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise ConfigError(
+                path, "not UTF-8 text", line=line, remedy="save it as UTF-8"
+            ) from None
+        except OSError as error:
+            raise ConfigError(path, f"can't be read: {error.strerror}") from None
+
+    def sections(self) -> list[str]:
+        """The names of the sections, in order."""
+        return self._parser.sections()
+
+    def options(self, section: str) -> dict[str, str | None]:
+        """The options of ``section`` in order, none when there is no such section."""
+        return dict(self._parser.items(section)) if self._parser.has_section(section) else {}
+
+    def line_of(self, section: str, option: str | None = None) -> int | None:
+        """The 1-based line of a section's heading, or of an option in it."""
+        return self._lines.get((section, option))
+
+    def unknown(self, known: dict[str, Iterable[str] | None]) -> list[str]:
+        """A warning for each section or option that is not ``known``, with the nearest that is.
+
+        ``known`` maps sections to their options, or to None where any option will do.
+        """
+        warnings = []
+        for section in self.sections():
+            if section not in known:
+                where = f"{self.path}:{self.line_of(section)}"
+                warnings.append(f"{where}: unknown section [{section}]{nearest(section, known)}")
+                continue
+            options = known[section]
+            for option in self.options(section) if options is not None else ():
+                if option not in (options or ()):
+                    where = f"{self.path}:{self.line_of(section, option)}"
+                    hint = nearest(option, options or ())
+                    warnings.append(f"{where}: unknown key {option}{hint}")
+        return warnings
+
+    def _first_indented_line(self) -> int | None:
+        lines = self.text.splitlines()
+        for number, (above, line) in enumerate(pairwise(lines), start=2):
+            bare = above.strip() and not re.search(r"[=:\[]", above)
+            if bare and line.strip() and _indent(line) > _indent(above):
+                return number
+        return None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean …?)`` when ``known`` has something close to ``word``, else nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _line_numbers(text: str) -> dict[tuple[str, str | None], int]:
+    """The first line of each section (option None) and of each option in it."""
+    numbers: dict[tuple[str, str | None], int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        heading = _SECTION.match(line)
+        if heading:
+            section = heading["name"]
+        option = None if heading else _OPTION_END.split(line.strip(), maxsplit=1)[0].strip()
+        numbers.setdefault((section, option), number)
+    return numbers
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())

@@ -1,0 +1,150 @@
+"""Every path of a project: this module owns all names of files and folders."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.runs import RunId
+
+CONFIG = "mlp.config"
+LIST = "models.config"
+TEST_LIST = "models_test.config"
+
+LONGEST_NAME = 120  # characters; file systems allow 255 bytes
+_KEPT = re.compile(r"[A-Za-z0-9._=+,@-]")
+
+
+def safe_name(name: str) -> str:
+    """``name`` as one path component: distinct for distinct names, and never leaving its folder.
+
+    Letters, digits and ``._=+,@-`` stay; other characters, and a leading dot, become ``%XX`` of
+    their UTF-8 bytes (as RFC 3986 encodes them); what is too long ends in a digest.
+    """
+    encoded = "".join(
+        character
+        if _KEPT.fullmatch(character) and not (index == 0 and character == ".")
+        else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+        for index, character in enumerate(name)
+    )
+    if len(encoded) <= LONGEST_NAME:
+        return encoded or "%"
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{encoded[: LONGEST_NAME - 13]}~{digest}"
+
+
+class RunFolder(msgspec.Struct, frozen=True):
+    """The folder of one run, and the names of the files in it."""
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        """What the worker is to run."""
+        return self.path / "spec.json"
+
+    @property
+    def processes(self) -> Path:
+        """The run's processes, written before user code."""
+        return self.path / "proc.json"
+
+    @property
+    def console(self) -> Path:
+        """Everything the run printed."""
+        return self.path / "console.log"
+
+    @property
+    def messages(self) -> Path:
+        """What the script said with ``log``, for ``log-<hostname>``."""
+        return self.path / "messages.log"
+
+    @property
+    def progress(self) -> Path:
+        """How far the run is."""
+        return self.path / "progress.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Metrics over steps, one JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """What the worker says of the user's code."""
+        return self.path / "report.json"
+
+    @property
+    def exit(self) -> Path:
+        """How the worker process ended."""
+        return self.path / "exit.json"
+
+    @property
+    def record(self) -> Path:
+        """All there is to know of the run, for people."""
+        return self.path / "run.yaml"
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """The paths of one project, as seen from one host."""
+
+    project: Path
+    models_dir: Path
+    outputs: Path
+    host: str
+
+    @classmethod
+    def of(cls, project: Path, models_dir: Path, host: str | None = None) -> Layout:
+        """The layout of a project on this host."""
+        return cls(
+            project=project,
+            models_dir=models_dir,
+            outputs=models_dir / "outputs",
+            host=host or socket.gethostname(),
+        )
+
+    @property
+    def log(self) -> Path:
+        """What this host's scheduler and its runs said."""
+        return self.outputs / f"log-{safe_name(self.host)}"
+
+    @property
+    def output(self) -> Path:
+        """One readable block for each finished run."""
+        return self.outputs / f"output-{safe_name(self.host)}"
+
+    @property
+    def history(self) -> Path:
+        """This host's journal of runs."""
+        return self.history_of(self.host)
+
+    def history_of(self, host: str) -> Path:
+        """The journal of ``host``."""
+        return self.outputs / f"history-{safe_name(host)}"
+
+    def histories(self) -> dict[str, Path]:
+        """The journals of all hosts that share the folder, by the host's name."""
+        found = {
+            path.name.removeprefix("history-"): path
+            for path in sorted(self.outputs.glob("history-*"))
+            if ".damaged-" not in path.name
+        }
+        found.pop(safe_name(self.host), None)
+        return {self.host: self.history, **found}
+
+    @property
+    def lock(self) -> Path:
+        """Held by this host's scheduler."""
+        return self.outputs / f"scheduler-{safe_name(self.host)}.lock"
+
+    def model_dir(self, name: str) -> Path:
+        """Where a model keeps its checkpoints; ``name`` comes from :class:`planning.Version`."""
+        return self.outputs / "model_ckpts" / safe_name(name)
+
+    def run_folder(self, run: RunId) -> RunFolder:
+        """The folder of ``run``."""
+        parts = safe_name(run.model), safe_name(run.version), str(run.attempt)
+        return RunFolder(self.outputs.joinpath("runs", *parts))

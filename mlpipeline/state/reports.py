@@ -1,0 +1,151 @@
+"""The records that people read: log-<hostname>, output-<hostname> and each run's run.yaml.
+
+All can be made again from the history and the run folders.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlpipeline.core.listening import Ended, Launched, Level, Listener
+from mlpipeline.core.runs import Run, RunId
+from mlpipeline.core.wording import duration, log_line, shown
+from mlpipeline.state.files import write_whole
+from mlpipeline.state.layout import Layout
+
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class Reports(Listener):
+    """Writes the records of one host's scheduler."""
+
+    def __init__(self, layout: Layout, *, log: bool = True):
+        """``log=False`` leaves log-<hostname> alone (``--no-log``)."""
+        self._layout = layout
+        self._log = log
+        self._beginnings: dict[RunId, dict[str, Any]] = {}
+
+    def message(self, at: datetime, level: Level, text: str) -> None:
+        """Add a line to the log."""
+        self._write_log([log_line(at, level, text)])
+
+    def logged(self, run: Run, lines: list[str]) -> None:
+        """Add a script's own lines to the log."""
+        self._write_log(lines)
+
+    def started(self, launched: Launched) -> None:
+        """Say so in the log, and write what is known to run.yaml."""
+        run = launched.run
+        how = "resumed" if run.resume else "started"
+        self.message(run.started_at, Level.INFO, f"{run.id} {how}")
+        self._beginnings[run.id] = _beginning(launched)
+        self._write_record(run.id, self._beginnings[run.id])
+
+    def ended(self, ended: Ended) -> None:
+        """Write the log's line (with tracebacks), the output's block and the whole run.yaml."""
+        run, report = ended.run, ended.report
+        assert run.verdict is not None
+        assert run.ended_at is not None
+        outcome = run.verdict.outcome.value
+        level = Level.INFO if outcome in ("succeeded", "interrupted") else Level.ERROR
+        reason = f": {run.verdict.reason}" if run.verdict.reason else ""
+        failures = report.failures if report else []
+        tracebacks = "".join(f"\nin {each.part}:\n{each.traceback}" for each in failures)
+        self.message(run.ended_at, level, f"{run.id} {outcome}{reason}{tracebacks.rstrip()}")
+        beginning = self._beginnings.pop(run.id, None) or self._read_record(run.id)
+        self._write_record(run.id, {**beginning, **_ending(ended)})
+        _append(self._layout.output, output_block(ended))
+
+    def _write_log(self, lines: list[str]) -> None:
+        if self._log and lines:
+            _append(self._layout.log, "\n".join(lines) + "\n")
+
+    def _write_record(self, run: RunId, record: dict[str, Any]) -> None:
+        told = {key: value for key, value in record.items() if value not in (None, {}, [])}
+        text = yaml.dump(told, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+        write_whole(self._layout.run_folder(run).record, text.encode())
+
+    def _read_record(self, run: RunId) -> dict[str, Any]:
+        """What an earlier session wrote of a run that this one adopted."""
+        try:
+            record = yaml.safe_load(self._layout.run_folder(run).record.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            record = None
+        return record if isinstance(record, dict) else {"run": str(run)}
+
+
+def output_block(ended: Ended) -> str:
+    """The readable block of one finished run."""
+    run, report = ended.run, ended.report
+    assert run.verdict is not None
+    reason = f" ({run.verdict.reason})" if run.verdict.reason else ""
+    version = ended.launched.version if ended.launched else None
+    lines = [
+        f"[{run.ended_at.isoformat() if run.ended_at else ''}] {run.id}",
+        f"    outcome: {run.verdict.outcome.value}{reason}",
+        f"    took: {duration(run.seconds or 0)}, {run.steps or 0} steps trained",
+    ]
+    lines += [f"    result on {part}: {shown(value)}" for part, value in run.results.items()]
+    if version:
+        lines.append(f"    parameters: {shown(version.parameters)}")
+    for subject, text in (report.summary if report else {}).items():
+        lines += [f"    {subject} summary:", textwrap.indent(text, " " * 8)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _beginning(launched: Launched) -> dict[str, Any]:
+    run, model, version = launched.run, launched.model, launched.version
+    return {
+        "run": str(run.id),
+        "outcome": "running",
+        "model": run.id.model,
+        "version": run.id.version,
+        "attempt": run.id.attempt,
+        "resumed": run.resume,
+        "parameters": version.parameters,
+        "signature": run.signature,
+        "script": {"path": model.path, "sha256": run.script},
+        "git": launched.git,
+        "host": run.host,
+        "model_dir": run.model_dir,
+        "started": run.started_at.isoformat(),
+    }
+
+
+def _ending(ended: Ended) -> dict[str, Any]:
+    run, report, exit = ended.run, ended.report, ended.exit
+    assert run.verdict is not None
+    record: dict[str, Any] = {
+        "outcome": run.verdict.outcome.value,
+        "reason": run.verdict.reason or None,
+        "ended": run.ended_at.isoformat() if run.ended_at else None,
+        "seconds": run.seconds,
+    }
+    if exit:
+        record["exit"] = {"status": exit.status, "signal": exit.signal}
+        record["cpu_seconds"] = round(exit.cpu_seconds, 3)
+        record["peak_memory_mb"] = round(exit.peak_memory / 1e6, 1)
+    if report:
+        environment = dict(report.environment)
+        record["gpus"] = environment.pop("CUDA_VISIBLE_DEVICES", None)
+        record["seeds"] = {"PYTHONHASHSEED": environment.pop("PYTHONHASHSEED", None)}
+        record["steps"] = report.steps
+        record["steps_before"] = report.trained_before
+        record["results"] = report.results
+        record["summary"] = report.summary
+        record["environment"] = environment
+        record["failures"] = [
+            {"part": each.part, "error": each.line, "traceback": each.traceback}
+            for each in report.failures
+        ]
+    return record
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
