@@ -10,6 +10,13 @@
     └── StorageError      a folder or file of the project can't be read or written
 """
 
+import os
+
+
+def short(path: object) -> str:
+    """``path`` relative to the working directory where it lies below it."""
+    return str(path).removeprefix(os.getcwd() + os.sep)  # pathlib would cost each run 5 ms
+
 
 class MlpipelineError(Exception):
     """Base of all; ``str(error)`` is the line that a person sees."""
@@ -28,7 +35,7 @@ class ConfigError(MlpipelineError):
         self.problem = problem
         self.line = line
         self.remedy = remedy
-        where = f"{path}:{line}" if line else str(path)
+        where = f"{short(path)}:{line}" if line else short(path)
         super().__init__(f"{where}: {problem}" + (f"; {remedy}" if remedy else ""))
 
 

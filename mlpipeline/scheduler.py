@@ -33,6 +33,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     runs: tuple[Run, ...]  # that ended, in the order of their end
     broken: tuple[Model, ...]  # listed models that can't be used
+    listed: int  # versions and broken models that the list asks for
     signal: int | None  # that ended the session
 
     @property
@@ -128,6 +129,7 @@ class Scheduler:
         standings = explain(self._listing.models, self._history.ledger, self._policy)
         return Result(
             runs=tuple(self._ended),
+            listed=len(standings),
             broken=tuple(s.model for s in standings if s.state is State.BROKEN),
             signal=self._signals[0] if self._signals else None,
         )

@@ -45,9 +45,9 @@ class Metric:
     def update(self, value: float, count: int = 1) -> None:
         """Add ``value`` to the sums and ``count`` to the counts: a batch's total and its size.
 
-        Raises TypeError when ``value`` is not an int or a float.
+        Raises TypeError when ``value`` is not an int (a bool is one) or a float.
         """
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if not isinstance(value, (int, float)):
             hint = "; pass value.item()" if hasattr(value, "item") else ""
             name = type(value).__name__
             raise TypeError(f"a metric's value must be an int or a float, not {name}{hint}")

@@ -67,10 +67,10 @@ class DataLoader(_Summary):
 
     def get_dataloader_summary(self) -> str:
         """The text about the data in the run's record."""
-        return self.summary
+        return self.summery
 
     def get_dataloader_summery(self) -> str:
-        """Historic spelling of :meth:`get_dataloader_summary`."""
+        """Historic spelling of :meth:`get_dataloader_summary`; the pipeline asks by this name."""
         return self.get_dataloader_summary()
 
 

@@ -21,6 +21,7 @@ from mlpipeline.scheduler import Result
 MARKS = {
     Outcome.SUCCEEDED: ("✓", "green"),
     Outcome.FAILED: ("✗", "red"),
+    Outcome.CRASHED: ("✗", "red"),
     Outcome.KILLED: ("✗", "red"),
     Outcome.INTERRUPTED: ("■", "yellow"),
     Outcome.LOST: ("?", "yellow"),
@@ -98,14 +99,13 @@ class LiveScreen(Screen):
             self._progress.remove_task(task)
         assert run.verdict is not None
         mark, colour = MARKS[run.verdict.outcome]
-        detail = run.verdict.reason or results(run)
+        detail = results(run) if succeeded(run) else str(run.verdict)
         self._console.print(
             Text.assemble(
                 (f"{mark} ", colour),
                 (self.name(run), "bold"),
                 (f"  {took(run)}", "dim"),
-                ("" if succeeded(run) else f"  {run.verdict.outcome.value}", colour),
-                f"  {detail}" if detail else "",
+                (f"  {detail}", "" if succeeded(run) else colour),
             ),
             soft_wrap=False,
         )

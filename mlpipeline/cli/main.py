@@ -18,6 +18,9 @@ COMMANDS = {
     "status": ("mlpipeline.cli.status", "Show the queue and past runs in one table."),
 }
 
+# historic spelling of an option -> the option
+HISTORIC = {"use-history": "unattended", "use_history": "unattended", "no_log": "no-log"}
+
 
 class Commands(click.Group):
     """A group whose subcommands are imported when they are used."""
@@ -43,21 +46,20 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": lambda name: HISTORIC.get(name, name),
+    },
 )
 @click.option("-r", "--run", is_flag=True, help="Execution mode: run models.config for real.")
 @click.option(
     "-u",
     "--unattended",
-    "--use-history",
-    "--use_history",
-    "unattended",
     is_flag=True,
     help="With -r: skip what is done and resume what was interrupted.",
 )
-@click.option(
-    "-n", "--no-log", "--no_log", "no_log", is_flag=True, help="With -r: write no log-<hostname>."
-)
+@click.option("-n", "--no-log", is_flag=True, help="With -r: write no log-<hostname>.")
 @click.option(
     "-C",
     "--project",
@@ -87,7 +89,9 @@ def cli(ctx: click.Context, run: bool, unattended: bool, no_log: bool, project: 
             raise click.UsageError(f"-r, -u and -n do not go with {ctx.invoked_subcommand}")
         return
     if (unattended or no_log) and not run:
-        raise click.UsageError("-u and -n go with -r (without -r nothing is recorded)")
+        click.echo(
+            "mlpipeline: without -r this is test mode, where -u and -n change nothing", err=True
+        )
     from mlpipeline.cli import run as session  # a --help needs no scheduler
 
     sys.exit(session.run(project, execute=run, unattended=unattended, log=not no_log))

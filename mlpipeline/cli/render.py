@@ -14,6 +14,7 @@ COLOURS = {
     "done": "green",
     "succeeded": "green",
     "failed": "red",
+    "crashed": "red",
     "killed": "red",
     "broken": "red",
     "interrupted": "yellow",

@@ -11,6 +11,7 @@ from pathlib import Path
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.runs import Outcome, Run
 from mlpipeline.core.wording import duration, shown
+from mlpipeline.errors import short
 from mlpipeline.scheduler import Result
 
 
@@ -53,7 +54,8 @@ class PlainScreen(Screen):
 
     def ended(self, ended: Ended) -> None:
         """Say how, how long it took and what came of it."""
-        self._say(f"{self.name(ended.run)} {outcome(ended.run)} in {took(ended.run)}")
+        run = ended.run
+        self._say(f"{self.name(run)} took {took(run)}: {outcome(run)}")
 
     def summary(self, result: Result, output: Path | None) -> None:
         """Counts, and where the results are."""
@@ -80,9 +82,8 @@ def session_screen(*, test: bool, show_output: bool) -> Iterator[Screen]:
 
 def outcome(run: Run) -> str:
     """How a run ended, with the reason or the results."""
-    assert run.verdict is not None
-    detail = run.verdict.reason or results(run)
-    return run.verdict.outcome.value + (f": {detail}" if detail else "")
+    detail = f": {results(run)}" if run.results and succeeded(run) else ""
+    return f"{run.verdict}{detail}"
 
 
 def results(run: Run) -> str:
@@ -111,9 +112,5 @@ def closing_line(result: Result, output: Path | None) -> str:
         broken = len(result.broken)
         parts.append(f"{broken} model{'s' if broken > 1 else ''} can't be used")
     if not parts:
-        return "nothing to do: every listed version is done" if output else "no versions listed"
-    return ", ".join(parts) + (f" · {_short(output)}" if output and result.runs else "")
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+        return "nothing to do: all is done" if result.listed else "nothing to do: nothing is listed"
+    return ", ".join(parts) + (f" · {short(output)}" if output and result.runs else "")

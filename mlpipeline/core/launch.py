@@ -52,16 +52,6 @@ class Processes(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
 
 
-class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """``exit.json``: how the worker process ended, written by its supervisor."""
-
-    status: int | None  # exit status, None when a signal ended it
-    signal: int | None
-    ended_at: datetime
-    cpu_seconds: float
-    peak_memory: int  # bytes, of the largest single process
-
-
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """An exception in one part of a run."""
 
@@ -78,7 +68,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """``report.json``: what the worker says of the user's code, when that came to an end."""
+    """``report.json``: what the worker says of the user's code, when that came to an end.
+
+    The supervisor copies it into exit.json; by itself it counts where the supervisor was killed.
+    """
 
     ending: str  # "returned" | "exception" | "sys.exit" | "edited"
     detail: str = ""
@@ -88,6 +81,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     results: dict[str, Any] = {}
     summary: dict[str, str] = {}
     environment: dict[str, Any] = {}
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """``exit.json``: how the worker process ended, written by its supervisor."""
+
+    status: int | None  # exit status, None when a signal ended it
+    signal: int | None
+    ended_at: datetime
+    cpu_seconds: float
+    peak_memory: int  # bytes, of the largest single process
+    report: Report | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,8 +124,7 @@ def judge(exit: Exit | None, report: Report | None, *, stopped: bool) -> Verdict
         return Verdict(Outcome.LOST, "its processes are gone and left no record of their end")
     if exit.signal is not None:
         name = signal.Signals(exit.signal).name if exit.signal in _SIGNALS else str(exit.signal)
-        crashed = exit.signal in CRASHES
-        return Verdict(Outcome.KILLED, f"crashed: {name}" if crashed else f"killed by {name}")
+        return Verdict(Outcome.CRASHED if exit.signal in CRASHES else Outcome.KILLED, name)
     if report:
         return Verdict(
             Outcome.FAILED, f"exited with status {exit.status} while Python was shutting down"

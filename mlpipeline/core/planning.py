@@ -23,6 +23,8 @@ import msgspec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import Outcome, Run, RunId
 
+FAILURES = {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED, Outcome.LOST}
+
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a model, as the inspector read it from the model file."""
@@ -140,10 +142,9 @@ def _standing(model: Model, version: Version, ledger: Ledger, policy: Policy) ->
     if success:
         changed = success.script != model.digest
         return stands(State.DONE, "script changed" if changed else "")
-    failures = [run for run in here if _ended(run, Outcome.FAILED, Outcome.KILLED, Outcome.LOST)]
+    failures = [run.verdict for run in here if run.verdict and run.verdict.outcome in FAILURES]
     if len(failures) > policy.retries:
-        verdict = failures[-1].verdict
-        return stands(State.FAILED, verdict.reason if verdict else "")
+        return stands(State.FAILED, str(failures[-1]))
     user = _user_of_model_dir(version, ledger, policy)
     waits = f"waits for {user.id}, which uses the same model_dir" if user else ""
     if policy.unattended and same and same[-1] is last and _cut_short(last):
@@ -170,9 +171,7 @@ def _why_again(last: Run | None, version: Version) -> str:
         return ""
     if last.signature != version.signature:
         return "parameters changed"
-    if _ended(last, Outcome.FAILED) and last.verdict:
-        return f"again after: {last.verdict.reason}"
-    return "again"
+    return "again" if _ended(last, Outcome.SUCCEEDED) else f"was {last.verdict}"
 
 
 def _ended(run: Run, *outcomes: Outcome) -> bool:

@@ -21,7 +21,8 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # by an exception, sys.exit or os._exit
-    KILLED = "killed"  # by a signal that nobody here sent, crashes of the interpreter included
+    CRASHED = "crashed"  # by a signal that the process brought on itself: SIGSEGV, SIGABRT …
+    KILLED = "killed"  # by a signal from outside that nobody here sent
     INTERRUPTED = "interrupted"  # asked to stop
     LOST = "lost"  # gone without a trace: reboot, power cut
 
@@ -47,6 +48,12 @@ class Verdict(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     reason: str = ""
+
+    def __str__(self) -> str:
+        if not self.reason:
+            return self.outcome.value
+        divider = " by " if self.outcome in (Outcome.CRASHED, Outcome.KILLED) else ": "
+        return f"{self.outcome.value}{divider}{self.reason}"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):

@@ -166,7 +166,7 @@ class Lifecycle:
             self.report["summary"] = {
                 subject: str(text)
                 for subject, text in (
-                    ("model", model.summary),
+                    ("model", model.summery),
                     ("dataloader", _dataloader_summary(model.dataloader)),
                 )
                 if text
@@ -186,7 +186,8 @@ def _make(dataloader: Any) -> Any:
 
 
 def _dataloader_summary(dataloader: Any) -> str:
-    describe = getattr(dataloader, "get_dataloader_summary", None)
+    """By the historic names, so that a script may define either spelling."""
+    describe = getattr(dataloader, "get_dataloader_summery", None)
     return describe() if describe else ""
 
 

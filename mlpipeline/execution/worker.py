@@ -73,10 +73,21 @@ def _supervise(folder: str, worker: int, ready: int) -> None:
             "ended_at": iso_now(),
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            "report": _read_report(folder),
         },
         durable=True,
     )
     os._exit(0)
+
+
+def _read_report(folder: str) -> dict[str, Any] | None:
+    """What the worker says of the user's code; None when that never came to an end."""
+    try:
+        with open(os.path.join(folder, "report.json")) as file:
+            report: dict[str, Any] = json.load(file)
+    except FileNotFoundError:
+        return None
+    return report
 
 
 def _kill_leftovers(worker: int) -> None:
@@ -103,7 +114,7 @@ def _work(folder: str, spec: dict[str, Any]) -> None:
     lifecycle = Lifecycle(spec, reporter)
     lifecycle.run()
     lifecycle.report["environment"] = _environment()
-    write_json(folder, "report.json", lifecycle.report, durable=True)
+    write_json(folder, "report.json", lifecycle.report)
     sys.exit(0 if lifecycle.report["ending"] == "returned" else 1)
 
 

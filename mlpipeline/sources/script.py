@@ -57,8 +57,8 @@ def load_model(script: str, models_dir: str) -> Model:
             "or give a helper module a name that starts with _"
         ) from None
     if not isinstance(model, Model):
-        what = "the class itself" if isinstance(model, type) else f"a {type(model).__qualname__}"
-        raise ModelError(f"its MODEL is {what}, not an instance of mlpipeline.Model")
+        what = "a class" if isinstance(model, type) else f"of type {type(model).__qualname__}"
+        raise ModelError(f"its MODEL is {what}; it must be an instance of mlpipeline.Model")
     return model
 
 

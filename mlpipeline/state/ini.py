@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from mlpipeline.errors import ConfigError
+from mlpipeline.errors import ConfigError, short
 
 _SECTION = re.compile(r"\s*\[(?P<name>[^]]+)\]")
 _OPTION_END = re.compile(r"[=:]|\s#")
@@ -102,13 +102,13 @@ class IniFile:
         warnings = []
         for section in self.sections():
             if section not in known:
-                where = f"{self.path}:{self.line_of(section)}"
+                where = f"{short(self.path)}:{self.line_of(section)}"
                 warnings.append(f"{where}: unknown section [{section}]{nearest(section, known)}")
                 continue
             options = known[section]
             for option in self.options(section) if options is not None else ():
                 if option not in (options or ()):
-                    where = f"{self.path}:{self.line_of(section, option)}"
+                    where = f"{short(self.path)}:{self.line_of(section, option)}"
                     hint = nearest(option, options or ())
                     warnings.append(f"{where}: unknown key {option}{hint}")
         return warnings

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
-from mlpipeline.core.runs import Run, RunId
+from mlpipeline.core.runs import Outcome, Run, RunId
 from mlpipeline.core.wording import duration, log_line, shown
 from mlpipeline.state.files import write_whole
 from mlpipeline.state.layout import Layout
@@ -51,12 +51,11 @@ class Reports(Listener):
         run, report = ended.run, ended.report
         assert run.verdict is not None
         assert run.ended_at is not None
-        outcome = run.verdict.outcome.value
-        level = Level.INFO if outcome in ("succeeded", "interrupted") else Level.ERROR
-        reason = f": {run.verdict.reason}" if run.verdict.reason else ""
+        well = run.verdict.outcome in (Outcome.SUCCEEDED, Outcome.INTERRUPTED)
+        level = Level.INFO if well else Level.ERROR
         failures = report.failures if report else []
         tracebacks = "".join(f"\nin {each.part}:\n{each.traceback}" for each in failures)
-        self.message(run.ended_at, level, f"{run.id} {outcome}{reason}{tracebacks.rstrip()}")
+        self.message(run.ended_at, level, f"{run.id} {run.verdict}{tracebacks.rstrip()}")
         beginning = self._beginnings.pop(run.id, None) or self._read_record(run.id)
         self._write_record(run.id, {**beginning, **_ending(ended)})
         _append(self._layout.output, output_block(ended))
@@ -83,11 +82,10 @@ def output_block(ended: Ended) -> str:
     """The readable block of one finished run."""
     run, report = ended.run, ended.report
     assert run.verdict is not None
-    reason = f" ({run.verdict.reason})" if run.verdict.reason else ""
     version = ended.launched.version if ended.launched else None
     lines = [
         f"[{run.ended_at.isoformat() if run.ended_at else ''}] {run.id}",
-        f"    outcome: {run.verdict.outcome.value}{reason}",
+        f"    outcome: {run.verdict}",
         f"    took: {duration(run.seconds or 0)}, {run.steps or 0} steps trained",
     ]
     lines += [f"    result on {part}: {shown(value)}" for part, value in run.results.items()]
@@ -127,7 +125,7 @@ def _ending(ended: Ended) -> dict[str, Any]:
         "seconds": run.seconds,
     }
     if exit:
-        record["exit"] = {"status": exit.status, "signal": exit.signal}
+        record["exit"] = {"signal": exit.signal} if exit.signal else {"status": exit.status}
         record["cpu_seconds"] = round(exit.cpu_seconds, 3)
         record["peak_memory_mb"] = round(exit.peak_memory / 1e6, 1)
     if report:

@@ -84,7 +84,8 @@ class LocalExecutor:
             return Running()
         self._forget(handle)
         folder = RunFolder(Path(handle))
-        return Gone(exit=read_record(folder.exit, Exit), report=read_record(folder.report, Report))
+        exit = read_record(folder.exit, Exit)
+        return Gone(exit=exit, report=exit.report if exit else read_record(folder.report, Report))
 
     def _is_there(self, handle: Handle) -> bool:
         """Whether the run's supervisor, or a worker that outlived it, still runs."""

@@ -1,0 +1,130 @@
+"""What a person sees on a terminal."""
+
+import os
+import sys
+
+import pexpect
+import pyte
+import pytest
+
+
+class Terminal:
+    """The installed command on a real pseudo-terminal, with the screen as it would be drawn."""
+
+    def __init__(self, project, *arguments, columns=80, lines=40, **environment):
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.states = []
+        kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "CI")}
+        self._child = pexpect.spawn(
+            sys.executable,
+            ["-m", "mlpipeline", *arguments],
+            cwd=str(project.folder),
+            dimensions=(lines, columns),
+            env={**kept, "TERM": "xterm-256color", **environment},
+            timeout=60,
+        )
+
+    def run(self):
+        """Read to the end, keeping each state of the screen; returns the exit status."""
+        while True:
+            try:
+                data = self._child.read_nonblocking(1 << 16)
+            except pexpect.EOF:
+                break
+            self.raw += data
+            self._stream.feed(data)
+            self.states.append(self.text)
+        self._child.close()
+        return self._child.exitstatus
+
+    @property
+    def text(self):
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+
+@pytest.fixture
+def steps(project):
+    """A project with a model that reports progress slowly enough to be seen."""
+    project.model(
+        "steps.py",
+        "a",
+        "b",
+        body="""
+        print("hello from", self.current_version.name)
+        for step in range(1, 11):
+            self.progress(step, 10, loss=1 / step)
+            time.sleep(0.06)
+        """,
+    )
+    project.list("steps.py")
+    project.list("steps.py", test=True)
+    return project
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_bar_for_the_run_that_runs_and_a_line_for_each_that_ended(steps, columns):
+    terminal = Terminal(steps, "-r", columns=columns)
+
+    assert terminal.run() == 0
+
+    bars = [state for state in terminal.states if "/10 · " in state and "left" in state]
+    assert bars, terminal.states[-1]
+    assert "steps/a#1 train" in bars[0]
+    assert "loss" in bars[-1]
+    assert "hello from a" in terminal.text
+    assert "✓ steps/a#1" in terminal.text
+    assert "✓ steps/b#1" in terminal.text
+    assert "2 succeeded" in terminal.text
+    assert "/10 · " not in terminal.text  # the bar is gone
+
+
+def test_test_mode_ends_with_a_table(steps):
+    terminal = Terminal(steps)
+
+    assert terminal.run() == 0
+
+    header = next(line for line in terminal.text.splitlines() if line.startswith("run"))
+    assert header.split() == ["run", "outcome", "took", "result"]
+    assert "steps/a  succeeded" in terminal.text
+
+
+def test_a_failure_stands_out_with_its_reason(project):
+    project.model("bad.py", "v", body="raise ValueError('not today')")
+    project.list("bad.py")
+    terminal = Terminal(project, "-r")
+
+    assert terminal.run() == 1
+
+    assert "✗ bad/v#1" in terminal.text
+    assert "failed: ValueError: not today" in terminal.text
+    assert b"\x1b[31m" in terminal.raw
+
+
+def test_no_color_is_obeyed(steps):
+    terminal = Terminal(steps, "-r", NO_COLOR="1")
+
+    assert terminal.run() == 0
+
+    assert not any(code in terminal.raw for code in (b"\x1b[31m", b"\x1b[32m", b"\x1b[36m"))
+    assert "✓ steps/a#1" in terminal.text
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_status_table_fits_the_terminal(steps, columns):
+    steps.run("-r")
+    terminal = Terminal(steps, "status", columns=columns)
+
+    assert terminal.run() == 0
+
+    assert "steps/a#1" in terminal.text
+    assert "done" in terminal.text
+
+
+def test_a_pipe_gets_plain_lines(steps):
+    done = steps.run("-r")
+
+    assert "\x1b" not in done.stdout
+    assert "steps/a#1 started" in done.stdout
+    assert "steps/a#1 took" in done.stdout

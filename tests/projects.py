@@ -1,0 +1,151 @@
+"""A real project in a folder, driven by the installed command: what the end-to-end tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+COMMAND = [sys.executable, "-m", "mlpipeline"]
+PATIENCE = 20  # seconds to wait for what takes milliseconds
+
+BASE = """
+import os, sys, time
+from pathlib import Path
+from mlpipeline import DataLoader, Model, Versions
+
+class Data(DataLoader):
+    def get_train_input(self, mode=None, **kwargs): return list(range(10))
+    def get_test_input(self, **kwargs): return list(range(4))
+    def get_train_sample_count(self): return 10
+    def get_test_sample_count(self): return 4
+
+def versions(*names, **defaults):
+    made = Versions(dataloader=Data, batch_size=4, epoch_count=2, **defaults)
+    for name in names:
+        made.add(name, model_dir_suffix=name)
+    return made
+
+def wait_for_file(name):
+    deadline = time.monotonic() + 20
+    while not Path(name).exists():
+        assert time.monotonic() < deadline, f"{name} does not come"
+        time.sleep(0.005)
+"""
+
+MODEL = """
+from _base import *
+
+class Trained(Model):
+    def train_model(self, input_fn, steps):
+{body}
+
+    def evaluate_model(self, input_fn, steps):
+        return {{"size": len(input_fn)}}
+
+MODEL = Trained(versions({names}))
+"""
+
+
+def wait_until(condition: Callable[[], object], what: str = "") -> None:
+    """Return when ``condition()`` is true; fail when it does not become so."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what or condition}"
+        time.sleep(0.005)
+
+
+class Project:
+    """A project with a models folder; scripts may import what they like from ``_base``."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.models = folder / "models"
+        self.outputs = self.models / "outputs"
+        self.models.mkdir(parents=True)
+        (self.models / "_base.py").write_text(BASE)
+        self.configure()
+        self.list()
+        self.list(test=True)
+
+    def configure(self, **settings: object) -> None:
+        lines = [f"{key} = {value}" for key, value in {"models_dir": "models", **settings}.items()]
+        (self.folder / "mlp.config").write_text("[MLP]\n" + "\n".join(lines) + "\n")
+
+    def list(self, *lines: str, test: bool = False, blacklist: bool = False) -> None:
+        section = "BLACKLISTED_MODELS" if blacklist else "WHITELISTED_MODELS"
+        text = f"[MLP]\nuse_blacklist = {blacklist}\n[{section}]\n" + "\n".join(lines) + "\n"
+        name = "models_test.config" if test else "models.config"
+        temporary = self.folder / f".{name}"
+        temporary.write_text(text)
+        temporary.replace(self.folder / name)
+
+    def script(self, name: str, text: str) -> None:
+        path = self.models / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+    def model(self, name: str, *versions: str, body: str = "pass") -> None:
+        """A model script whose training is ``body``."""
+        body = textwrap.indent(textwrap.dedent(body).strip(), " " * 8)
+        self.script(name, MODEL.format(body=body, names=", ".join(map(repr, versions))))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*COMMAND, *arguments]
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def history(self) -> list[dict]:
+        (path,) = self.outputs.glob("history-*")
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def started(self) -> list[str]:
+        """The runs that started, in order."""
+        return [_name(event["run"]) for event in self.history() if event["event"] == "starting"]
+
+    def outcomes(self) -> dict[str, str]:
+        """Each ended run with its outcome and reason."""
+        return {
+            _name(event["run"]): f"{event['outcome']} {event['reason']}".strip()
+            for event in self.history()
+            if event["event"] == "finished"
+        }
+
+    def folder_of(self, model: str, version: str, attempt: int = 1) -> Path:
+        return self.outputs / "runs" / model / version / str(attempt)
+
+    def record(self, model: str, version: str, attempt: int = 1) -> dict:
+        return yaml.safe_load((self.folder_of(model, version, attempt) / "run.yaml").read_text())
+
+    def text(self, kind: str) -> str:
+        """The content of the log-, output- or history-<hostname>."""
+        (path,) = self.outputs.glob(f"{kind}-*")
+        return path.read_text()
+
+
+def _name(run: dict) -> str:
+    return f"{run['model']}/{run['version']}#{run['attempt']}"

@@ -1,0 +1,179 @@
+"""The loop, with a fake executor in place of processes."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from fakes import FAILURE, SUCCESS, FakeExecutor, Recording
+
+from mlpipeline.core.planning import Model, Policy, Version
+from mlpipeline.errors import MlpipelineError, StorageError
+from mlpipeline.scheduler import Scheduler
+from mlpipeline.state.config import Settings
+from mlpipeline.state.history import DiskHistory, History
+from mlpipeline.state.layout import Layout
+
+
+class FixedListing:
+    """A list of one model that never changes."""
+
+    warnings = ()
+
+    def __init__(self, *versions: str, problems: tuple[str, ...] = (), broken: str = ""):
+        made = tuple(
+            Version(name=name, signature=name, model_dir=f"model-{name}") for name in versions
+        )
+        self.models = [Model(name="m", path="m.py", versions=made)]
+        if broken:
+            self.models.append(Model(name="broken", path="broken.py", problem=broken))
+        self._problems = list(problems)
+
+    def refresh(self, stop=None):
+        return self._problems
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Builds a scheduler whose outputs lie in tmp_path."""
+    layout = Layout(project=tmp_path, models_dir=tmp_path, outputs=tmp_path / "out", host="here")
+    layout.outputs.mkdir()
+
+    def build(listing, executor, *, history=None, listeners=(), slots=1, test=False, session="s"):
+        return Scheduler(
+            layout=layout,
+            settings=Settings(
+                models_dir=tmp_path, parallel=slots, grace=7.0, retries=0, inspect_timeout=1.0
+            ),
+            listing=listing,
+            history=history or History("here"),
+            executor=executor,
+            listeners=listeners,
+            policy=Policy(session=session, host="here", unattended=True, slots=slots),
+            test=test,
+        )
+
+    build.layout = layout
+    return build
+
+
+def test_all_versions_run_in_order(make):
+    executor = FakeExecutor({"a": SUCCESS, "b": FAILURE, "c": SUCCESS})
+
+    result = make(FixedListing("a", "b", "c"), executor).run()
+
+    assert [spec.version for spec in executor.submitted] == ["a", "b", "c"]
+    assert [str(run.verdict) for run in result.runs] == [
+        "succeeded",
+        "failed: ValueError: no",
+        "succeeded",
+    ]
+    assert result.failed
+
+
+def test_no_more_runs_at_once_than_slots(make):
+    executor = FakeExecutor(dict.fromkeys("abcdef", SUCCESS))
+
+    make(FixedListing(*"abcdef"), executor, slots=3).run()
+
+    assert executor.most_at_once == 3
+    assert len(executor.submitted) == 6
+
+
+def test_test_mode_halts_at_the_first_failure(make):
+    executor = FakeExecutor({"a": FAILURE, "b": SUCCESS})
+
+    make(FixedListing("a", "b"), executor, test=True).run()
+
+    assert [spec.version for spec in executor.submitted] == ["a"]
+
+
+def test_test_mode_halts_at_a_broken_model_before_anything_runs(make):
+    executor = FakeExecutor({"a": SUCCESS})
+
+    result = make(FixedListing("a", broken="broken.py: no"), executor, test=True).run()
+
+    assert executor.submitted == []
+    assert [model.name for model in result.broken] == ["broken"]
+
+
+def test_a_signal_stops_the_runs_with_their_grace_and_starts_no_more(make):
+    executor = FakeExecutor()
+    scheduler = make(FixedListing("a", "b"), executor)
+
+    class Interrupt(Recording):
+        def started(self, launched):
+            scheduler.ask_to_stop(signal.SIGINT)
+
+    scheduler._listeners.append(Interrupt())
+    result = scheduler.run()
+
+    assert [grace for _, grace in executor.stopped] == [7.0]
+    assert [str(run.verdict) for run in result.runs] == ["interrupted: asked to stop"]
+    assert result.signal == signal.SIGINT
+
+
+def test_an_unusable_list_at_the_start_is_an_error(make):
+    with pytest.raises(MlpipelineError, match="line 3"):
+        make(FixedListing("a", problems=("line 3 is wrong",)), FakeExecutor()).run()
+
+
+def test_starting_is_recorded_before_the_executor_hears_of_the_run(make):
+    history = DiskHistory(make.layout)
+
+    class Looking(FakeExecutor):
+        def submit(self, spec):
+            self.seen = make.layout.history.read_text()
+            return super().submit(spec)
+
+    executor = Looking({"a": SUCCESS})
+    make(FixedListing("a"), executor, history=history).run()
+    history.close()
+
+    assert '"event":"starting"' in executor.seen
+
+
+def test_what_an_earlier_session_left_running_and_is_gone_is_lost_and_resumed(make):
+    class Dying(FakeExecutor):
+        def wait(self, handles, timeout, wake):
+            raise KeyboardInterrupt  # the first session ends here
+
+    history = DiskHistory(make.layout)
+    with pytest.raises(KeyboardInterrupt):
+        make(FixedListing("a"), Dying(), history=history, session="1").run()
+    history.close()
+    history = DiskHistory(make.layout)
+    executor = FakeExecutor({"a": SUCCESS})
+
+    result = make(FixedListing("a"), executor, history=history, session="2").run()
+
+    history.close()
+    assert [run.verdict.outcome for run in result.runs] == ["lost", "succeeded"]
+    assert [spec.attempt for spec in executor.submitted] == [2]
+    assert not executor.submitted[0].fresh
+
+
+def test_a_listener_that_the_disk_refuses_does_not_stop_the_queue(make):
+    class Full(Recording):
+        def started(self, launched):
+            raise OSError(28, "No space left on device")
+
+    others = Recording()
+
+    result = make(FixedListing("a"), FakeExecutor({"a": SUCCESS}), listeners=[Full(), others]).run()
+
+    assert not result.failed
+    assert any("No space left on device" in event for event in others.events)
+
+
+def test_a_history_that_cannot_be_written_stops_before_anything_starts(make):
+    class Full(History):
+        def _store(self, event):
+            raise StorageError("no room")
+
+    executor = FakeExecutor({"a": SUCCESS})
+
+    with pytest.raises(StorageError):
+        make(FixedListing("a"), executor, history=Full("here")).run()
+
+    assert executor.submitted == []
