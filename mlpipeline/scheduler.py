@@ -10,19 +10,19 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mlpipeline.core.launch import Progress, Spec, judge
+from mlpipeline.core.launch import Spec, judge
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.planning import Model, Policy, Start, State, explain, plan
 from mlpipeline.core.runs import Adopted, Finished, Outcome, Run, RunId, Starting, Stopping
 from mlpipeline.errors import MlpipelineError, StorageError
-from mlpipeline.execution.executors.base import Executor, Gone, Handle
+from mlpipeline.execution.executors.base import Executor, Gone
 from mlpipeline.execution.listing import Listing
+from mlpipeline.execution.watching import WatchedRun
 from mlpipeline.state.config import Settings
-from mlpipeline.state.files import read_record, storage, write_whole
+from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.git import Repository
 from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout, RunFolder
-from mlpipeline.state.tail import LineTail
 
 TICK = 0.1  # seconds between two looks at what the runs print
 REFRESH = timedelta(seconds=1)  # between two looks at the list while slots stay free
@@ -43,18 +43,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.broken) or any(
             (run.id.model, run.id.version) not in succeeded for run in self.runs
         )
-
-
-class Watched(msgspec.Struct, kw_only=True):
-    """A run that is going on, with the places where its output is read."""
-
-    run: Run
-    handle: Handle
-    folder: RunFolder
-    launched: Launched | None
-    console: LineTail
-    messages: LineTail
-    progress: Progress = Progress()
 
 
 class Scheduler:
@@ -85,7 +73,7 @@ class Scheduler:
         self._warnings = warnings
         self._now = now
         self._git = Repository(layout.project)
-        self._watched: dict[RunId, Watched] = {}
+        self._watched: dict[RunId, WatchedRun] = {}
         self._ended: list[Run] = []
         self._complaints: set[str] = set()
         self._signals: list[int] = []
@@ -141,14 +129,7 @@ class Scheduler:
         for run in self._history.ledger.active(self._policy.host):
             folder = self._layout.run_folder(run.id)
             handle = self._executor.handle_of(str(folder.path))
-            watched = Watched(
-                run=run,
-                handle=handle,
-                folder=folder,
-                launched=None,
-                console=LineTail(folder.console, from_end=True),
-                messages=LineTail(folder.messages, from_end=True),
-            )
+            watched = WatchedRun(run, handle, folder, None)
             observation = self._executor.poll([handle])[handle]
             if isinstance(observation, Gone):
                 self._finish(watched, observation)
@@ -171,19 +152,17 @@ class Scheduler:
                 self._finish(watched, observation)
         self._tell(lambda listener: listener.tick())
 
-    def _follow(self, watched: Watched) -> None:
+    def _follow(self, watched: WatchedRun, *, to_the_end: bool = False) -> None:
         """Pass on what the run has said since the last look."""
         run = watched.run
-        if lines := watched.console.read():
-            self._tell(lambda listener: listener.printed(run, lines))
-        if logged := watched.messages.read():
+        if printed := watched.printed(to_the_end=to_the_end):
+            self._tell(lambda listener: listener.printed(run, printed))
+        if logged := watched.logged(to_the_end=to_the_end):
             self._tell(lambda listener: listener.logged(run, logged))
-        progress = read_record(watched.folder.progress, Progress)
-        if progress and progress != watched.progress:
-            watched.progress = progress
+        if progress := watched.new_progress():
             self._tell(lambda listener: listener.progressed(run, progress))
 
-    def _finish(self, watched: Watched, gone: Gone) -> None:
+    def _finish(self, watched: WatchedRun, gone: Gone) -> None:
         """Record how a run ended."""
         now = self._now()
         report, run = gone.report, watched.run
@@ -194,16 +173,13 @@ class Scheduler:
                 run=run.id,
                 outcome=verdict.outcome,
                 reason=verdict.reason,
-                ended_at=gone.exit.ended_at if gone.exit else now,
+                ended_at=gone.exit.ended_at if gone.exit else gone.last_sign or now,
                 steps=report.steps if report else None,
                 results=report.results if report else {},
             )
         )
         self._ended.append(run)
-        if lines := watched.console.rest():
-            self._tell(lambda listener: listener.printed(run, lines))
-        if logged := watched.messages.rest():
-            self._tell(lambda listener: listener.logged(run, logged))
+        self._follow(watched, to_the_end=True)
         ended = Ended(launched=watched.launched, run=run, exit=gone.exit, report=report)
         self._tell(lambda listener: listener.ended(ended))
 
@@ -257,14 +233,7 @@ class Scheduler:
             folder.path.mkdir(parents=True)
             write_whole(folder.spec, msgspec.json.encode(spec))
         handle = self._executor.submit(spec)
-        self._watched[run.id] = Watched(
-            run=run,
-            handle=handle,
-            folder=folder,
-            launched=launched,
-            console=LineTail(folder.console),
-            messages=LineTail(folder.messages),
-        )
+        self._watched[run.id] = WatchedRun(run, handle, folder, launched)
         self._tell(lambda listener: listener.started(launched))
 
     def _with_free_folder(self, start: Start) -> Start:

@@ -106,7 +106,7 @@ def status(project: Project) -> Status:
     standings = explain(listing.models, ledger, _policy(project, session="", unattended=True))
     listed = {(s.model.name, s.version.name) for s in standings if s.version}
     return Status(
-        standings=tuple(standings),
+        standings=tuple(_with_signs_of_life(project, standing) for standing in standings),
         past=tuple(_newest_runs(ledger, listed)),
         warnings=(*settings.warnings, *listing.warnings, *warnings),
     )
@@ -132,6 +132,17 @@ def is_over(project: Project, run: Run) -> bool:
     if not run.active:
         return True
     return project.layout.run_folder(run.id).exit.exists() or not _now(project, run).active
+
+
+def _with_signs_of_life(project: Project, standing: Standing) -> Standing:
+    """Say so where history calls a run of this host running, and its processes are gone."""
+    run = standing.last
+    if run is None or not run.active or run.host != project.layout.host:
+        return standing
+    if LocalExecutor().is_there(str(project.layout.run_folder(run.id).path)):
+        return standing
+    reason = "has ended while no scheduler watched; `mlpipeline -r -u` records how, and goes on"
+    return msgspec.structs.replace(standing, reason=reason)
 
 
 def _now(project: Project, run: Run) -> Run:

@@ -33,7 +33,8 @@ class Versions:
     """The versions of a model, in the order they were added.
 
     Every argument is a default that a version can override; any further keyword is a default for
-    the parameter of that name.
+    the parameter of that name. Versions without a ``model_dir_suffix`` share their model's folder
+    of checkpoints; ``model_dir_suffix=True`` gives each a folder called after its name.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Versions:
         dataloader: Any = None,
         batch_size: int | None = None,
         epoc_count: int | None = None,
-        model_dir_suffix: str | None = None,
+        model_dir_suffix: str | bool | None = None,
         order: int | None = None,
         **defaults: Any,
     ):
@@ -78,6 +79,8 @@ class Versions:
         version = Version({version_parameters.NAME: name, **self.defaults, **given})
         if version[version_parameters.ORDER] is None:
             version[version_parameters.ORDER] = len(self.versions)
+        if version[version_parameters.MODEL_DIR_SUFFIX] is True:
+            version[version_parameters.MODEL_DIR_SUFFIX] = name
         self.versions[name] = version
         return version
 

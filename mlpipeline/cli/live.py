@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ MARKS = {
     Outcome.INTERRUPTED: ("■", "yellow"),
     Outcome.LOST: ("?", "yellow"),
 }
+SCROLLS = 10  # runs; after more, the failures are shown once again at the end
 LEVELS = {Level.INFO: "", Level.WARNING: "yellow", Level.ERROR: "red"}
 
 
@@ -37,8 +39,8 @@ class LiveScreen(Screen):
         self._console = Console(highlight=False)
         self._progress = Progress(
             SpinnerColumn(table_column=Column(width=1)),
-            _Name(table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis")),
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+            _Name(table_column=Column(no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=12, table_column=Column(min_width=4)),
             _Steps(table_column=Column(no_wrap=True)),
             _Metrics(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=self._console,
@@ -50,6 +52,8 @@ class LiveScreen(Screen):
 
     def __enter__(self) -> LiveScreen:
         self._progress.start()
+        self._reading = self._add_task("reading the model scripts")
+        self._progress.refresh()
         return self
 
     def __exit__(
@@ -99,7 +103,7 @@ class LiveScreen(Screen):
             self._progress.remove_task(task)
         assert run.verdict is not None
         mark, colour = MARKS[run.verdict.outcome]
-        detail = results(run) if succeeded(run) else str(run.verdict)
+        detail = str(run.verdict) if not succeeded(run) else "" if self.test else results(run)
         self._console.print(
             Text.assemble(
                 (f"{mark} ", colour),
@@ -112,17 +116,19 @@ class LiveScreen(Screen):
 
     def tick(self) -> None:
         """Draw anew."""
+        self._progress.update(self._reading, visible=False)
         self._progress.refresh()
 
     def summary(self, result: Result, output: Path | None) -> None:
         """Test mode ends with a table; execution mode with the failures and counts."""
-        shown_runs = [run for run in result.runs if self.test or not succeeded(run)]
-        if shown_runs:
-            self._console.print(self._table(shown_runs))
+        failures = [run for run in result.runs if not succeeded(run)]
+        rows = result.runs if self.test else failures if len(result.runs) > SCROLLS else ()
+        if rows:
+            self._console.print(self._table(rows))
         colour = "red" if result.failed else "green"
         self._console.print(Text(closing_line(result, output), style=colour))
 
-    def _table(self, runs: list[Run]) -> Table:
+    def _table(self, runs: Sequence[Run]) -> Table:
         table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
         table.add_column("run", overflow="fold")
         table.add_column("outcome")
@@ -136,9 +142,10 @@ class LiveScreen(Screen):
         return table
 
     def _add(self, run: Run) -> None:
-        self._tasks[run.id] = self._progress.add_task(
-            self.name(run), total=None, part="", rate=None, metrics=""
-        )
+        self._tasks[run.id] = self._add_task(self.name(run), part="starting")
+
+    def _add_task(self, name: str, *, part: str = "") -> TaskID:
+        return self._progress.add_task(name, total=None, part=part, rate=None, metrics="")
 
 
 class _Name(ProgressColumn):

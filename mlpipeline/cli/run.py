@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from mlpipeline import service
-from mlpipeline.cli.screen import session_screen
+from mlpipeline.cli.screen import PlainScreen, Screen
 from mlpipeline.scheduler import Result
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -19,7 +20,7 @@ def run(folder: Path, *, execute: bool, unattended: bool, log: bool) -> int:
     """Run a session of the project in ``folder`` and return the exit code."""
     project = service.open_project(folder)
     slots = project.settings.parallel if execute else 1
-    with session_screen(test=not execute, show_output=slots == 1) as screen:
+    with _screen(test=not execute, show_output=slots == 1) as screen:
         session = (
             service.execution(project, screen, unattended=unattended, log=log)
             if execute
@@ -29,6 +30,18 @@ def run(folder: Path, *, execute: bool, unattended: bool, log: bool) -> int:
             result = scheduler.run()
     screen.summary(result, project.layout.output if execute else None)
     return _exit_code(result)
+
+
+@contextmanager
+def _screen(*, test: bool, show_output: bool) -> Iterator[Screen]:
+    """The screen that fits where standard output goes."""
+    if not sys.stdout.isatty():
+        yield PlainScreen(test=test, show_output=show_output)
+        return
+    from mlpipeline.cli.live import LiveScreen  # rich's live parts are for terminals alone
+
+    with LiveScreen(test=test, show_output=show_output) as screen:
+        yield screen
 
 
 def _exit_code(result: Result) -> int:

@@ -1,10 +1,8 @@
-"""What a session shows: plain lines for a pipe or a file, or else what live.py draws."""
+"""What a session shows as plain lines, and the words that all its screens share."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -66,18 +64,6 @@ class PlainScreen(Screen):
 
     def _say(self, text: str) -> None:
         print(text, flush=True)
-
-
-@contextmanager
-def session_screen(*, test: bool, show_output: bool) -> Iterator[Screen]:
-    """The screen that fits where standard output goes."""
-    if not sys.stdout.isatty():
-        yield PlainScreen(test=test, show_output=show_output)
-        return
-    from mlpipeline.cli.live import LiveScreen  # rich's live parts are for terminals alone
-
-    with LiveScreen(test=test, show_output=show_output) as screen:
-        yield screen
 
 
 def outcome(run: Run) -> str:

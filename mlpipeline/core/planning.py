@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -40,11 +41,16 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str  # relative to models_dir
-    digest: str = ""
+    sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
     versions: tuple[Version, ...] = ()
     problem: str = ""  # why it has no versions
     traceback: str = ""  # the user's own, when its code raised
+
+    @property
+    def digest(self) -> str:
+        """Names the state of all its sources: SHA-256 over their digests, in hex."""
+        return sha256(repr(sorted(self.sources.items())).encode()).hexdigest()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

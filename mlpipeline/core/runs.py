@@ -69,7 +69,7 @@ class Starting(Event, frozen=True, kw_only=True):
 
     session: str
     signature: str
-    script: str  # digest of the model file
+    script: str  # digest of the model file and of the local modules it imports
     model_dir: str  # its name in model_ckpts/
     resume: bool = False
 

@@ -26,7 +26,7 @@ Stamp = tuple[int, int]  # mtime in ns, size in bytes
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What an inspector found in one model script."""
 
-    digest: str = ""
+    sources: dict[str, str] = {}  # SHA-256 of the files below, by their paths in models_dir
     stamp: Stamp = (0, 0)
     versions: tuple[Version, ...] = ()
     problem: str = ""
@@ -177,7 +177,7 @@ def _model(path: str, findings: Findings, versions: tuple[Version, ...]) -> Mode
     return Model(
         name=model_name(Path(path)),
         path=path,
-        digest=findings.digest,
+        sources=findings.sources,
         stamp=findings.stamp,
         versions=versions,
         problem=f"{path}: {findings.problem}" if findings.problem else "",

@@ -42,11 +42,11 @@ def main() -> None:
 def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
     try:
         with open(script, "rb") as file:
-            stat, content = os.fstat(file.fileno()), file.read()
+            stat = os.fstat(file.fileno())
     except OSError as error:
         return {"problem": f"it can't be read: {error.strerror}", "files": {script: [0, 0]}}
     stamp = [stat.st_mtime_ns, stat.st_size]
-    findings: dict[str, Any] = {"digest": hashlib.sha256(content).hexdigest(), "stamp": stamp}
+    findings: dict[str, Any] = {"stamp": stamp}
     try:
         versions = ordered_versions(load_model(script, models_dir))
         findings["versions"] = [
@@ -68,12 +68,21 @@ def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
         kind = type(error).__name__
         findings["problem"] = f"it raises {kind} when it is imported: {_first_line(error)}"
         findings["traceback"] = user_traceback(error)
-    findings["files"] = {**_local_files(models_dir), script: stamp}
-    return findings
+    files = {**_local_files(models_dir), script: stamp}
+    sources = {os.path.relpath(path, models_dir): _sha256(path) for path in sorted(files)}
+    return {**findings, "files": files, "sources": sources}
 
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "")
+
+
+def _sha256(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _local_files(models_dir: str) -> dict[str, list[int]]:

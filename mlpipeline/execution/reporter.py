@@ -30,7 +30,7 @@ class FolderReporter(Reporter):
         self._step = 0
         self._shown: dict[str, Any] = {}
         self._metric_lines: list[str] = []
-        self._started = time.monotonic()
+        self._first: tuple[int, float] | None = None  # step and time of the part's first report
         self._next_write = 0.0
 
     def message(self, text: str, level: str, log_to_file: bool) -> None:
@@ -44,6 +44,8 @@ class FolderReporter(Reporter):
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         """Note how far the script is; written at once, or within INTERVAL of the last write."""
         self._step = step
+        if self._first is None:
+            self._first = (step, time.monotonic())
         if total is not None:
             self._total = total
         if metrics:
@@ -55,8 +57,7 @@ class FolderReporter(Reporter):
 
     def enter(self, part: str, total: int | None = None) -> None:
         """The run comes to another part, of ``total`` steps if that is known."""
-        self._part, self._total, self._step = part, total, 0
-        self._started = time.monotonic()
+        self._part, self._total, self._step, self._first = part, total, 0, None
         self.flush()
 
     def flush(self) -> None:
@@ -64,16 +65,21 @@ class FolderReporter(Reporter):
         if self._metric_lines:
             append_text(self._folder, "metrics.jsonl", "\n".join(self._metric_lines) + "\n")
             self._metric_lines.clear()
-        seconds = time.monotonic() - self._started
         progress = {
             "part": self._part,
             "step": self._step,
             "total": self._total,
-            "rate": self._step / seconds if self._step and seconds > 0 else None,
+            "rate": self._rate(),
             "metrics": self._shown,
         }
         write_json(self._folder, "progress.json", progress)
         self._next_write = time.monotonic() + INTERVAL
+
+    def _rate(self) -> float | None:
+        """Steps a second since the part's first report, wherever its count began."""
+        if self._first is None or self._step <= self._first[0]:
+            return None
+        return (self._step - self._first[0]) / (time.monotonic() - self._first[1])
 
 
 def _without_colours(text: str) -> str:

@@ -12,7 +12,7 @@ import sys
 
 from mlpipeline.api.keys import version_parameters
 from mlpipeline.api.model import Model
-from mlpipeline.api.versions import Versions
+from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
 from mlpipeline.errors import ModelError
 
@@ -90,9 +90,10 @@ def signature(version: Version) -> str:
 
 
 def shown_parameters(version: Version) -> dict[str, Any]:
-    """The parameters for people and records: those that are set, as plain data."""
+    """The parameters for people and records: those that are set, in modern words, as plain data."""
+    modern = {historic: alias for alias, historic in ALIASES.items()}
     shown = {
-        key: plain(value)
+        modern.get(key, key): plain(value)
         for key, value in version.items()
         if value is not None and key not in UNSIGNED
     }

@@ -124,7 +124,7 @@ def test_historic_method_names_do_the_same():
     assert average == metric.get_tracking_average() == 2
 
 
-@pytest.mark.parametrize("value", ["1", None, True, [1]])
+@pytest.mark.parametrize("value", ["1", None, [1]])
 def test_a_value_that_is_no_int_or_float_is_refused_by_its_types_name(value):
     metric = Metric()
 
@@ -132,6 +132,15 @@ def test_a_value_that_is_no_int_or_float_is_refused_by_its_types_name(value):
         metric.update(value)
 
     assert metric.count == 0
+
+
+def test_a_bool_counts_as_the_int_that_it_is():
+    metric = Metric()
+
+    metric.update(True)
+    metric.update(False)
+
+    assert (metric.value, metric.avg()) == (1, 0.5)
 
 
 def test_a_tensor_is_refused_with_a_hint_to_use_item():

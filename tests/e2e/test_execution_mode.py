@@ -30,7 +30,8 @@ def test_run_yaml_tells_what_ran(project):
     assert record["outcome"] == "succeeded"
     assert record["parameters"]["batch_size"] == 4
     assert record["results"]["test"] == {"size": 4}
-    assert record["script"]["path"] == "digits.py"
+    assert record["script"] == "digits.py"
+    assert sorted(record["sources_sha256"]) == ["_base.py", "digits.py"]
     assert record["exit"] == {"status": 0}
     assert record["peak_memory_mb"] > 1
     assert record["seeds"] == {"PYTHONHASHSEED": "random"}

@@ -60,8 +60,10 @@ def test_a_run_that_is_gone_without_a_trace_is_lost_and_resumed_first(project):
     (project.folder / "go").touch()
     project.list("held.py = b, a")
 
+    status = project.run("status").stdout
     project.run("-r", "-u")
 
+    assert "has ended while no scheduler watched" in status
     assert project.outcomes()["held/a#1"].startswith("lost")
     assert project.started() == ["held/a#1", "held/a#2", "held/b#1"]
     assert project.record("held", "a", 2)["resumed"] is True

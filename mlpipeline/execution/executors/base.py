@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -17,10 +18,14 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
-    """The run is over; ``exit`` and ``report`` are what its processes left, if they could."""
+    """The run is over; ``exit`` and ``report`` are what its processes left, if they could.
+
+    ``last_sign`` is when they last wrote anything, where that is all there is.
+    """
 
     exit: Exit | None = None
     report: Report | None = None
+    last_sign: datetime | None = None
 
 
 Observation = Running | Gone

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from mlpipeline.core.launch import Exit, Processes, Report, Spec
@@ -80,14 +81,16 @@ class LocalExecutor:
     def _observe(self, handle: Handle) -> Observation:
         if handle not in self._children:
             _revoke(Path(handle))
-        if self._is_there(handle):
+        if self.is_there(handle):
             return Running()
         self._forget(handle)
         folder = RunFolder(Path(handle))
         exit = read_record(folder.exit, Exit)
-        return Gone(exit=exit, report=exit.report if exit else read_record(folder.report, Report))
+        if exit:
+            return Gone(exit=exit, report=exit.report)
+        return Gone(report=read_record(folder.report, Report), last_sign=_last_sign(folder.path))
 
-    def _is_there(self, handle: Handle) -> bool:
+    def is_there(self, handle: Handle) -> bool:
         """Whether the run's supervisor, or a worker that outlived it, still runs."""
         child = self._children.get(handle)
         if child is not None and child.poll() is None:
@@ -132,6 +135,12 @@ class LocalExecutor:
         descriptor = self._pidfds.pop(handle, None)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _last_sign(folder: Path) -> datetime | None:
+    """When anything in the run's folder last changed."""
+    times = [path.stat().st_mtime for path in folder.iterdir()]
+    return datetime.fromtimestamp(max(times)).astimezone() if times else None
 
 
 def _revoke(folder: Path) -> None:

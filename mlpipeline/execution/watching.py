@@ -1,0 +1,44 @@
+"""A run that is going on, followed through the files in its folder."""
+
+from __future__ import annotations
+
+from mlpipeline.core.launch import Progress
+from mlpipeline.core.listening import Launched
+from mlpipeline.core.runs import Run
+from mlpipeline.execution.executors.base import Handle
+from mlpipeline.state.files import read_record
+from mlpipeline.state.layout import RunFolder
+from mlpipeline.state.tail import LineTail
+
+
+class WatchedRun:
+    """A run with its handle, and what it has said since the last look.
+
+    ``launched`` is None for a run that an earlier session started; what it said before that session
+    ended is not told again.
+    """
+
+    def __init__(self, run: Run, handle: Handle, folder: RunFolder, launched: Launched | None):
+        self.run = run
+        self.handle = handle
+        self.launched = launched
+        self._folder = folder
+        self._console = LineTail(folder.console, from_end=launched is None)
+        self._messages = LineTail(folder.messages, from_end=launched is None)
+        self._progress = Progress()
+
+    def printed(self, *, to_the_end: bool = False) -> list[str]:
+        """New lines on its console; ``to_the_end`` when nobody writes any more."""
+        return self._console.rest() if to_the_end else self._console.read()
+
+    def logged(self, *, to_the_end: bool = False) -> list[str]:
+        """New lines for the log."""
+        return self._messages.rest() if to_the_end else self._messages.read()
+
+    def new_progress(self) -> Progress | None:
+        """How far it is, None when that is not new."""
+        progress = read_record(self._folder.progress, Progress)
+        if progress is None or progress == self._progress:
+            return None
+        self._progress = progress
+        return progress

@@ -1,0 +1,150 @@
+"""Tails: reading a file while another process writes it."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlpipeline.state.tail import LARGEST_CHUNK, LineTail, Tail
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "console.log"
+
+
+def append(path, content):
+    with path.open("ab") as file:
+        file.write(content)
+
+
+# --- Tail
+
+
+def test_a_tail_hands_out_what_was_appended_since_the_last_call(path):
+    tail = Tail(path)
+
+    append(path, b"one")
+    first = tail.read()
+    append(path, b"two")
+    second = tail.read()
+
+    assert (first, second, tail.read()) == (b"one", b"two", b"")
+
+
+def test_a_file_that_is_not_there_yet_is_empty(path):
+    tail = Tail(path)
+
+    before = tail.read()
+    append(path, b"one")
+
+    assert (before, tail.read()) == (b"", b"one")
+
+
+def test_a_tail_from_the_end_leaves_out_what_is_there_already(path):
+    append(path, b"old")
+    tail = Tail(path, from_end=True)
+
+    append(path, b"new")
+
+    assert tail.read() == b"new"
+
+
+def test_a_tail_from_the_end_of_a_file_that_is_not_there_begins_at_its_start(path):
+    tail = Tail(path, from_end=True)
+
+    append(path, b"new")
+
+    assert tail.read() == b"new"
+
+
+def test_a_tail_hands_out_no_more_than_its_limit_at_once(path):
+    tail = Tail(path)
+    append(path, b"abcde")
+
+    assert [tail.read(2), tail.read(2), tail.read(2)] == [b"ab", b"cd", b"e"]
+
+
+# --- LineTail
+
+
+def test_lines_are_handed_out_without_their_ends_when_they_are_complete(path):
+    tail = LineTail(path)
+
+    append(path, b"one\r\ntwo\nthr")
+    first = tail.read()
+    append(path, b"ee\n\n")
+
+    assert (first, tail.read()) == (["one", "two"], ["three", ""])
+
+
+def test_a_character_that_is_cut_between_two_reads_is_whole(path):
+    tail = LineTail(path)
+    content = "größe\n".encode()
+
+    append(path, content[:3])
+    first = tail.read()
+    append(path, content[3:])
+
+    assert (first, tail.read()) == ([], ["größe"])
+
+
+def test_bytes_that_are_no_utf_8_are_replaced(path):
+    append(path, b"caf\xe9\n")
+
+    assert LineTail(path).read() == ["caf\ufffd"]
+
+
+def test_the_rest_is_the_last_line_even_without_an_end(path):
+    append(path, b"one\ntwo")
+    tail = LineTail(path)
+
+    assert tail.rest() == ["one", "two"]
+    assert tail.rest() == []
+
+
+def test_the_rest_after_a_complete_line_is_nothing(path):
+    append(path, b"one\n")
+    tail = LineTail(path)
+    tail.read()
+
+    assert tail.rest() == []
+
+
+def test_the_rest_is_all_of_a_flood(path):
+    append(path, b"x" * 99 + b"\n")
+    append(path, (b"y" * 999 + b"\n") * (3 * LARGEST_CHUNK // 1000))
+    tail = LineTail(path)
+
+    lines = tail.rest()
+
+    assert len(lines) == 1 + 3 * LARGEST_CHUNK // 1000
+
+
+def test_the_rest_is_all_of_a_line_that_is_longer_than_a_chunk(path):
+    append(path, b"x" * (3 * LARGEST_CHUNK) + b"\nend")
+    tail = LineTail(path)
+
+    lines = tail.rest()
+
+    assert [len(line) for line in lines] == [3 * LARGEST_CHUNK, 3]
+
+
+@settings(deadline=None)  # it waits for the disk
+@given(st.lists(st.binary(max_size=20) | st.just(b"\n") | st.text(max_size=5).map(str.encode)))
+def test_every_line_is_handed_out_once_however_it_was_written(chunks):
+    lines = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "console.log"
+        tail = LineTail(path)
+        for chunk in chunks:
+            append(path, chunk)
+            lines += tail.read()
+        lines += tail.rest()
+
+    expected = b"".join(chunks).split(b"\n")
+    if expected[-1] == b"":
+        del expected[-1]
+    assert lines == [line.decode("utf-8", "replace").removesuffix("\r") for line in expected]
