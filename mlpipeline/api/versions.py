@@ -23,6 +23,10 @@ class Version(dict):  # type: ignore[type-arg]  # dict[str, Any] would need typi
         """The version's name."""
         return str(self[version_parameters.NAME])
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """As for any dict, with the modern spellings too."""
+        return super().get(key, super().get(ALIASES.get(key, key), default))
+
     def __missing__(self, key: str) -> Any:
         if key in ALIASES and ALIASES[key] in self:
             return self[ALIASES[key]]
@@ -67,16 +71,23 @@ class Versions:
     def add(self, name: str, **parameters: Any) -> Version:
         """Add the version ``name``; a parameter that is None or not given takes its default.
 
-        Raises ValueError when the name is empty, not a string, or already there.
+        Raises ValueError when the name is already there, or could not stand in a list of models.
         """
+        return self._add(name, {**self.defaults, **self._given(parameters)})
+
+    def _given(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """``parameters`` without those that are None and have a default."""
+        modern = _modern(parameters)
+        return {k: v for k, v in modern.items() if v is not None or k not in self.defaults}
+
+    def _add(self, name: str, parameters: Mapping[str, Any]) -> Version:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ValueError(
                 f"a version's name must be a printable, non-empty string, got {name!r}"
             )
         if name in self.versions:
             raise ValueError(f"there are two versions named {name!r}; names tell runs apart")
-        given = {key: value for key, value in _modern(parameters).items() if value is not None}
-        version = Version({version_parameters.NAME: name, **self.defaults, **given})
+        version = Version({version_parameters.NAME: name, **parameters})
         if version[version_parameters.ORDER] is None:
             version[version_parameters.ORDER] = len(self.versions)
         if version[version_parameters.MODEL_DIR_SUFFIX] is True:
@@ -147,8 +158,9 @@ class Versions:
                 f"give {len(combinations)} names, or none"
             )
         shared = {key: value for key, value in values.items() if key not in combined}
+        base = {**self.defaults, **self._given(shared)}
         return [
-            self.add(name, **shared, **choice)
+            self._add(name, {**base, **choice})
             for name, choice in zip(names, combinations, strict=True)
         ]
 
@@ -171,6 +183,8 @@ def _modern(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_axis(key: str, value: Any) -> list[Any]:
+    if hasattr(value, "tolist"):  # an array
+        value = value.tolist()
     axis = list(value) if isinstance(value, (list, tuple, range)) else [value]
     if not axis:
         raise ValueError(f"the list of values for {key} is empty")
@@ -180,5 +194,10 @@ def _as_axis(key: str, value: Any) -> list[Any]:
 def _grid_name(choice: Mapping[str, Any]) -> str:
     if not choice:
         raise ValueError("nothing to combine: give at least one list of values, or use add()")
-    shown = {key: getattr(value, "__name__", value) for key, value in choice.items()}
-    return ",".join(f"{key}={value}" for key, value in shown.items())
+    return ",".join(f"{key}={_short(value)}" for key, value in choice.items())
+
+
+def _short(value: Any) -> str:
+    """``value`` for a name, the same in every process."""
+    text = str(getattr(value, "__name__", value))
+    return type(value).__name__ if " at 0x" in text else text

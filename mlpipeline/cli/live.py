@@ -27,6 +27,7 @@ MARKS = {
     Outcome.INTERRUPTED: ("■", "yellow"),
     Outcome.LOST: ("?", "yellow"),
 }
+ROOMY = 100  # columns
 SCROLLS = 10  # runs; after more, the failures are shown once again at the end
 LEVELS = {Level.INFO: "", Level.WARNING: "yellow", Level.ERROR: "red"}
 
@@ -40,7 +41,7 @@ class LiveScreen(Screen):
         self._progress = Progress(
             SpinnerColumn(table_column=Column(width=1)),
             _Name(table_column=Column(no_wrap=True, overflow="ellipsis")),
-            BarColumn(bar_width=12, table_column=Column(min_width=4)),
+            BarColumn(bar_width=6 if self._console.width < ROOMY else 20),
             _Steps(table_column=Column(no_wrap=True)),
             _Metrics(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=self._console,
@@ -92,7 +93,7 @@ class LiveScreen(Screen):
                 total=progress.total,
                 part=progress.part,
                 rate=progress.rate,
-                metrics=shown(progress.metrics),
+                metrics=shown(progress.metrics, digits=3),
             )
 
     def ended(self, ended: Ended) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from mlpipeline.core.runs import Outcome, Verdict
+from mlpipeline.core.runs import Moment, Outcome, Verdict
 
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 
@@ -49,7 +48,7 @@ class Processes(msgspec.Struct, frozen=True, kw_only=True):
     boot: str  # the boot's id; the same pid in another boot is another process
     supervisor: ProcessStamp
     worker: ProcessStamp  # runs the user's code, and leads a process group of its own
-    started_at: datetime
+    started_at: Moment
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +87,7 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int | None  # exit status, None when a signal ended it
     signal: int | None
-    ended_at: datetime
+    ended_at: Moment
     cpu_seconds: float
     peak_memory: int  # bytes, of the largest single process
     report: Report | None = None

@@ -14,7 +14,7 @@ class Ledger:
     def __init__(self) -> None:
         self._runs: dict[tuple[str, RunId], Run] = {}
         self._attempts: defaultdict[tuple[str, str], list[tuple[str, RunId]]] = defaultdict(list)
-        self._active: set[tuple[str, RunId]] = set()
+        self._active: dict[tuple[str, RunId], None] = {}
 
     def preview(self, event: AnyEvent, host: str) -> Run:
         """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
@@ -28,9 +28,9 @@ class Ledger:
         if isinstance(event, Starting):
             self._attempts[run.id.model, run.id.version].append(key)
         if run.active:
-            self._active.add(key)
+            self._active[key] = None
         else:
-            self._active.discard(key)
+            self._active.pop(key, None)
         return run
 
     def __iter__(self) -> Iterator[Run]:
@@ -38,13 +38,14 @@ class Ledger:
         return iter(self._runs.values())
 
     def attempts(self, model: str, version: str) -> list[Run]:
-        """The runs of one version, oldest first."""
+        """The runs of one version, oldest first: by attempt, since hosts' clocks may differ."""
         keys = self._attempts.get((model, version), [])
-        return sorted((self._runs[key] for key in keys), key=lambda run: run.started_at)
+        runs = (self._runs[key] for key in keys)
+        return sorted(runs, key=lambda run: (run.id.attempt, run.started_at))
 
-    def active(self, host: str) -> list[Run]:
-        """The runs of ``host`` that have not ended, in the order of their start."""
-        runs = [self._runs[key] for key in self._active if key[0] == host]
+    def active(self, host: str | None = None) -> list[Run]:
+        """The runs of ``host`` (or of all) that have not ended, in the order of their start."""
+        runs = [self._runs[key] for key in self._active if host in (None, key[0])]
         return sorted(runs, key=lambda run: run.started_at)
 
     def next_attempt(self, model: str, version: str) -> int:

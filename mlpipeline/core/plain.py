@@ -20,27 +20,42 @@ def plain(value: Any) -> Any:
     """``value`` as None, bool, int, float, str, list or dict with string keys, all the way down.
 
     Numbers that JSON lacks become ``"nan"``, ``"inf"`` and ``"-inf"``; callables and classes their
-    qualified name; arrays (whatever has ``tolist``) lists, or a digest when long; anything else its
-    ``repr`` without memory addresses.
+    qualified name; arrays (whatever has ``tolist``) lists, or a digest when long; dataclasses their
+    fields; paths their text; anything else its ``repr`` without memory addresses.
     """
     return _plain(value, ())
 
 
+def qualified_name(value: Any) -> str:
+    """Where a callable or class is defined: ``package.module.Class.method``."""
+    module = getattr(value, "__module__", None)
+    return f"{module}.{value.__qualname__}" if module else str(value.__qualname__)
+
+
 def _plain(value: Any, parents: tuple[int, ...]) -> Any:
-    if value is None or value.__class__ in (bool, int, str):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return str.__str__(value).encode("utf-8", "replace").decode()  # without lone surrogates
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, float):
         number = float(value)
         return number if number - number == 0 else str(number)
     if id(value) in parents:
         return "…"
-    parents = (*parents, id(value))
+    return _plain_container(value, (*parents, id(value)))
+
+
+def _plain_container(value: Any, parents: tuple[int, ...]) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item, parents) for key, item in value.items()}
+        return {_key(key, parents): _plain(item, parents) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, parents) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((_plain(item, parents) for item in value), key=json.dumps)
+    if hasattr(value, "tolist") and not isinstance(value, type):
+        return _plain_array(value, parents)
     return _plain_object(value, parents)
 
 
@@ -48,16 +63,17 @@ def _plain_object(value: Any, parents: tuple[int, ...]) -> Any:
     if callable(value) and hasattr(value, "__qualname__"):
         return qualified_name(value)
     if callable(value) and hasattr(value, "func") and hasattr(value, "keywords"):  # partial
+        parts = {"partial": value.func, "args": value.args, "keywords": value.keywords}
+        return _plain(parts, parents)
+    fields = getattr(type(value), "__dataclass_fields__", None)
+    if fields is not None:
         return {
-            "partial": _plain(value.func, parents),
-            "args": _plain(value.args, parents),
-            "keywords": _plain(value.keywords, parents),
+            "class": qualified_name(type(value)),
+            **{name: _plain(getattr(value, name, None), parents) for name in fields},
         }
-    if hasattr(value, "tolist"):
-        return _plain_array(value, parents)
-    if isinstance(value, (int, str)):  # enumerations and other subclasses
-        return value.__class__.__mro__[-2](value) if not hasattr(value, "value") else value.value
-    return _ADDRESS.sub("", repr(value))
+    if hasattr(value, "__fspath__"):
+        return str(value)
+    return _plain(_ADDRESS.sub("", repr(value)), parents)
 
 
 def _plain_array(value: Any, parents: tuple[int, ...]) -> Any:
@@ -71,6 +87,6 @@ def _plain_array(value: Any, parents: tuple[int, ...]) -> Any:
     return f"{type(value).__name__}{shape} sha256={sha256(text.encode()).hexdigest()[:16]}"
 
 
-def qualified_name(value: Any) -> str:
-    """Where a callable or class is defined: ``package.module.Class.method``."""
-    return f"{value.__module__}.{value.__qualname__}"
+def _key(key: Any, parents: tuple[int, ...]) -> str:
+    made = _plain(key, parents)
+    return made if isinstance(made, str) else str(made)

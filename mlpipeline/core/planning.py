@@ -109,11 +109,10 @@ def explain(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Sta
 
 def plan(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Start]:
     """The starts that fill the free slots."""
-    active = ledger.active(policy.host)
-    free = policy.slots - len(active)
+    free = policy.slots - len(ledger.active(policy.host))
     if free <= 0:
         return []
-    taken = {run.model_dir for run in active}
+    taken = {run.model_dir for run in ledger.active()}
     starts: list[Start] = []
     for standing in explain(listed, ledger, policy):
         model, version = standing.model, standing.version
@@ -162,10 +161,9 @@ def _standing(model: Model, version: Version, ledger: Ledger, policy: Policy) ->
 
 def _user_of_model_dir(version: Version, ledger: Ledger, policy: Policy) -> Run | None:
     """The run that keeps ``version`` waiting although a slot may be free."""
-    if policy.slots == 1:
-        return None
-    active = ledger.active(policy.host)
-    return next((run for run in active if run.model_dir == version.model_dir), None)
+    users = (run for run in ledger.active() if run.model_dir == version.model_dir)
+    others = (run for run in users if policy.slots > 1 or run.host != policy.host)
+    return next(others, None)
 
 
 def _cut_short(run: Run) -> bool:

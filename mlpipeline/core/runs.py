@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 FORMAT = 1  # version of the history records that this program writes
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # with its offset from UTC
 
 
 class Outcome(StrEnum):
@@ -60,7 +62,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=st
     """Something that happened to a run; a line of the history."""
 
     v: int = FORMAT
-    at: datetime
+    at: Moment
     run: RunId
 
 
@@ -89,7 +91,7 @@ class Finished(Event, frozen=True, kw_only=True):
 
     outcome: Outcome
     reason: str = ""
-    ended_at: datetime
+    ended_at: Moment
     steps: int | None = None
     results: dict[str, Any] = {}
 

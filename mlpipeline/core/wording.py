@@ -14,20 +14,22 @@ def log_line(at: datetime, level: Level, text: str) -> str:
     return "\n".join([f"[{at.isoformat()}]::{level.name} - {first}", *(f"    {x}" for x in more)])
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, digits: int = 5) -> str:
     """Plain data in one readable line: ``accuracy 0.94, loss 0.21``."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {shown(item, digits)}" for key, item in value.items())
     if isinstance(value, float):
-        return f"{value:.5g}"
+        return f"{value:.{digits}g}"
+    if isinstance(value, str):
+        return " ".join(value.split())
     if isinstance(value, list):
-        return "[" + ", ".join(map(shown, value)) + "]"
+        return "[" + ", ".join(shown(item, digits) for item in value) + "]"
     return str(value)
 
 
 def duration(seconds: float) -> str:
     """A person's way to say how long something took: ``0.4 s``, ``3 min 5 s``, ``2 h 4 min``."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -117,7 +117,7 @@ def _check(version: Version) -> None:
         if not whole or value <= 0:
             raise ModelError(f"version {name!r} has {key}={value!r}; it must be a positive integer")
     order = version.get(version_parameters.ORDER)
-    if isinstance(order, bool) or not isinstance(order, (int, float)):
+    if isinstance(order, bool) or not hasattr(order, "__float__") or order != order:  # or nan
         raise ModelError(f"version {name!r} has order={order!r}; it must be a number")
 
 

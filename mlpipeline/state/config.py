@@ -102,7 +102,8 @@ def read_list(path: Path, models_dir: Path) -> ModelList:
                 line=line,
                 remedy="remove one line",
             )
-        entries[model] = Entry(path=model, line=line, narrowing=narrowing)
+        names = (narrowing or "").strip(", \n")
+        entries[model] = Entry(path=model, line=line, narrowing=names or None)
     return ModelList(
         path=path, entries=tuple(entries.values()), blacklist=blacklist, warnings=tuple(warnings)
     )
@@ -158,11 +159,17 @@ def _checked_path(source: Path, line: int | None, text: str, models_dir: Path) -
     """The listed path in its one normal form; raises ConfigError when it is not a model file."""
     relative = PurePosixPath(os.path.normpath(text))
     target = models_dir / relative
+    try:
+        within, is_file = _is_within(target, models_dir), target.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL, too long a name
+        raise ConfigError(
+            source, f"{text!r} can't be a path: {error}", line=line, remedy="correct the name"
+        ) from None
     if relative.is_absolute():
         problem, remedy = f"{text} is absolute", f"write it relative to {models_dir}"
-    elif ".." in relative.parts or not _is_within(target, models_dir):
+    elif ".." in relative.parts or not within:
         problem, remedy = f"{text} leaves models_dir", f"move the file into {models_dir}"
-    elif not target.is_file():
+    elif not is_file:
         problem = f"{text} does not exist in {models_dir}"
         remedy = "correct the name" + nearest(text, model_files(models_dir))
     elif target.suffix != ".py":
@@ -185,7 +192,7 @@ def _boolean(ini: IniFile, option: str) -> bool:
     except KeyError:
         raise ConfigError(
             ini.path,
-            f"{option} is {text!r}, neither true nor false",
+            f"{option} is {text or ''!r}, neither true nor false",
             line=ini.line_of(MAIN, option),
             remedy=f"write {option} = true or {option} = false",
         ) from None
@@ -205,7 +212,7 @@ def _number(ini: IniFile, option: str, default: N, *, least: float) -> N:
         what = "a whole number" if kind is int else "a number"
         raise ConfigError(
             ini.path,
-            f"{option} is {text!r}, not {what} of at least {least:g}",
+            f"{option} is {text or ''!r}, not {what} of at least {least:g}",
             line=ini.line_of(MAIN, option),
             remedy=f"the default is {option} = {default:g}",
         )

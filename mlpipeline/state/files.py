@@ -14,6 +14,9 @@ from mlpipeline.errors import StorageError
 
 R = TypeVar("R", bound=msgspec.Struct)
 
+# What msgspec raises for bytes that are not the record asked for.
+NOT_A_RECORD = (msgspec.DecodeError, UnicodeDecodeError)
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path`` at once: a temporary file beside it, then a rename."""
@@ -26,7 +29,7 @@ def read_record(path: Path, kind: type[R]) -> R | None:
     """The JSON record at ``path``; None when it is missing, cut, or of another form."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *NOT_A_RECORD):
         return None
 
 

@@ -6,7 +6,9 @@ scheduler appends to it; anybody reads it.
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,7 +16,7 @@ import msgspec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import FORMAT, AnyEvent, IllegalTransition, Run
 from mlpipeline.errors import StorageError
-from mlpipeline.state.files import storage
+from mlpipeline.state.files import NOT_A_RECORD, storage
 from mlpipeline.state.layout import Layout
 
 _encode = msgspec.json.Encoder().encode
@@ -74,16 +76,15 @@ class DiskHistory(History):
         line = _encode(event) + b"\n"
         before = os.fstat(self._file).st_size
         try:
-            written = os.write(self._file, line)
-            if written == len(line):
-                _sync(self._file)
-                return
-            os.ftruncate(self._file, before)
+            if os.write(self._file, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _sync(self._file)
         except OSError as error:
+            with suppress(OSError):  # else the next start sets the torn line aside
+                os.ftruncate(self._file, before)
             raise StorageError(
-                f"{self._path}: {error.strerror}; nothing more is started"
+                f"{self._path}: {error.strerror}; nothing more is started, mend it and start again"
             ) from error
-        raise StorageError(f"{self._path}: no room for another record; free some disk space")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -104,10 +105,20 @@ def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
         complete, _, _ = content.rpartition(b"\n")
         for number, line in enumerate(complete.splitlines(), start=1):
             try:
-                ledger.apply(_decode(line), host)
-            except (msgspec.DecodeError, IllegalTransition) as error:
+                ledger.apply(_known(_decode(line)), host)
+            except (*NOT_A_RECORD, IllegalTransition, _TooNew) as error:
                 warnings.append(f"{path}:{number}: {_complaint(line, error)}; the line is left out")
     return ledger, warnings
+
+
+class _TooNew(Exception):
+    """A record of a later version of the format."""
+
+
+def _known(event: AnyEvent) -> AnyEvent:
+    if event.v > FORMAT:
+        raise _TooNew
+    return event
 
 
 def _sync(file: int) -> None:
@@ -118,7 +129,7 @@ def _sync(file: int) -> None:
 def _complaint(line: bytes, error: Exception) -> str:
     try:
         version = _decode_version(line).v
-    except msgspec.DecodeError:
+    except NOT_A_RECORD:
         return "damaged"
     if version > FORMAT:
         return f"written by a newer mlpipeline (format {version}; this one knows {FORMAT})"

@@ -6,7 +6,6 @@ import configparser
 import difflib
 import re
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 from mlpipeline.errors import ConfigError, short
@@ -28,7 +27,7 @@ class IniFile:
             allow_no_value=True,
             interpolation=None,
             inline_comment_prefixes=("#",),
-            empty_lines_in_values=False,
+            default_section="",  # a section of defaults for all others would list models
         )
         self._lines = _line_numbers(text)
         self._parser.optionxform = str  # type: ignore[assignment,method-assign]  # keep case
@@ -53,9 +52,13 @@ class IniFile:
                 remedy="put a heading such as [MLP] above it",
             ) from None
         except configparser.ParsingError as error:
-            line, source = error.errors[0]
+            number, _ = error.errors[0]
+            source = text.split("\n")[number - 1].strip()
             raise ConfigError(
-                path, f"{source} is not a section, an option or a comment", line=line
+                path,
+                f"{source!r} is not a section, an option or a comment",
+                line=number,
+                remedy="correct it, or put a # before it",
             ) from None
         except AttributeError:
             # What CPython before 3.13 raises where an indented line follows an option that has no
@@ -63,7 +66,7 @@ class IniFile:
             raise ConfigError(
                 path,
                 "an indented line follows an entry that has no value",
-                line=self._first_indented_line(),
+                line=_stray_continuation(text),
                 remedy="remove the spaces at its start",
             ) from None
 
@@ -113,26 +116,19 @@ class IniFile:
                     warnings.append(f"{where}: unknown key {option}{hint}")
         return warnings
 
-    def _first_indented_line(self) -> int | None:
-        lines = self.text.splitlines()
-        for number, (above, line) in enumerate(pairwise(lines), start=2):
-            bare = above.strip() and not re.search(r"[=:\[]", above)
-            if bare and line.strip() and _indent(line) > _indent(above):
-                return number
-        return None
-
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`` (did you mean …?)`` when ``known`` has something close to ``word``, else nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
+    lowered = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return f" (did you mean {lowered[close[0]]}?)" if close else ""
 
 
 def _line_numbers(text: str) -> dict[tuple[str, str | None], int]:
     """The first line of each section (option None) and of each option in it."""
     numbers: dict[tuple[str, str | None], int] = {}
     section = ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         heading = _SECTION.match(line)
         if heading:
             section = heading["name"]
@@ -141,5 +137,16 @@ def _line_numbers(text: str) -> dict[tuple[str, str | None], int]:
     return numbers
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def _stray_continuation(text: str) -> int | None:
+    """The first line that is indented below an option without a value."""
+    above = None  # the indent of such an option
+    for number, line in enumerate(text.split("\n"), start=1):
+        content = re.split(r"(?:^|\s)[#;]", line.strip(), maxsplit=1)[0].strip()
+        if not content:
+            continue
+        indent = len(line) - len(line.lstrip())
+        if above is not None and indent > above:
+            return number
+        has_value = re.search(r"[=:]", content) or _SECTION.match(line)
+        above = None if has_value else indent
+    return None

@@ -40,11 +40,12 @@ class LineTail:
 
     def rest(self) -> list[str]:
         """The last line when it has no end; for a file that nobody writes any more."""
-        lines = self.read()
-        while more := self.read():
-            lines += more
-        last, self._rest = self._rest, b""
-        return [*lines, _text(last)] if last else lines
+        content = [self._rest]
+        while chunk := self._tail.read():
+            content.append(chunk)
+        *lines, last = b"".join(content).split(b"\n")
+        self._rest = b""
+        return [_text(line) for line in (lines if not last else [*lines, last])]
 
 
 def _text(line: bytes) -> str:

@@ -86,6 +86,16 @@ def test_a_falsy_value_overrides_a_default(falsy):
     assert version["dropout"] == falsy
 
 
+def test_a_model_dir_suffix_of_true_is_the_versions_own_name():
+    versions = Versions(model_dir_suffix=True)
+
+    a = versions.add("a")
+    b = versions.add("b", model_dir_suffix="shared")
+    c = Versions().add("c", model_dir_suffix=True)
+
+    assert [each["model_dir_suffix"] for each in (a, b, c)] == ["a", "shared", "c"]
+
+
 # --- the two spellings of epoch
 
 

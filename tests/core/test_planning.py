@@ -13,7 +13,7 @@ FAILURES = [Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED, Outcome.LOST]
 CUT_SHORT = [Outcome.INTERRUPTED, Outcome.KILLED, Outcome.LOST]
 
 
-def model(*versions, name="m", digest="d1", problem=""):
+def model(*versions, name="m", source="d1", problem=""):
     """A model; a version given by its name has a model_dir of its own."""
     versions = tuple(
         Version(name=each, signature="s1", model_dir=f"{name}-{each}")
@@ -21,7 +21,8 @@ def model(*versions, name="m", digest="d1", problem=""):
         else each
         for each in versions
     )
-    return Model(name=name, path=f"{name}.py", digest=digest, versions=versions, problem=problem)
+    path = f"{name}.py"
+    return Model(name=name, path=path, sources={path: source}, versions=versions, problem=problem)
 
 
 def version(name, model_dir="shared", signature="s1"):
@@ -158,20 +159,34 @@ def test_attended_a_success_of_a_run_that_this_session_adopted_is_done():
 
 
 def test_a_version_that_is_done_says_when_its_script_changed_since():
-    ledger = ledger_of(*past("v", Outcome.SUCCEEDED, script="d0"))
+    then = model("v", source="d1")
+    ledger = ledger_of(*past("v", Outcome.SUCCEEDED, script=then.digest))
 
-    reasons = [standing([model("v", digest=d)], ledger, policy()).reason for d in ("d0", "d1")]
+    same = standing([model("v", source="d1")], ledger, policy())
+    changed = standing([model("v", source="d2")], ledger, policy())
 
-    assert reasons == ["", "script changed"]
+    assert [same.state, changed.state] == [State.DONE, State.DONE]
+    assert [same.reason, changed.reason] == ["", "script changed"]
 
 
 def test_the_newest_success_tells_whether_the_script_changed():
+    now = model("v")
     ledger = ledger_of(
-        *past("v", Outcome.SUCCEEDED, 1, seconds=0, script="d0"),
-        *past("v", Outcome.SUCCEEDED, 2, seconds=9, script="d1"),
+        *past("v", Outcome.SUCCEEDED, 1, seconds=0, script="older"),
+        *past("v", Outcome.SUCCEEDED, 2, seconds=9, script=now.digest),
     )
 
-    assert standing([model("v", digest="d1")], ledger, policy()).reason == ""
+    assert standing([now], ledger, policy()).reason == ""
+
+
+def test_a_models_digest_tells_the_state_of_all_its_sources():
+    sources = [{"m.py": "1", "_h.py": "2"}, {"m.py": "1", "_h.py": "3"}, {"m.py": "1"}, {}]
+
+    digests = {Model(name="m", path="m.py", sources=each).digest for each in sources}
+    reordered = Model(name="m", path="m.py", sources={"_h.py": "2", "m.py": "1"}).digest
+
+    assert len(digests) == 4
+    assert reordered in digests
 
 
 # --- 3. Failures
@@ -440,7 +455,6 @@ MODELS = st.builds(
     Model,
     name=st.sampled_from("mno"),
     path=st.just("p"),
-    digest=st.sampled_from(["d1", "d2"]),
     versions=st.lists(VERSIONS, max_size=4, unique_by=lambda v: v.name).map(tuple),
     problem=st.sampled_from(["", "", "", "broken"]),
 )

@@ -356,13 +356,13 @@ def test_signatures_stay_what_they_were_since_histories_are_full_of_them():
 # --- what is shown, and the model_dir
 
 
-def test_shown_parameters_are_those_that_are_set_with_the_loaders_class():
+def test_shown_parameters_are_those_that_are_set_in_modern_words_with_the_loaders_class():
     shown = shown_parameters(version(depth=2, activation=len, suffix=None))
 
     assert shown == {
         "learning_rate": 0.01,
         "batch_size": 32,
-        "epoc_count": 10,
+        "epoch_count": 10,
         "depth": 2,
         "activation": "builtins.len",
         "dataloader": f"{__name__}.Digits",

@@ -378,7 +378,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_record(layout):
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limit[1]))
         try:
-            with pytest.raises(StorageError, match="no room for another record"):
+            with pytest.raises(StorageError, match="No space left on device"):
                 history.append(finished("a"))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)

@@ -32,7 +32,7 @@ def layout(tmp_path):
 
 def launched(run, parameters=PARAMETERS, **fields):
     version = Version(name="v", signature="s1", model_dir="m-v", parameters=parameters)
-    model = Model(name="m", path="m.py", digest="d1", versions=(version,))
+    model = Model(name="m", path="m.py", sources={"m.py": "d1"}, versions=(version,))
     return Launched(run=run, model=model, version=version, **fields)
 
 
@@ -116,7 +116,8 @@ def test_the_record_of_a_run_that_started_says_all_that_is_known(layout):
         "resumed": True,
         "parameters": PARAMETERS,
         "signature": "s1",
-        "script": {"path": "m.py", "sha256": "d1"},
+        "script": "m.py",
+        "sources_sha256": {"m.py": "d1"},
         "git": {"commit": "abc", "dirty": True},
         "host": "here",
         "model_dir": "m-v",
@@ -148,7 +149,7 @@ def test_the_record_of_a_run_that_ended_says_what_it_ran_in(layout):
     record = record_of(layout, run)
 
     assert record["parameters"] == PARAMETERS
-    assert record["script"] == {"path": "m.py", "sha256": "d1"}
+    assert (record["script"], record["sources_sha256"]) == ("m.py", {"m.py": "d1"})
     assert record["git"] == {"commit": "abc", "dirty": False}
     assert record["host"] == "here"
     assert record["gpus"] == "0"
