@@ -145,11 +145,12 @@ class Scheduler:
         observations = self._executor.poll(handles)
         for watched in list(self._watched.values()):
             observation = observations[watched.handle]
-            self._follow(watched)
             if isinstance(observation, Gone):
                 del self._watched[watched.run.id]
                 self._slot_came_free = True
                 self._finish(watched, observation)
+            else:
+                self._follow(watched)
         self._tell(lambda listener: listener.tick())
 
     def _follow(self, watched: WatchedRun, *, to_the_end: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from mlpipeline.core.listening import Listener
 from mlpipeline.core.planning import Policy, Standing, explain
 from mlpipeline.core.runs import Run
 from mlpipeline.errors import MlpipelineError, UnknownRun
-from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.executors.base import Executor
+from mlpipeline.execution.executors.local import LocalExecutor, is_running
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
 from mlpipeline.scheduler import Scheduler
@@ -65,30 +66,35 @@ def execution(
     layout = project.layout
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
-    with scheduler_lock(layout.lock):
-        history = DiskHistory(layout)
-        try:
-            yield _scheduler(
-                project,
-                layout=layout,
-                history=history,
-                listeners=[Reports(layout, log=log), screen],
-                unattended=unattended,
-                warnings=[*project.settings.warnings, *history.warnings],
-            )
-        finally:
-            history.close()
+    with (
+        scheduler_lock(layout.lock),
+        closing(DiskHistory(layout)) as history,
+        closing(LocalExecutor()) as executor,
+    ):
+        yield _scheduler(
+            project,
+            layout=layout,
+            history=history,
+            executor=executor,
+            listeners=[Reports(layout, log=log), screen],
+            unattended=unattended,
+            warnings=[*project.settings.warnings, *history.warnings],
+        )
 
 
 @contextmanager
 def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
     """A session in test mode: its outputs lie in a temporary folder and go with it."""
-    with tempfile.TemporaryDirectory(prefix="mlpipeline-test-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="mlpipeline-test-") as folder,
+        closing(LocalExecutor()) as executor,
+    ):
         layout = msgspec.structs.replace(project.layout, outputs=Path(folder))
         yield _scheduler(
             project,
             layout=layout,
             history=History(layout.host),
+            executor=executor,
             listeners=[screen],
             test=True,
             warnings=project.settings.warnings,
@@ -139,7 +145,7 @@ def _with_signs_of_life(project: Project, standing: Standing) -> Standing:
     run = standing.last
     if run is None or not run.active or run.host != project.layout.host:
         return standing
-    if LocalExecutor().is_there(str(project.layout.run_folder(run.id).path)):
+    if is_running(str(project.layout.run_folder(run.id).path)):
         return standing
     reason = "has ended while no scheduler watched; `mlpipeline -r -u` records how, and goes on"
     return msgspec.structs.replace(standing, reason=reason)
@@ -156,6 +162,7 @@ def _scheduler(
     *,
     layout: Layout,
     history: History,
+    executor: Executor,
     listeners: Sequence[Listener],
     warnings: Sequence[str],
     unattended: bool = False,
@@ -167,7 +174,7 @@ def _scheduler(
         settings=project.settings,
         listing=_listing(project, TEST_LIST if test else LIST),
         history=history,
-        executor=LocalExecutor(),
+        executor=executor,
         listeners=listeners,
         policy=_policy(project, session=session, unattended=unattended, test=test),
         test=test,

@@ -68,6 +68,9 @@ class FakeExecutor:
     def stop(self, handle: str, grace: float) -> None:
         self.stopped.append((handle, grace))
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def wait(self, handles, timeout, wake) -> None:
         """Nothing to wait for: the next poll decides."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LONGEST_ARRAY = 1_000  # characters of JSON; a longer array is shown by its digest
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_ADDRESS = r" at 0x[0-9a-fA-F]+"
 
 
 def plain(value: Any) -> Any:
@@ -73,7 +73,7 @@ def _plain_object(value: Any, parents: tuple[int, ...]) -> Any:
         }
     if hasattr(value, "__fspath__"):
         return str(value)
-    return _plain(_ADDRESS.sub("", repr(value)), parents)
+    return _plain(re.sub(_ADDRESS, "", repr(value)), parents)
 
 
 def _plain_array(value: Any, parents: tuple[int, ...]) -> Any:

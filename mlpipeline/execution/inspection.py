@@ -107,7 +107,12 @@ def inspect(
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-c", "from mlpipeline.execution.inspector import main; main()"),
+                *(
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    "from mlpipeline.execution.inspector import main; main()",
+                ),
                 *(str(script), str(models_dir), model_name(script.relative_to(models_dir))),
                 str(answer.fileno()),
             ],

@@ -1,8 +1,9 @@
 """Child process: runs one version, in a session of its own, and outlives the scheduler.
 
-Called by an executor as ``main()`` with the run's folder as its argument. It forks once: the parent
-stays as the small *supervisor* that writes proc.json before user code and exit.json after it,
-whatever becomes of the child, the *worker*, which leads a process group and runs user code.
+An executor starts it as ``standby()``: it waits for the name of a run's folder on its standard
+input. It forks once: the parent stays as the small *supervisor* that writes proc.json before user
+code and exit.json after it, whatever becomes of the child, the *worker*, which leads a process
+group and runs user code.
 """
 
 from __future__ import annotations
@@ -26,11 +27,32 @@ if TYPE_CHECKING:
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def main() -> None:
-    """Run the version whose spec lies in the folder ``sys.argv[1]``, and end the process."""
-    folder = sys.argv[1]
+def standby() -> None:
+    """Wait for the folder of a run, then run it and end the process.
+
+    The folder's name is all that comes on standard input; when nothing comes before its end, the
+    scheduler has no use for this process.
+    """
+    with open(0, "rb", closefd=False) as stdin:
+        folder = os.fsdecode(stdin.read())
+    if not folder:
+        os._exit(0)
     with open(os.path.join(folder, "spec.json")) as file:
         spec = json.load(file)
+    _redirect(0, os.devnull, os.O_RDONLY)
+    for stream in (1, 2):
+        _redirect(stream, os.path.join(folder, "console.log"), os.O_WRONLY | os.O_APPEND)
+    os.chdir(spec["project"])
+    _run(folder, spec)
+
+
+def _redirect(descriptor: int, path: str, flags: int) -> None:
+    opened = os.open(path, flags)
+    os.dup2(opened, descriptor)
+    os.close(opened)
+
+
+def _run(folder: str, spec: dict[str, Any]) -> None:
     for number in STOP_SIGNALS:  # the supervisor stays to the end
         signal.signal(number, signal.SIG_IGN)
     go_ahead, ready = os.pipe()

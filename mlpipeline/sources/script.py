@@ -5,10 +5,11 @@ Runs in child processes only, since it executes user code.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from types import ModuleType
 
 from mlpipeline.api.keys import version_parameters
 from mlpipeline.api.model import Model
@@ -43,12 +44,12 @@ def load_model(script: str, models_dir: str) -> Model:
     name = os.path.splitext(os.path.basename(script))[0]
     if "." in name or name in sys.modules:
         name = "model_" + name.replace(".", "_")
-    spec = importlib.util.spec_from_file_location(name, script)
-    if spec is None or spec.loader is None:
-        raise ModelError("it can't be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
+    loader = SourceFileLoader(name, script)
+    module = ModuleType(name)
+    module.__file__, module.__loader__ = script, loader
+    module.__spec__ = ModuleSpec(name, loader, origin=script)
     sys.modules[name] = module  # so that the script's classes can be pickled
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     try:
         model = module.MODEL
     except AttributeError:

@@ -46,6 +46,9 @@ class Executor(Protocol):
     def stop(self, handle: Handle, grace: float) -> None:
         """Ask the run to end; whatever is left of it after ``grace`` seconds is killed."""
 
+    def close(self) -> None:
+        """Let go of what is held for further runs; those that go on are left alone."""
+
     def wait(self, handles: Collection[Handle], timeout: float, wake: int) -> None:
         """Return when a run may have ended, ``wake`` (a file descriptor) is readable, or after
         ``timeout`` seconds.

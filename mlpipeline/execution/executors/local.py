@@ -19,33 +19,38 @@ from mlpipeline.execution.processes import boot_id, is_alive
 from mlpipeline.state.files import read_record, storage
 from mlpipeline.state.layout import RunFolder
 
-COMMAND = (sys.executable, "-c", "from mlpipeline.execution.worker import main; main()")
+# -P: what lies in the working directory must not pass for a module of Python's.
+COMMAND = (sys.executable, "-P", "-c", "from mlpipeline.execution.worker import standby; standby()")
 POLL_INTERVAL = 0.02  # seconds, where the system has no pidfds
 
 
 class LocalExecutor:
-    """Each run is a supervisor process with a session of its own; a handle is the run's folder."""
+    """Each run is a supervisor process with a session of its own; a handle is the run's folder.
+
+    One fresh interpreter stands by, so that a run need not wait for Python to start.
+    """
 
     def __init__(self) -> None:
         self._children: dict[Handle, subprocess.Popen[bytes]] = {}
         self._pidfds: dict[Handle, int] = {}
         self._kill_at: dict[Handle, float] = {}  # monotonic seconds
-        self._boot = boot_id()
+        self._spare = _stand_by()
 
     def submit(self, spec: Spec) -> Handle:
-        """Start the run's supervisor."""
-        folder = RunFolder(Path(spec.folder))
-        with storage(f"{spec.name} can't be started"), folder.console.open("ab") as console:
-            child = subprocess.Popen(
-                [*COMMAND, spec.folder],
-                cwd=spec.project,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
+        """Hand the run to the interpreter that stands by, and let another one take its place."""
+        with storage(f"{spec.name} can't be started"):
+            RunFolder(Path(spec.folder)).console.touch()
+            if self._spare.poll() is not None:  # somebody killed it
+                self._spare = _stand_by()
+            child, self._spare = self._spare, _stand_by()
+            _tell(child, os.fsencode(spec.folder))
         self._children[spec.folder] = child
         return spec.folder
+
+    def close(self) -> None:
+        """Let the interpreter that stands by go; runs go on."""
+        _tell(self._spare, b"")
+        self._spare.wait()
 
     def handle_of(self, spec_folder: str) -> Handle:
         """The folder."""
@@ -81,7 +86,7 @@ class LocalExecutor:
     def _observe(self, handle: Handle) -> Observation:
         if handle not in self._children:
             _revoke(Path(handle))
-        if self.is_there(handle):
+        if self._is_there(handle):
             return Running()
         self._forget(handle)
         folder = RunFolder(Path(handle))
@@ -90,27 +95,13 @@ class LocalExecutor:
             return Gone(exit=exit, report=exit.report)
         return Gone(report=read_record(folder.report, Report), last_sign=_last_sign(folder.path))
 
-    def is_there(self, handle: Handle) -> bool:
-        """Whether the run's supervisor, or a worker that outlived it, still runs."""
+    def _is_there(self, handle: Handle) -> bool:
         child = self._children.get(handle)
-        if child is not None and child.poll() is None:
-            return True
-        processes = self._processes(handle)
-        if processes is None or RunFolder(Path(handle)).exit.exists():
-            return False
-        return any(
-            is_alive(process.pid, process.started)
-            for process in (processes.supervisor, processes.worker)
-        )
-
-    def _processes(self, handle: Handle) -> Processes | None:
-        """The run's processes, as far as they belong to this boot of this machine."""
-        processes = read_record(RunFolder(Path(handle)).processes, Processes)
-        return processes if processes and processes.boot == self._boot else None
+        return (child is not None and child.poll() is None) or is_running(handle)
 
     def _signal(self, handle: Handle, number: signal.Signals) -> None:
         """Send a signal to the worker's whole process group, if it is still that worker's."""
-        processes = self._processes(handle)
+        processes = _processes(handle)
         child = self._children.get(handle)
         if processes and is_alive(processes.worker.pid, processes.worker.started):
             _signal_group(processes.worker.pid, number)
@@ -120,7 +111,7 @@ class LocalExecutor:
     def _pidfd(self, handle: Handle) -> int | None:
         if handle not in self._pidfds and hasattr(os, "pidfd_open"):
             child = self._children.get(handle)
-            processes = self._processes(handle) if child is None else None
+            processes = _processes(handle) if child is None else None
             pid = child.pid if child else processes.supervisor.pid if processes else None
             try:
                 if pid is not None:
@@ -135,6 +126,41 @@ class LocalExecutor:
         descriptor = self._pidfds.pop(handle, None)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def is_running(handle: Handle) -> bool:
+    """Whether a run's supervisor, or a worker that outlived it, is at work on this machine."""
+    processes = _processes(handle)
+    if processes is None or RunFolder(Path(handle)).exit.exists():
+        return False
+    return any(
+        is_alive(process.pid, process.started)
+        for process in (processes.supervisor, processes.worker)
+    )
+
+
+def _processes(handle: Handle) -> Processes | None:
+    """The run's processes, as far as they belong to this boot of this machine."""
+    processes = read_record(RunFolder(Path(handle)).processes, Processes)
+    return processes if processes and processes.boot == boot_id() else None
+
+
+def _stand_by() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _tell(spare: subprocess.Popen[bytes], folder: bytes) -> None:
+    """Say which run is its own; with an empty name, that there is none."""
+    assert spare.stdin is not None
+    with suppress(BrokenPipeError):  # it was killed: then the run is found to be lost
+        spare.stdin.write(folder)
+        spare.stdin.close()
 
 
 def _last_sign(folder: Path) -> datetime | None:
