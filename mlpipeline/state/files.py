@@ -39,4 +39,5 @@ def storage(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{doing}: {error.strerror or error} ({error.filename})") from error
+        where = f" ({error.filename})" if error.filename else ""
+        raise StorageError(f"{doing}: {error.strerror or error}{where}") from error
