@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID
-from rich.table import Column, Table
+from rich.table import Column
 from rich.text import Text
 
+from mlpipeline.cli.render import rich_table
 from mlpipeline.cli.screen import Screen, closing_line, results, succeeded, took
 from mlpipeline.core import launch
 from mlpipeline.core.listening import Ended, Launched, Level
@@ -28,7 +28,6 @@ MARKS = {
     Outcome.LOST: ("?", "yellow"),
 }
 ROOMY = 100  # columns
-SCROLLS = 10  # runs; after more, the failures are shown once again at the end
 LEVELS = {Level.INFO: "", Level.WARNING: "yellow", Level.ERROR: "red"}
 
 
@@ -122,25 +121,10 @@ class LiveScreen(Screen):
 
     def summary(self, result: Result, output: Path | None) -> None:
         """Test mode ends with a table; execution mode with the failures and counts."""
-        failures = [run for run in result.runs if not succeeded(run)]
-        rows = result.runs if self.test else failures if len(result.runs) > SCROLLS else ()
-        if rows:
-            self._console.print(self._table(rows))
+        if rows := self.summary_rows(result):
+            self._console.print(rich_table(rows))
         colour = "red" if result.failed else "green"
         self._console.print(Text(closing_line(result, output), style=colour))
-
-    def _table(self, runs: Sequence[Run]) -> Table:
-        table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-        table.add_column("run", overflow="fold")
-        table.add_column("outcome")
-        table.add_column("took", justify="right")
-        table.add_column("result" if self.test else "reason", overflow="fold")
-        for run in runs:
-            assert run.verdict is not None
-            word = Text(run.verdict.outcome.value, style=MARKS[run.verdict.outcome][1])
-            detail = Text(run.verdict.reason or results(run))
-            table.add_row(Text(self.name(run)), word, took(run), detail)
-        return table
 
     def _add(self, run: Run) -> None:
         self._tasks[run.id] = self._add_task(self.name(run), part="starting")

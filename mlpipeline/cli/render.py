@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 COLOURS = {
     "running": "cyan",
@@ -38,27 +42,31 @@ def show_table(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
     elif not rows:
         click.echo(empty)
     elif sys.stdout.isatty():
-        _rich(rows)
+        from rich.console import Console  # a pipe or JSON needs no rich
+
+        Console(highlight=False).print(rich_table(rows))
     else:
-        _plain(rows)
+        click.echo(plain_table(rows))
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
     return [name for name in Row.__struct_fields__ if any(getattr(row, name) for row in rows)]
 
 
-def _plain(rows: Sequence[Row]) -> None:
+def plain_table(rows: Sequence[Row]) -> str:
+    """``rows`` as lines of text that line up."""
     columns = _columns(rows)
     cells = [columns, *([getattr(row, name) for name in columns] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
-    for row in cells:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(line.rstrip())
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
 
 
-def _rich(rows: Sequence[Row]) -> None:
-    from rich.console import Console  # a pipe or JSON needs no rich
-    from rich.table import Table
+def rich_table(rows: Sequence[Row]) -> Table:
+    """``rows`` as a table for a terminal."""
+    from rich.table import Table  # a pipe or JSON needs no rich
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -72,4 +80,4 @@ def _rich(rows: Sequence[Row]) -> None:
                 for name in columns
             )
         )
-    Console(highlight=False).print(table)
+    return table

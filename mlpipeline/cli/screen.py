@@ -6,11 +6,14 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from mlpipeline.cli.render import Row, plain_table
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.runs import Outcome, Run
 from mlpipeline.core.wording import duration, shown
 from mlpipeline.errors import short
 from mlpipeline.scheduler import Result
+
+SCROLLS = 10  # runs; after more, the failures are shown once again at the end
 
 
 class Screen(Listener):
@@ -27,6 +30,26 @@ class Screen(Listener):
 
     def summary(self, result: Result, output: Path | None) -> None:
         """The end: what came of the session, and the file ``output`` that has the results."""
+
+    def summary_rows(self, result: Result) -> list[Row]:
+        """The table at the end: all runs of test mode; else the failures, if they may have scrolled
+        away.
+        """
+        failures = [run for run in result.runs if not succeeded(run)]
+        runs = result.runs if self.test else failures if len(result.runs) > SCROLLS else ()
+        return [
+            Row(
+                run=self.name(run),
+                state=run.verdict.outcome.value if run.verdict else "",
+                took=took(run),
+                detail=results(run)
+                if succeeded(run)
+                else run.verdict.reason
+                if run.verdict
+                else "",
+            )
+            for run in runs
+        ]
 
 
 class PlainScreen(Screen):
@@ -57,9 +80,8 @@ class PlainScreen(Screen):
 
     def summary(self, result: Result, output: Path | None) -> None:
         """Counts, and where the results are."""
-        for run in result.runs:
-            if self.test or not succeeded(run):
-                self._say(f"  {self.name(run)}  {outcome(run)}")
+        if rows := self.summary_rows(result):
+            self._say(plain_table(rows))
         self._say(closing_line(result, output))
 
     def _say(self, text: str) -> None:

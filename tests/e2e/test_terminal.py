@@ -86,7 +86,7 @@ def test_test_mode_ends_with_a_table(steps):
     assert terminal.run() == 0
 
     header = next(line for line in terminal.text.splitlines() if line.startswith("run"))
-    assert header.split() == ["run", "outcome", "took", "result"]
+    assert header.split() == ["run", "state", "took", "detail"]
     assert "steps/a  succeeded" in terminal.text
 
 
