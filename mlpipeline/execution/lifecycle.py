@@ -95,7 +95,7 @@ class Lifecycle:
             dataloader.get_train_sample_count,
         )
         self._evaluate("test", model, dataloader.get_test_input, dataloader.get_test_sample_count)
-        self._reporter.enter("post_execution_hook")
+        self._reporter.enter("finish")
         part("post_execution_hook", model.post_execution_hook, **hook_arguments)
 
     def _prepare_model_dir(self, model: Model) -> None:
@@ -133,7 +133,7 @@ class Lifecycle:
             return model.evaluate_model(get_input(), 1 if self._spec["test"] else count())
 
         part = f"evaluation on {data} data"
-        self._reporter.enter(part)
+        self._reporter.enter(f"evaluate {data}")
         try:
             result = self._part(part, evaluate)
         except _Stopped:
