@@ -146,11 +146,6 @@ def test_a_script_without_a_usable_model_is_told_what_it_lacks(text, said, load)
     assert str(caught.value).startswith(said)
 
 
-def test_a_file_that_is_no_python_source_is_told_so(load):
-    with pytest.raises(ModelError, match="it can't be loaded as Python"):
-        load("MODEL = 3", "script.txt")
-
-
 @pytest.mark.parametrize(
     ("text", "error"),
     [
