@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
 from mlpipeline.core.launch import Spec, judge
-from mlpipeline.core.listening import Ended, Launched, Level, Listener
-from mlpipeline.core.planning import Model, Policy, Start, State, explain, plan
-from mlpipeline.core.runs import Adopted, Finished, Outcome, Run, RunId, Starting, Stopping
-from mlpipeline.errors import MlpipelineError, StorageError
+from mlpipeline.core.listening import Audience, Ended, Launched, Level, Listener
+from mlpipeline.core.planning import ListedModel, Policy, Standing, Start, State, explain, plan
+from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Starting, Stopping
+from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.executors.base import Executor, Gone
-from mlpipeline.execution.listing import Listing
+from mlpipeline.execution.listing import Listed, Listing
 from mlpipeline.execution.watching import WatchedRun
 from mlpipeline.state.config import Settings
 from mlpipeline.state.files import storage, write_whole
@@ -25,21 +26,22 @@ from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout, RunFolder
 
 TICK = 0.1  # seconds between two looks at what the runs print
-REFRESH = timedelta(seconds=1)  # between two looks at the list while slots stay free
+REFRESH = timedelta(seconds=1)  # between two looks at the list while no run ends
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a session."""
 
     runs: tuple[Run, ...]  # that ended, in the order of their end
-    broken: tuple[Model, ...]  # listed models that can't be used
+    broken: tuple[ListedModel, ...]  # listed models that can't be used
+    blocked: tuple[Standing, ...]  # listed versions that a run on another host keeps from running
     listed: int  # versions and broken models that the list asks for
     signal: int | None  # that ended the session
 
     @property
     def failed(self) -> bool:
         """Whether anything went wrong that a person should look at."""
-        succeeded = {(run.id.model, run.id.version) for run in self.runs if _succeeded(run)}
+        succeeded = {(run.id.model, run.id.version) for run in self.runs if run.succeeded}
         return bool(self.broken) or any(
             (run.id.model, run.id.version) not in succeeded for run in self.runs
         )
@@ -67,19 +69,24 @@ class Scheduler:
         self._listing = listing
         self._history = history
         self._executor = executor
-        self._listeners = list(listeners)
+        self._audience = Audience(listeners, now)
         self._policy = policy
         self._test = test
         self._warnings = warnings
         self._now = now
-        self._git = Repository(layout.project)
+        self._git = Repository(layout.project, layout.models_dir)
         self._watched: dict[RunId, WatchedRun] = {}
         self._ended: list[Run] = []
-        self._complaints: set[str] = set()
         self._signals: list[int] = []
         self._acted_on = 0  # of the signals
-        self._refreshed: datetime | None = None
-        self._slot_came_free = False
+        self._listed = Listed()
+        # The list and the scripts are read in a thread: importing a script may take its time.
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="list")
+        self._reading: Future[Listed] | None = None
+        self._read_at = now()
+        self._slot_came_free = False  # since the list began to be read
+        self._is_fresh = False  # the list: what it asks for is still to be started
+        self._is_at_work = False
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._waker, False)
@@ -90,8 +97,13 @@ class Scheduler:
         May be called from a signal handler.
         """
         self._signals.append(signal)
-        with suppress(BlockingIOError):  # it is awake already
-            os.write(self._waker, b"!")
+        self._wake_up()
+
+    def close(self) -> None:
+        """Let go of what the session held; call it when :meth:`ask_to_stop` can't be called."""
+        self._reader.shutdown()
+        os.close(self._wake)
+        os.close(self._waker)
 
     def run(self) -> Result:
         """Work until the queue is empty.
@@ -99,26 +111,36 @@ class Scheduler:
         Raises MlpipelineError when the list can't be used (at the start only), StorageError when
         the history can't be written; runs go on then, and the next session adopts them.
         """
-        problems = self._listing.refresh(self._is_stopping)
-        if problems:
-            raise MlpipelineError("\n".join(problems))
-        self._point_out()
+        self._read_list()
+        while not self._take_list():
+            self._audience.tell(lambda listener: listener.tick())
+            self._sleep()
+        if self._listed.problems:
+            raise MlpipelineError("\n".join(self._listed.problems))
+        self._is_at_work = True
         self._adopt()
         while True:
             self._observe()
             if self._is_stopping() or self._must_halt():
                 self._stop()
-            elif self._may_start():
-                self._refresh()
-                self._start_all(plan(self._listing.models, self._history.ledger, self._policy))
-            if not self._watched:
-                break
+                if not self._watched:
+                    break
+            elif self._has_fresh_list():
+                self._start_all()
+                if not self._watched:
+                    break
             self._sleep()
-        standings = explain(self._listing.models, self._history.ledger, self._policy)
+        return self._result()
+
+    def _result(self) -> Result:
+        standings = explain(self._listed.models, self._history.ledger, self._policy)
+        over = self._is_stopping() or self._must_halt()
+        left = () if over else (State.RUNNING, State.QUEUED)
         return Result(
             runs=tuple(self._ended),
             listed=len(standings),
             broken=tuple(s.model for s in standings if s.state is State.BROKEN),
+            blocked=tuple(s for s in standings if s.state in left),
             signal=self._signals[0] if self._signals else None,
         )
 
@@ -134,11 +156,12 @@ class Scheduler:
             if isinstance(observation, Gone):
                 self._finish(watched, observation)
                 continue
-            watched.run = self._history.append(
+            adopted = self._history.append(
                 Adopted(at=self._now(), run=run.id, session=self._policy.session)
             )
+            watched.run = adopted
             self._watched[run.id] = watched
-            self._tell(lambda listener, run=watched.run: listener.adopted(run))  # type: ignore[misc]
+            self._audience.tell(lambda listener, run=adopted: listener.adopted(run))  # type: ignore[misc]
 
     def _observe(self) -> None:
         handles = [watched.handle for watched in self._watched.values()]
@@ -147,27 +170,28 @@ class Scheduler:
             observation = observations[watched.handle]
             if isinstance(observation, Gone):
                 del self._watched[watched.run.id]
-                self._slot_came_free = True
+                self._slot_came_free, self._is_fresh = True, False
                 self._finish(watched, observation)
             else:
                 self._follow(watched)
-        self._tell(lambda listener: listener.tick())
+        self._audience.tell(lambda listener: listener.tick())
 
     def _follow(self, watched: WatchedRun, *, to_the_end: bool = False) -> None:
         """Pass on what the run has said since the last look."""
-        run = watched.run
-        if printed := watched.printed(to_the_end=to_the_end):
-            self._tell(lambda listener: listener.printed(run, printed))
-        if logged := watched.logged(to_the_end=to_the_end):
-            self._tell(lambda listener: listener.logged(run, logged))
+        run, tell = watched.run, self._audience.tell
+        if self._audience.shows_output:
+            for printed in filter(None, watched.printed(to_the_end=to_the_end)):
+                tell(lambda listener, lines=printed: listener.printed(run, lines))  # type: ignore[misc]
+        for logged in filter(None, watched.logged(to_the_end=to_the_end)):
+            tell(lambda listener, lines=logged: listener.logged(run, lines))  # type: ignore[misc]
         if progress := watched.new_progress():
-            self._tell(lambda listener: listener.progressed(run, progress))
+            tell(lambda listener: listener.progressed(run, progress))
 
     def _finish(self, watched: WatchedRun, gone: Gone) -> None:
         """Record how a run ended."""
         now = self._now()
         report, run = gone.report, watched.run
-        verdict = judge(gone.exit, report, stopped=run.stopping)
+        verdict = judge(gone.exit, report, stopping_at=run.stopping_at)
         run = self._history.append(
             Finished(
                 at=now,
@@ -175,6 +199,7 @@ class Scheduler:
                 outcome=verdict.outcome,
                 reason=verdict.reason,
                 ended_at=gone.exit.ended_at if gone.exit else gone.last_sign or now,
+                prepared=gone.prepared,
                 steps=report.steps if report else None,
                 results=report.results if report else {},
             )
@@ -182,39 +207,57 @@ class Scheduler:
         self._ended.append(run)
         self._follow(watched, to_the_end=True)
         ended = Ended(launched=watched.launched, run=run, exit=gone.exit, report=report)
-        self._tell(lambda listener: listener.ended(ended))
+        self._audience.tell(lambda listener: listener.ended(ended))
 
-    def _may_start(self) -> bool:
-        """Whether a slot is free, and something new is to be expected of the list."""
-        due = self._refreshed is None or self._now() - self._refreshed >= REFRESH
-        return len(self._watched) < self._policy.slots and (due or self._slot_came_free)
+    # ----------------------------------------------------------------- the list
 
-    def _refresh(self) -> None:
-        """Read the list and the scripts again, and say what is wrong with them."""
-        self._refreshed, self._slot_came_free = self._now(), False
-        for problem in self._listing.refresh(self._is_stopping):
+    def _has_fresh_list(self) -> bool:
+        """Whether the list has been read since the last run ended; if not, it is being read."""
+        self._take_list()
+        due = self._slot_came_free or self._now() - self._read_at >= REFRESH
+        if due and self._reading is None and not self._is_fresh:
+            self._read_list()
+        return self._is_fresh
+
+    def _read_list(self) -> None:
+        self._slot_came_free, self._read_at = False, self._now()
+        self._reading = self._reader.submit(self._read)
+        self._reading.add_done_callback(lambda _: self._wake_up())
+
+    def _read(self) -> Listed:
+        listed = self._listing.refresh(self._is_stopping)
+        self._git.look()
+        return listed
+
+    def _take_list(self) -> bool:
+        """Go on with what was read, if it has been by now, and say what is wrong with it."""
+        if self._reading is None or not self._reading.done():
+            return False
+        self._listed, self._reading = self._reading.result(), None
+        self._is_fresh = not self._slot_came_free
+        for problem in self._listed.problems if self._is_at_work else ():
             self._complain(f"{problem} (until then the list stays as it was)")
-        self._point_out()
-
-    def _point_out(self) -> None:
-        """Say what is odd in the project, and which models can't be used."""
-        for warning in (*self._warnings, *self._listing.warnings):
+        for warning in (*self._warnings, *self._listed.warnings, *self._history.catch_up()):
             self._complain(warning, Level.WARNING)
-        for model in self._listing.models:
+        for model in self._listed.models:
             if model.problem:
                 self._complain(f"{model.problem}\n{model.traceback}".rstrip())
+        return True
+
+    def _complain(self, text: str, level: Level = Level.ERROR) -> None:
+        self._audience.say_once(level, text)
 
     # ---------------------------------------------------------------------- act
 
-    def _start_all(self, starts: Sequence[Start]) -> None:
-        for start in starts:
+    def _start_all(self) -> None:
+        for start in plan(self._listed.models, self._history.ledger, self._policy):
             if self._is_stopping():
                 return
             self._start(start)
+        self._is_fresh = False
 
     def _start(self, start: Start) -> None:
-        start = self._with_free_folder(start)
-        folder = self._layout.run_folder(start.run)
+        start, folder = self._with_own_folder(start)
         spec = self._spec(start, folder)
         run = self._history.append(
             Starting(
@@ -227,22 +270,25 @@ class Scheduler:
                 resume=start.resume,
             )
         )
-        launched = Launched(
-            run=run, model=start.model, version=start.version, git=self._git.state()
-        )
+        launched = Launched(run=run, model=start.model, version=start.version, git=self._git.state)
         with storage(f"{run.id} can't be started"):
-            folder.path.mkdir(parents=True)
             write_whole(folder.spec, msgspec.json.encode(spec))
         handle = self._executor.submit(spec)
         self._watched[run.id] = WatchedRun(run, handle, folder, launched)
-        self._tell(lambda listener: listener.started(launched))
+        self._audience.tell(lambda listener: listener.started(launched))
 
-    def _with_free_folder(self, start: Start) -> Start:
-        """``start`` with the next attempt whose folder is free, should a history be lost."""
+    def _with_own_folder(self, start: Start) -> tuple[Start, RunFolder]:
+        """``start`` with the next attempt whose folder nobody has, on any host, and that folder."""
         run = start.run
-        while self._layout.run_folder(run).path.exists():
-            run = msgspec.structs.replace(run, attempt=run.attempt + 1)
-        return msgspec.structs.replace(start, run=run)
+        while True:
+            folder = self._layout.run_folder(run)
+            with storage(f"{run} can't be started"):
+                try:
+                    folder.path.mkdir(parents=True)
+                except FileExistsError:
+                    run = msgspec.structs.replace(run, attempt=run.attempt + 1)
+                else:
+                    return msgspec.structs.replace(start, run=run), folder
 
     def _spec(self, start: Start, folder: RunFolder) -> Spec:
         model_dir = self._layout.model_dir(start.version.model_dir)
@@ -264,11 +310,15 @@ class Scheduler:
         )
 
     def _sleep(self) -> None:
-        """Until a run may have ended, a signal comes, or it is time to look again."""
+        """Until a run may have ended, the list is read, a signal comes, or for a TICK."""
         handles = [watched.handle for watched in self._watched.values()]
         self._executor.wait(handles, TICK, self._wake)
         with suppress(BlockingIOError):
             os.read(self._wake, 1 << 10)
+
+    def _wake_up(self) -> None:
+        with suppress(BlockingIOError):  # it is awake already
+            os.write(self._waker, b"!")
 
     def _is_stopping(self) -> bool:
         return bool(self._signals)
@@ -276,8 +326,8 @@ class Scheduler:
     def _must_halt(self) -> bool:
         """Test mode ends at the first thing that goes wrong."""
         return self._test and (
-            any(not _succeeded(run) for run in self._ended)
-            or any(model.problem for model in self._listing.models)
+            any(not run.succeeded for run in self._ended)
+            or any(model.problem for model in self._listed.models)
         )
 
     def _stop(self) -> None:
@@ -286,37 +336,8 @@ class Scheduler:
         fresh = len(self._signals) > self._acted_on
         self._acted_on = len(self._signals)
         for watched in self._watched.values():
-            if not watched.run.stopping:
+            if watched.run.stopping_at is None:
                 watched.run = self._history.append(Stopping(at=self._now(), run=watched.run.id))
                 self._executor.stop(watched.handle, grace)
             elif fresh:
                 self._executor.stop(watched.handle, grace)
-
-    # --------------------------------------------------------------------- tell
-
-    def _complain(self, text: str, level: Level = Level.ERROR) -> None:
-        """Say ``text`` once a session."""
-        if text not in self._complaints:
-            self._complaints.add(text)
-            self._say(level, text)
-
-    def _say(self, level: Level, text: str) -> None:
-        at = self._now()
-        self._tell(lambda listener: listener.message(at, level, text))
-
-    def _tell(self, call: Callable[[Listener], None]) -> None:
-        """Tell all listeners; one that the disk refuses loses this, and the others hear of it."""
-        for listener in list(self._listeners):
-            try:
-                call(listener)
-            except (OSError, StorageError) as error:
-                problem = f"a record can't be written: {error}"
-                if problem not in self._complaints:
-                    self._complaints.add(problem)
-                    for other in self._listeners:
-                        if other is not listener:
-                            other.message(self._now(), Level.ERROR, problem)
-
-
-def _succeeded(run: Run) -> bool:
-    return run.verdict is not None and run.verdict.outcome is Outcome.SUCCEEDED

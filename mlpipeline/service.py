@@ -43,6 +43,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
     past: tuple[Run, ...]  # newest runs of versions that are not listed (any more)
     warnings: tuple[str, ...]
+    problems: tuple[str, ...]  # that keep the list from being used: then all runs are past ones
 
 
 def open_project(folder: Path) -> Project:
@@ -70,51 +71,57 @@ def execution(
         scheduler_lock(layout.lock),
         closing(DiskHistory(layout)) as history,
         closing(LocalExecutor()) as executor,
+        closing(
+            _scheduler(
+                project,
+                layout=layout,
+                history=history,
+                executor=executor,
+                listeners=[Reports(layout, log=log), screen],
+                unattended=unattended,
+                warnings=[*project.settings.warnings, *history.warnings],
+            )
+        ) as scheduler,
     ):
-        yield _scheduler(
-            project,
-            layout=layout,
-            history=history,
-            executor=executor,
-            listeners=[Reports(layout, log=log), screen],
-            unattended=unattended,
-            warnings=[*project.settings.warnings, *history.warnings],
-        )
+        yield scheduler
 
 
 @contextmanager
 def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
     """A session in test mode: its outputs lie in a temporary folder and go with it."""
     with (
-        tempfile.TemporaryDirectory(prefix="mlpipeline-test-") as folder,
+        tempfile.TemporaryDirectory(
+            prefix="mlpipeline-test-", ignore_cleanup_errors=True
+        ) as folder,
         closing(LocalExecutor()) as executor,
+        closing(
+            _scheduler(
+                project,
+                layout=msgspec.structs.replace(project.layout, outputs=Path(folder)),
+                history=History(project.layout.host),
+                executor=executor,
+                listeners=[screen],
+                test=True,
+                warnings=project.settings.warnings,
+            )
+        ) as scheduler,
     ):
-        layout = msgspec.structs.replace(project.layout, outputs=Path(folder))
-        yield _scheduler(
-            project,
-            layout=layout,
-            history=History(layout.host),
-            executor=executor,
-            listeners=[screen],
-            test=True,
-            warnings=project.settings.warnings,
-        )
+        yield scheduler
 
 
 def status(project: Project) -> Status:
     """What is queued, what ran, and why the rest does not run."""
     layout, settings = project.layout, project.settings
-    listing = _listing(project, LIST)
-    problems = listing.refresh()
-    if problems:
-        raise MlpipelineError("\n".join(problems))
+    listed_now = _listing(project, LIST).refresh()
     ledger, warnings = read_histories(layout)
-    standings = explain(listing.models, ledger, _policy(project, session="", unattended=True))
+    policy = _policy(project, session="", unattended=True)
+    standings = explain(listed_now.models, ledger, policy)
     listed = {(s.model.name, s.version.name) for s in standings if s.version}
     return Status(
         standings=tuple(_with_signs_of_life(project, standing) for standing in standings),
         past=tuple(_newest_runs(ledger, listed)),
-        warnings=(*settings.warnings, *listing.warnings, *warnings),
+        warnings=(*settings.warnings, *listed_now.warnings, *warnings),
+        problems=listed_now.problems,
     )
 
 
@@ -134,10 +141,16 @@ def find_run(project: Project, name: str) -> tuple[Run, RunFolder]:
 
 
 def is_over(project: Project, run: Run) -> bool:
-    """Whether ``run`` has ended by now, recorded or not."""
-    if not run.active:
+    """Whether ``run`` has ended by now, recorded or not.
+
+    Of a run on another host, its folder tells; what was lost there, only the history.
+    """
+    folder = project.layout.run_folder(run.id)
+    if not run.active or folder.exit.exists():
         return True
-    return project.layout.run_folder(run.id).exit.exists() or not _now(project, run).active
+    if run.host == project.layout.host:
+        return not is_running(str(folder.path))
+    return not _now(project, run).active
 
 
 def _with_signs_of_life(project: Project, standing: Standing) -> Standing:
@@ -152,6 +165,7 @@ def _with_signs_of_life(project: Project, standing: Standing) -> Standing:
 
 
 def _now(project: Project, run: Run) -> Run:
+    """``run`` as the history knows it by now."""
     ledger, _ = read_histories(project.layout)
     attempts = ledger.attempts(run.id.model, run.id.version)
     return next((each for each in attempts if each.id == run.id and each.host == run.host), run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from datetime import UTC, datetime
 
 from mlpipeline.core.launch import Exit, Failure, Report, Spec
@@ -21,7 +22,9 @@ def exited(status: int = 0, *, signal: int | None = None) -> Exit:
     )
 
 
-SUCCESS = Gone(exit=exited(), report=Report(ending="returned", steps=3, results={"test": 0.5}))
+SUCCESS = Gone(
+    exit=exited(), prepared=True, report=Report(ending="returned", steps=3, results={"test": 0.5})
+)
 FAILURE = Gone(
     exit=exited(1),
     report=Report(
@@ -56,7 +59,7 @@ class FakeExecutor:
     def _observe(self, handle: str):
         spec = self._running.get(handle)
         if spec is None:
-            return Gone()
+            return Gone(prepared=True)
         if any(stopped == handle for stopped, _ in self.stopped):
             del self._running[handle]
             return Gone(exit=exited(signal=15))
@@ -72,7 +75,8 @@ class FakeExecutor:
         """Nothing is held."""
 
     def wait(self, handles, timeout, wake) -> None:
-        """Nothing to wait for: the next poll decides."""
+        """The next poll decides; the list may be read meanwhile."""
+        select.select([wake], [], [], 0.001)
 
 
 class Recording(Listener):

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import signal
+import threading
+from contextlib import closing
+from pathlib import Path
 
+import msgspec
 import pytest
+from core.events import finished, starting
 from fakes import FAILURE, SUCCESS, FakeExecutor, Recording
 
-from mlpipeline.core.planning import Model, Policy, Version
+from mlpipeline.core.listening import Listener
+from mlpipeline.core.planning import ListedModel, ListedVersion, Policy
+from mlpipeline.core.runs import RunId
 from mlpipeline.errors import MlpipelineError, StorageError
+from mlpipeline.execution.listing import Listed
 from mlpipeline.scheduler import Scheduler
 from mlpipeline.state.config import Settings
 from mlpipeline.state.history import DiskHistory, History
@@ -18,19 +26,17 @@ from mlpipeline.state.layout import Layout
 class FixedListing:
     """A list of one model that never changes."""
 
-    warnings = ()
-
     def __init__(self, *versions: str, problems: tuple[str, ...] = (), broken: str = ""):
         made = tuple(
-            Version(name=name, signature=name, model_dir=f"model-{name}") for name in versions
+            ListedVersion(name=name, signature=name, model_dir=f"model-{name}") for name in versions
         )
-        self.models = [Model(name="m", path="m.py", versions=made)]
+        self.models = [ListedModel(name="m", path="m.py", versions=made)]
         if broken:
-            self.models.append(Model(name="broken", path="broken.py", problem=broken))
+            self.models.append(ListedModel(name="broken", path="broken.py", problem=broken))
         self._problems = list(problems)
 
     def refresh(self, stop=None):
-        return self._problems
+        return Listed(models=tuple(self.models), problems=tuple(self._problems))
 
 
 @pytest.fixture
@@ -99,13 +105,12 @@ def test_test_mode_halts_at_a_broken_model_before_anything_runs(make):
 
 def test_a_signal_stops_the_runs_with_their_grace_and_starts_no_more(make):
     executor = FakeExecutor()
-    scheduler = make(FixedListing("a", "b"), executor)
 
     class Interrupt(Recording):
         def started(self, launched):
             scheduler.ask_to_stop(signal.SIGINT)
 
-    scheduler._listeners.append(Interrupt())
+    scheduler = make(FixedListing("a", "b"), executor, listeners=[Interrupt()])
     result = scheduler.run()
 
     assert [grace for _, grace in executor.stopped] == [7.0]
@@ -136,7 +141,8 @@ def test_starting_is_recorded_before_the_executor_hears_of_the_run(make):
 def test_what_an_earlier_session_left_running_and_is_gone_is_lost_and_resumed(make):
     class Dying(FakeExecutor):
         def wait(self, handles, timeout, wake):
-            raise KeyboardInterrupt  # the first session ends here
+            if handles:
+                raise KeyboardInterrupt  # the first session ends here
 
     history = DiskHistory(make.layout)
     with pytest.raises(KeyboardInterrupt):
@@ -177,3 +183,104 @@ def test_a_history_that_cannot_be_written_stops_before_anything_starts(make):
         make(FixedListing("a"), executor, history=Full("here")).run()
 
     assert executor.submitted == []
+
+
+def test_what_another_host_records_meanwhile_is_not_run_here(make):
+    elsewhere = msgspec.structs.replace(make.layout, host="there")
+
+    class OtherHost(Recording):
+        def started(self, launched):
+            run = RunId("m", "b", 1)
+            with closing(DiskHistory(elsewhere)) as history:
+                history.append(starting("b", signature="b", session="theirs"))
+                history.append(finished("b"))
+            self.events.append(f"{run} elsewhere")
+
+    executor = FakeExecutor({"a": SUCCESS, "b": SUCCESS})
+    with closing(DiskHistory(make.layout)) as history:
+        result = make(
+            FixedListing("a", "b"), executor, history=history, listeners=[OtherHost()]
+        ).run()
+
+    assert [spec.version for spec in executor.submitted] == ["a"]
+    assert result.blocked == ()
+
+
+def test_a_version_that_another_host_runs_is_left_to_it_and_told_at_the_end(make):
+    elsewhere = msgspec.structs.replace(make.layout, host="there")
+    with closing(DiskHistory(elsewhere)) as history:
+        history.append(starting("b", signature="b"))
+    executor = FakeExecutor({"a": SUCCESS})
+
+    with closing(DiskHistory(make.layout)) as history:
+        result = make(FixedListing("a", "b"), executor, history=history).run()
+
+    assert [spec.version for spec in executor.submitted] == ["a"]
+    assert [(each.version.name, each.reason) for each in result.blocked] == [("b", "on there")]
+
+
+def test_two_hosts_never_have_one_folder_for_their_runs(make):
+    make.layout.run_folder(RunId("m", "a", 1)).path.mkdir(parents=True)  # the other one's
+    executor = FakeExecutor({"a": SUCCESS})
+
+    make(FixedListing("a"), executor).run()
+
+    assert [spec.attempt for spec in executor.submitted] == [2]
+
+
+def test_runs_are_watched_while_a_script_is_slow_to_import(make):
+    b_ended = threading.Event()
+    in_time = []
+
+    class Slow(FixedListing):
+        def refresh(self, stop=None):
+            if executor.submitted:
+                executor.endings["b"] = SUCCESS
+                in_time.append(b_ended.wait(20))
+            return super().refresh(stop)
+
+    class Watching(Listener):
+        def ended(self, ended):
+            if ended.run.id.version == "b":
+                b_ended.set()
+
+    executor = FakeExecutor({"a": SUCCESS})
+
+    make(Slow("a", "b"), executor, listeners=[Watching()], slots=2).run()
+
+    assert in_time[0]
+
+
+def test_when_all_records_are_refused_the_queue_goes_on(make):
+    class Full(Recording):
+        def started(self, launched):
+            raise OSError(28, "No space left on device")
+
+        def message(self, at, level, text):
+            raise StorageError("no room for this either")
+
+    result = make(FixedListing("a"), FakeExecutor({"a": SUCCESS}), listeners=[Full(), Full()]).run()
+
+    assert not result.failed
+
+
+def test_a_run_prints_in_vain_where_nobody_looks(make):
+    class Blind(Recording):
+        def printed(self, run, lines):
+            self.events += lines
+
+    class Seeing(Blind):
+        shows_output = True
+
+    class Printing(FakeExecutor):
+        def submit(self, spec):
+            Path(spec.folder, "console.log").write_text("hello\n")
+            return super().submit(spec)
+
+    told = []
+    for kind in (Blind, Seeing):
+        listener = kind()
+        make(FixedListing("a"), Printing({"a": SUCCESS}), listeners=[listener]).run()
+        told.append("hello" in listener.events)
+
+    assert told == [False, True]

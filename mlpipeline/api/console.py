@@ -29,6 +29,15 @@ class console_colors:  # noqa: N801 - the historic spelling is the public name
     WHITE_BG = "\033[47m"
 
 
+def without_colours(text: str) -> str:
+    """``text`` without the escape sequences that colour it."""
+    if "\033" not in text:
+        return text
+    import re  # few texts have any
+
+    return re.sub(r"\033\[[0-9;:]*m", "", text)
+
+
 def add_script_dir_to_PATH(current_dir: str | None = None) -> None:  # noqa: N802
     """Put ``current_dir`` (by default the calling script's folder) first in ``sys.path``."""
     if current_dir is None:

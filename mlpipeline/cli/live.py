@@ -12,7 +12,7 @@ from rich.table import Column
 from rich.text import Text
 
 from mlpipeline.cli.render import rich_table
-from mlpipeline.cli.screen import Screen, closing_line, results, succeeded, took
+from mlpipeline.cli.screen import Screen, closing_line, results, took
 from mlpipeline.core import launch
 from mlpipeline.core.listening import Ended, Launched, Level
 from mlpipeline.core.runs import Outcome, Run, RunId
@@ -79,9 +79,8 @@ class LiveScreen(Screen):
 
     def printed(self, run: Run, lines: list[str]) -> None:
         """What the run printed goes above the bar; of a line drawn over itself, the last state."""
-        if self.show_output:
-            for line in lines:
-                self._console.print(Text.from_ansi(line.rpartition("\r")[2]), soft_wrap=True)
+        for line in lines:
+            self._console.print(Text.from_ansi(line.rpartition("\r")[2]), soft_wrap=True)
 
     def progressed(self, run: Run, progress: launch.Progress) -> None:
         """The bar moves."""
@@ -103,13 +102,13 @@ class LiveScreen(Screen):
             self._progress.remove_task(task)
         assert run.verdict is not None
         mark, colour = MARKS[run.verdict.outcome]
-        detail = str(run.verdict) if not succeeded(run) else "" if self.test else results(run)
+        detail = str(run.verdict) if not run.succeeded else "" if self.test else results(run)
         self._console.print(
             Text.assemble(
                 (f"{mark} ", colour),
                 (self.name(run), "bold"),
                 (f"  {took(run)}", "dim"),
-                (f"  {detail}", "" if succeeded(run) else colour),
+                (f"  {detail}", "" if run.succeeded else colour),
             ),
             soft_wrap=False,
         )

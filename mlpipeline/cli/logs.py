@@ -33,13 +33,13 @@ def logs(run: str, follow: bool, project: Path) -> None:
     out = sys.stdout.buffer
     try:
         with folder.console.open("rb") as console:
-            while True:
+            over = False
+            while not over:
                 over = not follow or service.is_over(opened, found)  # before the last read
                 while chunk := console.read(1 << 16):
                     out.write(chunk)
                 out.flush()
-                if over:
-                    return
-                time.sleep(POLL_INTERVAL)
+                if not over:
+                    time.sleep(POLL_INTERVAL)
     except FileNotFoundError:
         raise StorageError(f"{found.id} has no {folder.console.name}: it never began") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from pathlib import Path
 
@@ -99,11 +100,19 @@ def cli(ctx: click.Context, run: bool, unattended: bool, no_log: bool, project: 
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may have what an ASCII terminal has not
+            stream.reconfigure(errors="replace")
     try:
-        cli.main(prog_name="mlpipeline")
+        sys.exit(cli.main(prog_name="mlpipeline", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:  # Ctrl-C in a command that shows something
+        sys.exit(130)
     except MlpipelineError as error:
         click.echo(f"mlpipeline: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # who reads us is gone: that is no error of ours
-        sys.exit(0)
+    except OSError as error:
+        click.echo(f"mlpipeline: {error}", err=True)
+        sys.exit(2)

@@ -57,7 +57,9 @@ def _stopping(ask_to_stop: Callable[[int], None]) -> Iterator[None]:
     def handle(number: int, _: FrameType | None) -> None:
         ask_to_stop(number)
 
-    before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
+    # What our caller has us ignore stays so: SIGHUP under nohup, SIGINT in a script's background.
+    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

@@ -6,9 +6,10 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from mlpipeline.api.console import without_colours
 from mlpipeline.cli.render import Row, plain_table
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
-from mlpipeline.core.runs import Outcome, Run
+from mlpipeline.core.runs import Run
 from mlpipeline.core.wording import duration, shown
 from mlpipeline.errors import short
 from mlpipeline.scheduler import Result
@@ -22,7 +23,7 @@ class Screen(Listener):
     def __init__(self, *, test: bool, show_output: bool):
         """``show_output``: show what the runs print."""
         self.test = test
-        self.show_output = show_output
+        self.shows_output = show_output
 
     def name(self, run: Run) -> str:
         """The run's name; in test mode, where nothing is kept, without its attempt."""
@@ -35,20 +36,18 @@ class Screen(Listener):
         """The table at the end: all runs of test mode; else the failures, if they may have scrolled
         away.
         """
-        failures = [run for run in result.runs if not succeeded(run)]
-        runs = result.runs if self.test else failures if len(result.runs) > SCROLLS else ()
+        runs = result.runs
+        if not self.test:
+            runs = tuple(run for run in runs if not run.succeeded) if len(runs) > SCROLLS else ()
         return [
             Row(
                 run=self.name(run),
-                state=run.verdict.outcome.value if run.verdict else "",
+                state=run.verdict.outcome.value,
                 took=took(run),
-                detail=results(run)
-                if succeeded(run)
-                else run.verdict.reason
-                if run.verdict
-                else "",
+                detail=results(run) if run.succeeded else run.verdict.reason,
             )
             for run in runs
+            if run.verdict
         ]
 
 
@@ -69,9 +68,8 @@ class PlainScreen(Screen):
         self._say(f"{self.name(run)} is still running: going on with it")
 
     def printed(self, run: Run, lines: list[str]) -> None:
-        """Pass it on as it is."""
-        if self.show_output:
-            self._say("\n".join(lines))
+        """Pass it on, in no colours."""
+        self._say(without_colours("\n".join(lines)))
 
     def ended(self, ended: Ended) -> None:
         """Say how, how long it took and what came of it."""
@@ -90,7 +88,7 @@ class PlainScreen(Screen):
 
 def outcome(run: Run) -> str:
     """How a run ended, with the reason or the results."""
-    detail = f": {results(run)}" if run.results and succeeded(run) else ""
+    detail = f": {results(run)}" if run.results and run.succeeded else ""
     return f"{run.verdict}{detail}"
 
 
@@ -105,11 +103,6 @@ def took(run: Run) -> str:
     return duration(run.seconds or 0.0)
 
 
-def succeeded(run: Run) -> bool:
-    """Whether a run ended well."""
-    return run.verdict is not None and run.verdict.outcome is Outcome.SUCCEEDED
-
-
 def closing_line(result: Result, output: Path | None) -> str:
     """The last line of a session."""
     counts: dict[str, int] = {}
@@ -120,6 +113,10 @@ def closing_line(result: Result, output: Path | None) -> str:
     if result.broken:
         broken = len(result.broken)
         parts.append(f"{broken} model{'s' if broken > 1 else ''} can't be used")
+    if result.blocked:
+        first = result.blocked[0]
+        name = f"{first.model.name}/{first.version.name if first.version else ''}"
+        parts.append(f"{len(result.blocked)} left to other hosts ({name} {first.reason})")
     if not parts:
         return "nothing to do: all is done" if result.listed else "nothing to do: nothing is listed"
     return ", ".join(parts) + (f" · {short(output)}" if output and result.runs else "")

@@ -12,6 +12,7 @@ from mlpipeline.cli.render import Row, show_table
 from mlpipeline.cli.screen import results, took
 from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run
+from mlpipeline.errors import MlpipelineError
 
 
 @click.command()
@@ -28,6 +29,8 @@ def status(project: Path, as_json: bool) -> None:
         click.echo(f"mlpipeline: {warning}", err=True)
     rows = [_row(standing) for standing in found.standings] + [_past(run) for run in found.past]
     show_table(rows, as_json=as_json, empty="nothing is listed, and nothing has run yet")
+    if found.problems:
+        raise MlpipelineError("\n".join(found.problems))
 
 
 def _row(standing: Standing) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -72,8 +73,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     The supervisor copies it into exit.json; by itself it counts where the supervisor was killed.
     """
 
-    ending: str  # "returned" | "exception" | "sys.exit" | "edited"
+    ending: str  # "returned" | "exception" | "sys.exit" | "edited" | "unreadable"
     detail: str = ""
+    ended_at: Moment | None = None
     failures: list[Failure] = []
     steps: int | None = None  # that train_model was given
     trained_before: int | None = None
@@ -90,6 +92,11 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: Moment
     cpu_seconds: float
     peak_memory: int  # bytes, of the largest single process
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """The other half of ``exit.json``: the report as the supervisor found it."""
+
     report: Report | None = None
 
 
@@ -103,17 +110,19 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any] = {}
 
 
-def judge(exit: Exit | None, report: Report | None, *, stopped: bool) -> Verdict:
+def judge(exit: Exit | None, report: Report | None, *, stopping_at: datetime | None) -> Verdict:
     """The verdict on a run that is no longer there.
 
     ``exit`` is None when its supervisor could not write one, ``report`` when the user's code never
-    came to an end that Python sees. ``stopped``: it had been asked to stop.
+    came to an end that Python sees. ``stopping_at``: when it was asked to stop, if it was. What
+    returns after that may have trained less than it should, so it counts as cut short.
     """
     if report and report.ending == "edited":
         return Verdict(Outcome.INTERRUPTED, report.detail)
-    if report and report.ending == "returned" and (exit is None or exit.status == 0):
+    returned = report and report.ending == "returned" and (exit is None or exit.status == 0)
+    if returned and not _ends_after(report, stopping_at):
         return Verdict(Outcome.SUCCEEDED)
-    if stopped:
+    if stopping_at is not None:
         return Verdict(Outcome.INTERRUPTED, "asked to stop")
     if report and report.failures:
         return Verdict(Outcome.FAILED, "; ".join(failure.line for failure in report.failures))
@@ -122,8 +131,10 @@ def judge(exit: Exit | None, report: Report | None, *, stopped: bool) -> Verdict
     if exit is None:
         return Verdict(Outcome.LOST, "its processes are gone and left no record of their end")
     if exit.signal is not None:
-        name = signal.Signals(exit.signal).name if exit.signal in _SIGNALS else str(exit.signal)
-        return Verdict(Outcome.CRASHED if exit.signal in CRASHES else Outcome.KILLED, name)
+        outcome = Outcome.CRASHED if exit.signal in CRASHES else Outcome.KILLED
+        return Verdict(outcome, signal_name(exit.signal))
+    if report and report.ending == "unreadable":
+        return Verdict(Outcome.FAILED, report.detail)
     if report:
         return Verdict(
             Outcome.FAILED, f"exited with status {exit.status} while Python was shutting down"
@@ -131,4 +142,15 @@ def judge(exit: Exit | None, report: Report | None, *, stopped: bool) -> Verdict
     return Verdict(Outcome.FAILED, f"left by os._exit with status {exit.status}")
 
 
-_SIGNALS = {int(number) for number in signal.Signals}
+def _ends_after(report: Report | None, moment: datetime | None) -> bool:
+    if moment is None:
+        return False
+    return report is None or report.ended_at is None or report.ended_at >= moment
+
+
+def signal_name(number: int) -> str:
+    """``SIGTERM``; the bare number where the system has no name for it, as for ``signal 35``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

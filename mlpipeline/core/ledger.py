@@ -15,6 +15,7 @@ class Ledger:
         self._runs: dict[tuple[str, RunId], Run] = {}
         self._attempts: defaultdict[tuple[str, str], list[tuple[str, RunId]]] = defaultdict(list)
         self._active: dict[tuple[str, RunId], None] = {}
+        self._last_in: dict[str, tuple[str, RunId]] = {}  # by model_dir
 
     def preview(self, event: AnyEvent, host: str) -> Run:
         """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
@@ -31,6 +32,10 @@ class Ledger:
             self._active[key] = None
         else:
             self._active.pop(key, None)
+        if run.prepared:
+            last = self.last_in(run.model_dir)
+            if last is None or last.started_at <= run.started_at:
+                self._last_in[run.model_dir] = key
         return run
 
     def __iter__(self) -> Iterator[Run]:
@@ -47,6 +52,11 @@ class Ledger:
         """The runs of ``host`` (or of all) that have not ended, in the order of their start."""
         runs = [self._runs[key] for key in self._active if host in (None, key[0])]
         return sorted(runs, key=lambda run: run.started_at)
+
+    def last_in(self, model_dir: str) -> Run | None:
+        """The newest run, of those that have ended, that put its own state into ``model_dir``."""
+        key = self._last_in.get(model_dir)
+        return self._runs[key] if key else None
 
     def next_attempt(self, model: str, version: str) -> int:
         """One more than the highest attempt of any host."""

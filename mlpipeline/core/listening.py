@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import IntEnum
 
 import msgspec
 
 from mlpipeline.core.launch import Exit, Progress, Report
-from mlpipeline.core.planning import Model, Version
+from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.core.runs import Run
+from mlpipeline.errors import StorageError
 
 
 class Level(IntEnum):
@@ -24,8 +26,8 @@ class Launched(msgspec.Struct, frozen=True, kw_only=True):
     """A run with all that was known when it started."""
 
     run: Run
-    model: Model
-    version: Version
+    model: ListedModel
+    version: ListedVersion
     git: dict[str, object] | None = None  # commit and dirty, None outside a repository
 
 
@@ -42,7 +44,12 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listener:
-    """Does nothing; listeners override what they care for. None of it may raise for the disk."""
+    """Does nothing; listeners override what they care for.
+
+    One that can't write somewhere may raise OSError or StorageError: see :class:`Audience`.
+    """
+
+    shows_output = False  # whether it wants to be told what runs print
 
     def message(self, at: datetime, level: Level, text: str) -> None:
         """The scheduler has something to say to a person."""
@@ -67,3 +74,31 @@ class Listener:
 
     def tick(self) -> None:
         """Some time has passed."""
+
+
+class Audience:
+    """All listeners as one; what one of them can't write, the others hear of."""
+
+    def __init__(self, listeners: Iterable[Listener], now: Callable[[], datetime]):
+        self._listeners = list(listeners)
+        self._now = now
+        self._said: set[str] = set()
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether anybody wants to be told what runs print."""
+        return any(listener.shows_output for listener in self._listeners)
+
+    def say_once(self, level: Level, text: str) -> None:
+        """A message that is not repeated in this session."""
+        if text not in self._said:
+            self._said.add(text)
+            self.tell(lambda listener: listener.message(self._now(), level, text))
+
+    def tell(self, call: Callable[[Listener], object]) -> None:
+        """Make ``call`` for each listener; one that fails loses this, and the queue goes on."""
+        for listener in self._listeners:
+            try:
+                call(listener)
+            except (OSError, StorageError) as error:
+                self.say_once(Level.ERROR, f"a record can't be written: {error}")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 
-TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from typing import Any
 
-LONGEST_ARRAY = 1_000  # characters of JSON; a longer array is shown by its digest
+LONGEST = 1_000  # characters of JSON; a longer list or array is shown by its digest
+SHORT_LIST = 50  # items; so few are shown whatever their length
 _ADDRESS = r" at 0x[0-9a-fA-F]+"
 
 
@@ -20,10 +21,18 @@ def plain(value: Any) -> Any:
     """``value`` as None, bool, int, float, str, list or dict with string keys, all the way down.
 
     Numbers that JSON lacks become ``"nan"``, ``"inf"`` and ``"-inf"``; callables and classes their
-    qualified name; arrays (whatever has ``tolist``) lists, or a digest when long; dataclasses their
+    qualified name; arrays (whatever has ``tolist``) lists; long lists a digest; dataclasses their
     fields; paths their text; anything else its ``repr`` without memory addresses.
     """
     return _plain(value, ())
+
+
+def safe_text(value: Any) -> str:
+    """``str(value)`` in valid Unicode, also where a class of the user's can't be shown."""
+    try:
+        return str(plain(str(value)))
+    except Exception as error:
+        return f"<a {type(value).__name__} that can't be shown: {type(error).__name__}>"
 
 
 def qualified_name(value: Any) -> str:
@@ -51,11 +60,12 @@ def _plain_container(value: Any, parents: tuple[int, ...]) -> Any:
     if isinstance(value, dict):
         return {_key(key, parents): _plain(item, parents) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, parents) for item in value]
+        items = [_plain(item, parents) for item in value]
+        return items if len(items) <= SHORT_LIST else _brief(value, items)
     if isinstance(value, (set, frozenset)):
         return sorted((_plain(item, parents) for item in value), key=json.dumps)
     if hasattr(value, "tolist") and not isinstance(value, type):
-        return _plain_array(value, parents)
+        return _brief(value, _plain_items(value.tolist(), parents))
     return _plain_object(value, parents)
 
 
@@ -76,12 +86,19 @@ def _plain_object(value: Any, parents: tuple[int, ...]) -> Any:
     return _plain(re.sub(_ADDRESS, "", repr(value)), parents)
 
 
-def _plain_array(value: Any, parents: tuple[int, ...]) -> Any:
-    items = _plain(value.tolist(), parents)
+def _plain_items(items: Any, parents: tuple[int, ...]) -> Any:
+    """What ``tolist`` of an array gave, with no part of it shortened by itself."""
+    if isinstance(items, list):
+        return [_plain_items(item, parents) for item in items]
+    return _plain(items, parents)
+
+
+def _brief(value: Any, items: Any) -> Any:
+    """``items``, or in few words what they are where they are long."""
     text = json.dumps(items)
-    if len(text) <= LONGEST_ARRAY:
+    if len(text) <= LONGEST:
         return items
-    from hashlib import sha256  # costs each run 5 ms, and few have long arrays
+    from hashlib import sha256  # costs each run 5 ms, and few have long lists
 
     shape = tuple(getattr(value, "shape", (len(items),)))
     return f"{type(value).__name__}{shape} sha256={sha256(text.encode()).hexdigest()[:16]}"

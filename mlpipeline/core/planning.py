@@ -7,7 +7,8 @@ The rules, in order, for one version of a listed model:
    when it succeeded in this session.
 3. After more failures in this session than ``retries`` allows, it is given up until the next one.
 4. What was cut short (interrupted, killed, lost) is resumed, before anything is started afresh,
-   when unattended and its parameters are the same.
+   when unattended, if its parameters are the same and its model_dir still holds its state: it had
+   come so far as to make it ready, and no other run has used it since.
 5. The rest starts in the order of the list. Two runs never share a model_dir at one time: the
    later one waits for the earlier one, and others may pass it.
 """
@@ -27,7 +28,7 @@ from mlpipeline.core.runs import Outcome, Run, RunId
 FAILURES = {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED, Outcome.LOST}
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a model, as the inspector read it from the model file."""
 
     name: str
@@ -36,14 +37,14 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
+class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
     """A listed model file with those of its versions that are listed, in the order of the queue."""
 
     name: str
     path: str  # relative to models_dir
     sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
-    versions: tuple[Version, ...] = ()
+    versions: tuple[ListedVersion, ...] = ()
     problem: str = ""  # why it has no versions
     traceback: str = ""  # the user's own, when its code raised
 
@@ -76,8 +77,8 @@ class State(StrEnum):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A listed version with its state, and the reason in a person's words."""
 
-    model: Model
-    version: Version | None  # None for a model that can't be used
+    model: ListedModel
+    version: ListedVersion | None  # None for a model that can't be used
     state: State
     reason: str = ""
     resumes: bool = False
@@ -87,13 +88,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 class Start(msgspec.Struct, frozen=True):
     """An action: start one more attempt at a version."""
 
-    model: Model
-    version: Version
+    model: ListedModel
+    version: ListedVersion
     run: RunId
     resume: bool
 
 
-def explain(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Standing]:
+def explain(listed: Sequence[ListedModel], ledger: Ledger, policy: Policy) -> list[Standing]:
     """Where each listed version stands, in the order in which they would start."""
     standings = [
         standing
@@ -107,7 +108,7 @@ def explain(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Sta
     return sorted(standings, key=lambda standing: not standing.resumes)  # stable
 
 
-def plan(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Start]:
+def plan(listed: Sequence[ListedModel], ledger: Ledger, policy: Policy) -> list[Start]:
     """The starts that fill the free slots."""
     free = policy.slots - len(ledger.active(policy.host))
     if free <= 0:
@@ -127,7 +128,9 @@ def plan(listed: Sequence[Model], ledger: Ledger, policy: Policy) -> list[Start]
     return starts
 
 
-def _standing(model: Model, version: Version, ledger: Ledger, policy: Policy) -> Standing:
+def _standing(
+    model: ListedModel, version: ListedVersion, ledger: Ledger, policy: Policy
+) -> Standing:
     attempts = ledger.attempts(model.name, version.name)
     last = attempts[-1] if attempts else None
     same = [run for run in attempts if run.signature == version.signature]
@@ -152,25 +155,28 @@ def _standing(model: Model, version: Version, ledger: Ledger, policy: Policy) ->
         return stands(State.FAILED, str(failures[-1]))
     user = _user_of_model_dir(version, ledger, policy)
     waits = f"waits for {user.id}, which uses the same model_dir" if user else ""
-    if policy.unattended and same and same[-1] is last and _cut_short(last):
-        assert last.verdict is not None
+    if policy.unattended and last and last.verdict and _can_go_on(last, version, ledger):
         why = waits or f"resumes: was {last.verdict.outcome.value}"
         return stands(State.QUEUED, why, resumes=True)
     return stands(State.QUEUED, waits or _why_again(last, version))
 
 
-def _user_of_model_dir(version: Version, ledger: Ledger, policy: Policy) -> Run | None:
+def _user_of_model_dir(version: ListedVersion, ledger: Ledger, policy: Policy) -> Run | None:
     """The run that keeps ``version`` waiting although a slot may be free."""
     users = (run for run in ledger.active() if run.model_dir == version.model_dir)
     others = (run for run in users if policy.slots > 1 or run.host != policy.host)
     return next(others, None)
 
 
-def _cut_short(run: Run) -> bool:
-    return run.verdict is not None and run.verdict.outcome.resumes
+def _can_go_on(last: Run, version: ListedVersion, ledger: Ledger) -> bool:
+    """Whether what ``last`` left in the model_dir is still there, and is this very version's."""
+    user = ledger.last_in(version.model_dir)
+    own = user is None or (user.id.model, user.id.version) == (last.id.model, last.id.version)
+    same = (last.signature, last.model_dir) == (version.signature, version.model_dir)
+    return last.resumable and same and own
 
 
-def _why_again(last: Run | None, version: Version) -> str:
+def _why_again(last: Run | None, version: ListedVersion) -> str:
     if last is None:
         return ""
     if last.signature != version.signature:

@@ -92,6 +92,7 @@ class Finished(Event, frozen=True, kw_only=True):
     outcome: Outcome
     reason: str = ""
     ended_at: Moment
+    prepared: bool = False  # its model_dir had been made ready, and is this run's since then
     steps: int | None = None
     results: dict[str, Any] = {}
 
@@ -114,9 +115,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     resume: bool
     sessions: tuple[str, ...]  # that watched it; the first one started it
     started_at: datetime
-    stopping: bool = False
+    stopping_at: datetime | None = None  # when it was first asked to stop
     verdict: Verdict | None = None  # None while it runs
     ended_at: datetime | None = None
+    prepared: bool = False
     steps: int | None = None
     results: dict[str, Any] = {}
 
@@ -124,6 +126,20 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def active(self) -> bool:
         """Whether it has not ended, as far as the history knows."""
         return self.verdict is None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.verdict is not None and self.verdict.outcome is Outcome.SUCCEEDED
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a next attempt can go on from what this one left in its model_dir.
+
+        One that went on from an earlier attempt left that one's state, at least.
+        """
+        cut_short = self.verdict is not None and self.verdict.outcome.resumes
+        return cut_short and (self.prepared or self.resume)
 
     @property
     def seconds(self) -> float | None:
@@ -159,12 +175,13 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
         case Adopted():
             return msgspec.structs.replace(run, sessions=(*run.sessions, event.session))
         case Stopping():
-            return msgspec.structs.replace(run, stopping=True)
+            return msgspec.structs.replace(run, stopping_at=run.stopping_at or event.at)
         case Finished():
             return msgspec.structs.replace(
                 run,
                 verdict=Verdict(event.outcome, event.reason),
                 ended_at=event.ended_at,
+                prepared=event.prepared,
                 steps=event.steps,
                 results=event.results,
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -16,9 +15,12 @@ from typing import Any
 
 import msgspec
 
-from mlpipeline.core.planning import Model, Version
+from mlpipeline.core.launch import signal_name
+from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.errors import ConfigError
-from mlpipeline.state.config import Entry, ModelList, choose_versions, model_files
+from mlpipeline.execution.processes import child_command
+from mlpipeline.state.config import Entry, ModelList, choose_versions, model_files, python_files
+from mlpipeline.state.files import NOT_A_RECORD
 
 Stamp = tuple[int, int]  # mtime in ns, size in bytes
 
@@ -28,7 +30,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: dict[str, str] = {}  # SHA-256 of the files below, by their paths in models_dir
     stamp: Stamp = (0, 0)
-    versions: tuple[Version, ...] = ()
+    versions: tuple[ListedVersion, ...] = ()
     problem: str = ""
     traceback: str = ""
     files: dict[str, Stamp] = {}  # the script and the local modules it imported
@@ -46,7 +48,7 @@ class Inspector:
 
     def listed(
         self, models: ModelList, stop: Callable[[], bool] = lambda: False
-    ) -> tuple[list[Model], list[str]]:
+    ) -> tuple[list[ListedModel], list[str]]:
         """The models that the list asks for, in its order, and what is wrong with the list.
 
         The complaints (file, line, remedy) are about version names that no model has. When
@@ -81,6 +83,9 @@ class Inspector:
         stale = [path for path in paths if not _is_current(self._known.get(path))]
         if not stale:
             return
+        files = [self._models_dir / path for path in python_files(self._models_dir)]
+        folders = {path.parent for path in files}  # where a missing module may appear
+        everything = {str(path): _stamp(path) for path in (*files, *folders)}
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             futures = {
                 pool.submit(
@@ -96,23 +101,31 @@ class Inspector:
             wait(futures)
         for future, path in futures.items():
             findings = future.result()
-            if findings is not None:
-                self._known[path] = findings
+            if findings is None:
+                continue
+            if findings.problem:  # perhaps one that is mended in a helper module
+                stamps = {**everything, **findings.files}
+                findings = msgspec.structs.replace(findings, files=stamps)
+            self._known[path] = findings
 
 
 def inspect(
     script: Path, models_dir: Path, project: Path, timeout: float, stop: Callable[[], bool]
 ) -> Findings | None:
     """Inspect one script in a process of its own; None when ``stop`` turned true first."""
+    try:
+        return _inspect(script, models_dir, project, timeout, stop)
+    except OSError as error:  # no process, no room for a temporary file: the next look may have it
+        return Findings(problem=f"it can't be inspected: {error}", files={str(script): (0, 0)})
+
+
+def _inspect(
+    script: Path, models_dir: Path, project: Path, timeout: float, stop: Callable[[], bool]
+) -> Findings | None:
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
             [
-                *(
-                    sys.executable,
-                    "-P",
-                    "-c",
-                    "from mlpipeline.execution.inspector import main; main()",
-                ),
+                *child_command("mlpipeline.execution.inspector", "main"),
                 *(str(script), str(models_dir), model_name(script.relative_to(models_dir))),
                 str(answer.fileno()),
             ],
@@ -144,7 +157,10 @@ def inspect(
     elif process.returncode or not content:
         problem = f"it ended the process when it was imported ({_status(process.returncode)})"
     else:
-        return msgspec.json.decode(content, type=Findings)
+        try:
+            return msgspec.json.decode(content, type=Findings)
+        except NOT_A_RECORD as error:
+            problem = f"what it says of its versions can't be read: {error}"
     return Findings(problem=problem, traceback=_tail(output), files={str(script): stamp})
 
 
@@ -167,7 +183,7 @@ def _entries(models: ModelList, models_dir: Path) -> list[Entry]:
 
 def _chosen(
     entry: Entry, findings: Findings, blacklist: bool
-) -> tuple[tuple[Version, ...], list[str]]:
+) -> tuple[tuple[ListedVersion, ...], list[str]]:
     """The versions that ``entry`` asks for, and the names in it that no version has."""
     if not entry.narrowing or findings.problem:
         return findings.versions, []
@@ -178,8 +194,8 @@ def _chosen(
     return tuple(by_name[name] for name in names), unknown
 
 
-def _model(path: str, findings: Findings, versions: tuple[Version, ...]) -> Model:
-    return Model(
+def _model(path: str, findings: Findings, versions: tuple[ListedVersion, ...]) -> ListedModel:
+    return ListedModel(
         name=model_name(Path(path)),
         path=path,
         sources=findings.sources,
@@ -212,7 +228,7 @@ def _end_session(process: subprocess.Popen[Any]) -> None:
 
 
 def _status(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+    return signal_name(-code) if code < 0 else f"exit status {code}"
 
 
 def _tail(output: str, lines: int = 20) -> str:

@@ -7,11 +7,12 @@ Called by inspection.py as ``main()`` with the arguments SCRIPT MODELS_DIR NAME 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 
+from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
+from mlpipeline.execution.writing import to_json
 from mlpipeline.sources.script import (
     load_model,
     model_dir_name,
@@ -20,7 +21,7 @@ from mlpipeline.sources.script import (
     signature,
 )
 
-TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from typing import Any
 
@@ -33,8 +34,8 @@ def main() -> None:
     findings = _findings(script, models_dir, name)
     if os.getpid() != me:  # the script forked while it was imported; only one of us may answer
         os._exit(0)
-    with os.fdopen(int(descriptor), "w") as file:
-        json.dump(findings, file)
+    with os.fdopen(int(descriptor), "wb") as file:
+        file.write(to_json(findings))
     sys.stdout.flush()
     os._exit(0)  # threads and exit handlers of the script must not keep the queue waiting
 
@@ -59,9 +60,10 @@ def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
             for version in versions
         ]
     except ModelError as error:
-        findings["problem"] = str(error)
+        findings["problem"] = safe_text(error)
     except SystemExit as error:
-        findings["problem"] = f"it calls sys.exit({error.code!r}) when it is imported"
+        code = plain(error.code)
+        findings["problem"] = f"it calls sys.exit({code!r}) when it is imported"
     except BaseException as error:
         from mlpipeline.sources.user_code import user_traceback  # costs 10 ms, and few raise
 
@@ -74,7 +76,7 @@ def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
 
 
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "")
+    return next(iter(safe_text(error).splitlines()), "")
 
 
 def _sha256(path: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from mlpipeline.api.keys import ExecutionModeKeys, version_parameters
-from mlpipeline.core.plain import plain
+from mlpipeline.core.plain import plain, safe_text
+from mlpipeline.execution.writing import iso_now, mark
 from mlpipeline.sources.script import load_model, signature
 
-TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from mlpipeline.api.model import Model
     from mlpipeline.api.versions import Version
     from mlpipeline.execution.reporter import FolderReporter
+
+
+EDITED = "the script was edited while this run started; it is listed anew"
 
 
 class _Stopped(Exception):
@@ -52,13 +57,17 @@ class Lifecycle:
             pass
         except _Edited as edited:
             self.report |= {"ending": "edited", "detail": str(edited)}
+        except Exception as error:  # in our own code, or in what a script made of its objects
+            self._fail("pipeline", error)
         if model is not None:
             self._summarise(model)
         self._reporter.flush()
+        self.report["ended_at"] = iso_now()
 
     def _choose(self, model: Model) -> Version:
         """The version of ``model`` that the spec names, as it was when it was listed."""
-        assert model.versions is not None  # the inspector has seen to it
+        if model.versions is None:  # the inspector saw some
+            raise _Edited(EDITED)
         stat = os.stat(self._spec["script"])
         edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"]
         name = self._spec["version"]
@@ -66,7 +75,7 @@ class Lifecycle:
             name not in model.versions.versions
             or signature(model.versions.get(name)) != self._spec["signature"]
         ):
-            raise _Edited("the script was edited while this run started; it is listed anew")
+            raise _Edited(EDITED)
         return model.versions.get(name)
 
     def _execute(self, model: Model, version: Version) -> None:
@@ -104,6 +113,7 @@ class Lifecycle:
         if self._spec["fresh"] and model.allow_delete_model_dir and not self._spec["test"]:
             model.clean_model_dir(folder)
             os.makedirs(folder, exist_ok=True)
+        mark(self._spec["folder"], "prepared")
 
     def _count_steps(self, model: Model, version: Version) -> int:
         """epochs × ceil(training samples / batch size), less the steps already trained."""
@@ -114,9 +124,10 @@ class Lifecycle:
             batches = -(-samples // int(version[version_parameters.BATCH_SIZE]))
             steps = int(version[version_parameters.EPOC_COUNT]) * batches
             trained = model.get_trained_step_count()
-            self.report["trained_before"] = plain(trained)
-            if trained is not None and not model.reset_steps:
-                steps = max(0, steps - int(trained))
+            if trained is not None:
+                self.report["trained_before"] = int(trained)
+                if not model.reset_steps:
+                    steps = max(0, steps - int(trained))
         self.report["steps"] = steps
         return steps
 
@@ -130,7 +141,7 @@ class Lifecycle:
         """Evaluate on one half of the data; outside test mode a failure does not stop the run."""
 
         def evaluate() -> Any:
-            return model.evaluate_model(get_input(), 1 if self._spec["test"] else count())
+            return plain(model.evaluate_model(get_input(), 1 if self._spec["test"] else count()))
 
         part = f"evaluation on {data} data"
         self._reporter.enter(f"evaluate {data}")
@@ -141,7 +152,7 @@ class Lifecycle:
                 raise
         else:
             if result is not None:
-                self.report["results"][data] = plain(result)
+                self.report["results"][data] = result
 
     def _part(self, part: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """``call(…)``; what it raises is put into the report, and _Stopped is raised instead."""
@@ -151,15 +162,20 @@ class Lifecycle:
             raise
         except SystemExit as error:
             self.report["ending"] = "sys.exit"
-            self.report["detail"] = f"called sys.exit({error.code!r}) in {part}"
+            self.report["detail"] = f"called sys.exit({plain(error.code)!r}) in {part}"
         except BaseException as error:
-            self.report["ending"] = "exception"
-            self.report["failures"].append(_failure(part, error))
-            print(self.report["failures"][-1]["traceback"], file=sys.stderr, end="", flush=True)
+            self._fail(part, error)
         finally:
             if os.getpid() != self._pid:  # the script forked, and its child came back here
                 os._exit(0)
         raise _Stopped
+
+    def _fail(self, part: str, error: BaseException) -> None:
+        failure = _failure(part, error)
+        self.report["ending"] = "exception"
+        self.report["failures"].append(failure)
+        with suppress(OSError, ValueError):  # a full disk, or a stream that the script closed
+            print(failure["traceback"], file=sys.stderr, end="", flush=True)
 
     def _summarise(self, model: Model) -> None:
         try:
@@ -172,7 +188,7 @@ class Lifecycle:
                 if text
             }
         except Exception as error:  # a summary is not worth a run
-            print(f"the summary can't be read: {error!r}", file=sys.stderr)
+            print(f"the summary can't be read: {safe_text(error)}", file=sys.stderr)
 
 
 class _Edited(Exception):
@@ -197,6 +213,6 @@ def _failure(part: str, error: BaseException) -> dict[str, str]:
     return {
         "part": part,
         "type": type(error).__qualname__,
-        "message": str(error),
+        "message": safe_text(error),
         "traceback": user_traceback(error),
     }

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mlpipeline.core.planning import Model
+import msgspec
+
+from mlpipeline.core.planning import ListedModel
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.state.config import ModelList, read_list
 
 Stop = Callable[[], bool]
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the list asks for at one moment."""
+
+    models: tuple[ListedModel, ...] = ()
+    warnings: tuple[str, ...] = ()  # what is odd in the list in use
+    problems: tuple[str, ...] = ()  # what keeps the list, as it stands in the file, from being used
 
 
 class Listing:
@@ -21,27 +31,25 @@ class Listing:
         self._models_dir = models_dir
         self._inspector = inspector
         self._good: ModelList | None = None
-        self.models: Sequence[Model] = ()
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is odd in the list in use."""
-        return self._good.warnings if self._good else ()
-
-    def refresh(self, stop: Stop = lambda: False) -> list[str]:
-        """Read everything again; returns what keeps the list from being used, each with its line.
+    def refresh(self, stop: Stop = lambda: False) -> Listed:
+        """Read everything again.
 
         When ``stop`` turns true, models that are not inspected yet are left out.
         """
         try:
             models = read_list(self._path, self._models_dir)
         except ConfigError as error:
-            problems = [str(error)]
-        else:
-            listed, problems = self._inspector.listed(models, stop)
-            if not problems:
-                self._good, self.models = models, listed
-                return []
-        if self._good:  # the scripts of the last good list may have changed all the same
-            self.models, _ = self._inspector.listed(self._good, stop)
-        return problems
+            return self._last_good([str(error)], stop)
+        listed, problems = self._inspector.listed(models, stop)
+        if problems:
+            return self._last_good(problems, stop)
+        self._good = models
+        return Listed(models=tuple(listed), warnings=models.warnings)
+
+    def _last_good(self, problems: Sequence[str], stop: Stop) -> Listed:
+        """The last good list, whose scripts may have changed all the same."""
+        if self._good is None:
+            return Listed(problems=tuple(problems))
+        listed, _ = self._inspector.listed(self._good, stop)
+        return Listed(models=tuple(listed), warnings=self._good.warnings, problems=tuple(problems))

@@ -5,6 +5,14 @@ from __future__ import annotations
 import sys
 
 
+def child_command(module: str, function: str) -> tuple[str, ...]:
+    """The command line of a Python that calls ``module.function()``.
+
+    -P: what lies in the working directory must not pass for a module of Python's.
+    """
+    return sys.executable, "-P", "-c", f"from {module} import {function}; {function}()"
+
+
 def boot_id() -> str:
     """Names this boot of the machine; empty where the system does not tell."""
     try:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from contextlib import suppress
 
+from mlpipeline.api.console import without_colours
 from mlpipeline.api.reporting import Reporter
 from mlpipeline.core.plain import plain
 from mlpipeline.execution.writing import append_text, iso_now, write_json
 
-TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 INTERVAL = 0.2  # seconds between two writes; what comes faster is kept until the next
@@ -30,24 +33,26 @@ class FolderReporter(Reporter):
         self._step = 0
         self._shown: dict[str, Any] = {}
         self._metric_lines: list[str] = []
-        self._first: tuple[int, float] | None = None  # step and time of the part's first report
+        self._first: tuple[int, float] | None = None  # step and time that the rate counts from
         self._next_write = 0.0
+        self._refused = ""  # why the disk took nothing at the last try
 
     def message(self, text: str, level: str, log_to_file: bool) -> None:
         """Print ``text``; with ``log_to_file``, put it into the log too, colours taken off."""
-        print(text, flush=True)
+        self._try(lambda: print(text, flush=True))
         if log_to_file:
-            first, *more = _without_colours(text).splitlines() or [""]
+            first, *more = without_colours(text).splitlines() or [""]
             lines = [f"[{iso_now()}]::{level} - {self._run}: {first}", *(f"    {x}" for x in more)]
-            append_text(self._folder, "messages.log", "\n".join(lines) + "\n")
+            self._try(lambda: append_text(self._folder, "messages.log", "\n".join(lines) + "\n"))
 
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         """Note how far the script is; written at once, or within INTERVAL of the last write."""
-        self._step = step
-        if self._first is None:
+        step = int(step)
+        if self._first is None or step < self._step:  # a script may count each epoch anew
             self._first = (step, time.monotonic())
+        self._step = step
         if total is not None:
-            self._total = total
+            self._total = int(total) if total - total == 0 else None  # inf and nan are no number
         if metrics:
             values = {key: plain(value) for key, value in metrics.items()}
             self._shown = values
@@ -61,7 +66,11 @@ class FolderReporter(Reporter):
         self.flush()
 
     def flush(self) -> None:
-        """Write what is kept back."""
+        """Write what is kept back; what the disk does not take is kept until the next time."""
+        self._try(self._write)
+        self._next_write = time.monotonic() + INTERVAL
+
+    def _write(self) -> None:
         if self._metric_lines:
             append_text(self._folder, "metrics.jsonl", "\n".join(self._metric_lines) + "\n")
             self._metric_lines.clear()
@@ -73,18 +82,19 @@ class FolderReporter(Reporter):
             "metrics": self._shown,
         }
         write_json(self._folder, "progress.json", progress)
-        self._next_write = time.monotonic() + INTERVAL
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """A disk that refuses a report must not end the training."""
+        try:
+            write()
+        except OSError as error:
+            if self._refused != str(error):
+                self._refused = str(error)
+                with suppress(OSError, ValueError):
+                    print(f"mlpipeline: progress can't be written: {error}", file=sys.stderr)
 
     def _rate(self) -> float | None:
-        """Steps a second since the part's first report, wherever its count began."""
+        """Steps a second since the first report of this count, wherever that began."""
         if self._first is None or self._step <= self._first[0]:
             return None
         return (self._step - self._first[0]) / (time.monotonic() - self._first[1])
-
-
-def _without_colours(text: str) -> str:
-    if "\033" not in text:
-        return text
-    import re
-
-    return re.sub(r"\033\[[0-9;]*m", "", text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mlpipeline.core.launch import Progress
 from mlpipeline.core.listening import Launched
 from mlpipeline.core.runs import Run
@@ -9,6 +11,8 @@ from mlpipeline.execution.executors.base import Handle
 from mlpipeline.state.files import read_record
 from mlpipeline.state.layout import RunFolder
 from mlpipeline.state.tail import LineTail
+
+LAST_WORDS = 1 << 20  # bytes of a run's output that are shown after its end
 
 
 class WatchedRun:
@@ -27,13 +31,24 @@ class WatchedRun:
         self._messages = LineTail(folder.messages, from_end=launched is None)
         self._progress = Progress()
 
-    def printed(self, *, to_the_end: bool = False) -> list[str]:
-        """New lines on its console; ``to_the_end`` when nobody writes any more."""
-        return self._console.rest() if to_the_end else self._console.read()
+    def printed(self, *, to_the_end: bool = False) -> Iterator[list[str]]:
+        """New lines on its console, in batches; ``to_the_end`` when nobody writes any more.
 
-    def logged(self, *, to_the_end: bool = False) -> list[str]:
-        """New lines for the log."""
-        return self._messages.rest() if to_the_end else self._messages.read()
+        Of a flood that nobody could read, only the end.
+        """
+        if not to_the_end:
+            yield self._console.read()
+            return
+        if skipped := self._console.skip(LAST_WORDS):
+            yield [f"[{skipped:,} bytes left out here; they are in {self._folder.console.name}]"]
+        yield from self._console.rest()
+
+    def logged(self, *, to_the_end: bool = False) -> Iterator[list[str]]:
+        """New lines for the log, in batches."""
+        if to_the_end:
+            yield from self._messages.rest()
+        else:
+            yield self._messages.read()
 
     def new_progress(self) -> Progress | None:
         """How far it is, None when that is not new."""

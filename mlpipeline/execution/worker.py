@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from mlpipeline.api.reporting import install_reporter
 from mlpipeline.execution.lifecycle import Lifecycle
@@ -20,7 +21,7 @@ from mlpipeline.execution.processes import boot_id, start_time
 from mlpipeline.execution.reporter import FolderReporter
 from mlpipeline.execution.writing import iso_now, write_json
 
-TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from typing import Any
 
@@ -37,11 +38,11 @@ def standby() -> None:
         folder = os.fsdecode(stdin.read())
     if not folder:
         os._exit(0)
-    with open(os.path.join(folder, "spec.json")) as file:
-        spec = json.load(file)
     _redirect(0, os.devnull, os.O_RDONLY)
     for stream in (1, 2):
         _redirect(stream, os.path.join(folder, "console.log"), os.O_WRONLY | os.O_APPEND)
+    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
+        spec = json.load(file)
     os.chdir(spec["project"])
     _run(folder, spec)
 
@@ -65,6 +66,8 @@ def _run(folder: str, spec: dict[str, Any]) -> None:
         os.close(go_ahead)
         _work(folder, spec)
     else:
+        with suppress(OSError):  # whoever of the two comes first
+            os.setpgid(worker, worker)
         os.close(go_ahead)
         _supervise(folder, worker, ready)
 
@@ -105,10 +108,12 @@ def _supervise(folder: str, worker: int, ready: int) -> None:
 def _read_report(folder: str) -> dict[str, Any] | None:
     """What the worker says of the user's code; None when that never came to an end."""
     try:
-        with open(os.path.join(folder, "report.json")) as file:
+        with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
             report: dict[str, Any] = json.load(file)
     except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:
+        return {"ending": "unreadable", "detail": f"its report.json can't be read: {error}"}
     return report
 
 
@@ -120,7 +125,8 @@ def _kill_leftovers(worker: int) -> None:
     """
     if hasattr(os, "waitid"):
         os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
-        os.killpg(worker, signal.SIGKILL)
+        with suppress(OSError):  # macOS: EPERM where only the dead worker is left
+            os.killpg(worker, signal.SIGKILL)
 
 
 def _work(folder: str, spec: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
 from mlpipeline.errors import ModelError
 
-TYPE_CHECKING = False  # as `typing` has it; importing typing would cost each run 10 ms
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from typing import Any
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mlpipeline.errors import ConfigError
+from mlpipeline.errors import ConfigError, short
 from mlpipeline.state.ini import IniFile, nearest
 from mlpipeline.state.layout import CONFIG
 
@@ -91,6 +91,12 @@ def read_list(path: Path, models_dir: Path) -> ModelList:
     blacklist = _boolean(ini, "use_blacklist")
     section = BLACKLIST if blacklist else WHITELIST
     warnings = ini.unknown({MAIN: {"use_blacklist"}, WHITELIST: None, BLACKLIST: None})
+    if blacklist:
+        warnings += [
+            f"{short(models_dir)}: the name of {path!r} is not UTF-8, so it is left out; rename it"
+            for path in python_files(models_dir)
+            if not _is_text(path)
+        ]
     entries: dict[str, Entry] = {}
     for text, narrowing in ini.options(section).items():
         line = ini.line_of(section, text)
@@ -110,20 +116,31 @@ def read_list(path: Path, models_dir: Path) -> ModelList:
 
 
 def model_files(models_dir: Path) -> list[str]:
-    """The scripts below ``models_dir`` in path order, leaving out outputs and ``_``/``.`` names."""
+    """The model scripts below ``models_dir`` in path order: what is not named ``_…`` or ``.…``."""
+    paths = [PurePosixPath(path) for path in python_files(models_dir) if _is_text(path)]
+    return sorted(
+        str(path) for path in paths if not any(part.startswith(("_", ".")) for part in path.parts)
+    )
+
+
+def python_files(models_dir: Path) -> list[str]:
+    """All ``.py`` files below ``models_dir``, helpers too, but not those in outputs."""
     found = []
     for folder, folders, files in os.walk(models_dir):
-        top = Path(folder) == models_dir
-        folders[:] = [
-            name for name in folders if name[0] not in "._" and not (top and name == "outputs")
-        ]
         relative = Path(folder).relative_to(models_dir)
-        found += [
-            (relative / name).as_posix()
-            for name in files
-            if name.endswith(".py") and name[0] not in "._"
-        ]
-    return sorted(found)
+        if relative == Path():
+            folders[:] = [name for name in folders if name != "outputs"]
+        found += [(relative / name).as_posix() for name in files if name.endswith(".py")]
+    return found
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path can stand in a list and in a record: a name may be any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def choose_versions(narrowing: str, known: Iterable[str]) -> tuple[list[str], list[str]]:

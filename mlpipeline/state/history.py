@@ -52,6 +52,10 @@ class History:
         self._store(event)
         return self.ledger.apply(event, self.host)
 
+    def catch_up(self) -> list[str]:
+        """Take in what other hosts have recorded since; returns warnings, as Journals does."""
+        return []
+
     def _store(self, event: AnyEvent) -> None:
         """Keep ``event`` for other processes and later days."""
 
@@ -69,8 +73,16 @@ class DiskHistory(History):
             self.warnings = _set_torn_end_aside(self._path)
             # Opened once: a journal that is renamed under a running scheduler stays whole.
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        self.ledger, warnings = read_histories(layout)
-        self.warnings += warnings
+            _sync_folder(self._path.parent)
+        self._journals = Journals(layout, self.ledger)
+        self.warnings += self._journals.read()
+
+    def catch_up(self) -> list[str]:
+        """Read on in the other hosts' journals."""
+        try:
+            return self._journals.read(without=self.host)
+        except StorageError as error:  # theirs: our own runs must not end for it
+            return [str(error)]
 
     def _store(self, event: AnyEvent) -> None:
         line = _encode(event) + b"\n"
@@ -91,24 +103,54 @@ class DiskHistory(History):
         os.close(self._file)
 
 
+class Journals:
+    """The journals of all hosts, read into one ledger, each as far as it is written."""
+
+    def __init__(self, layout: Layout, ledger: Ledger):
+        self._layout = layout
+        self._ledger = ledger
+        self._read: dict[Path, tuple[int, int]] = {}  # bytes and lines
+
+    def read(self, *, without: str | None = None) -> list[str]:
+        """Take in what is new (of the host ``without``: nothing).
+
+        Returns a warning for each line that can't be used. Raises StorageError for a file that
+        can't be read.
+        """
+        warnings = []
+        for host, path in self._layout.histories().items():
+            if host != without:
+                warnings += self._read_journal(host, path)
+        return warnings
+
+    def _read_journal(self, host: str, path: Path) -> list[str]:
+        position, number = self._read.get(path, (0, 0))
+        try:
+            if path.stat().st_size == position:
+                return []
+            with path.open("rb") as file:
+                file.seek(position)
+                content = file.read()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StorageError(f"{path}: the history can't be read: {error.strerror}") from error
+        complete, newline, _ = content.rpartition(b"\n")  # an unfinished line comes next time
+        warnings = []
+        for line in complete.splitlines():
+            number += 1
+            try:
+                self._ledger.apply(_known(_decode(line)), host)
+            except (*NOT_A_RECORD, IllegalTransition, _TooNew) as error:
+                warnings.append(f"{path}:{number}: {_complaint(line, error)}; the line is left out")
+        self._read[path] = position + len(complete) + len(newline), number
+        return warnings
+
+
 def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
     """What the journals of all hosts tell, with a warning for each line that can't be used."""
     ledger = Ledger()
-    warnings = []
-    for host, path in layout.histories().items():
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise StorageError(f"{path}: the history can't be read: {error.strerror}") from error
-        complete, _, _ = content.rpartition(b"\n")
-        for number, line in enumerate(complete.splitlines(), start=1):
-            try:
-                ledger.apply(_known(_decode(line)), host)
-            except (*NOT_A_RECORD, IllegalTransition, _TooNew) as error:
-                warnings.append(f"{path}:{number}: {_complaint(line, error)}; the line is left out")
-    return ledger, warnings
+    return ledger, Journals(layout, ledger).read()
 
 
 class _TooNew(Exception):
@@ -124,6 +166,15 @@ def _known(event: AnyEvent) -> AnyEvent:
 def _sync(file: int) -> None:
     """Have the data on the platter; macOS has no fdatasync."""
     getattr(os, "fdatasync", os.fsync)(file)
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the names in a folder on the platter, too."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _complaint(line: bytes, error: Exception) -> str:

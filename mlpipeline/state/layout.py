@@ -68,9 +68,9 @@ class RunFolder(msgspec.Struct, frozen=True):
         return self.path / "progress.json"
 
     @property
-    def metrics(self) -> Path:
-        """Metrics over steps, one JSON object a line."""
-        return self.path / "metrics.jsonl"
+    def prepared(self) -> Path:
+        """There as soon as the model_dir has been made ready for this run."""
+        return self.path / "prepared"
 
     @property
     def report(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -28,10 +28,12 @@ def scheduler_lock(path: Path) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         raise StorageError(f"{path}: can't be locked: {error}") from error
     try:
-        holder.write_text(f"{os.getpid()}\n")
+        with suppress(OSError):  # it is for a message only
+            holder.write_text(f"{os.getpid()}\n")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
 
 

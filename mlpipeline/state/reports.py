@@ -58,7 +58,7 @@ class Reports(Listener):
         self.message(run.ended_at, level, f"{run.id} {run.verdict}{tracebacks.rstrip()}")
         beginning = self._beginnings.pop(run.id, None) or self._read_record(run.id)
         self._write_record(run.id, {**beginning, **_ending(ended)})
-        _append(self._layout.output, output_block(ended))
+        _append(self._layout.output, output_block(ended, beginning.get("parameters")))
 
     def _write_log(self, lines: list[str]) -> None:
         if self._log and lines:
@@ -78,19 +78,21 @@ class Reports(Listener):
         return record if isinstance(record, dict) else {"run": str(run)}
 
 
-def output_block(ended: Ended) -> str:
+def output_block(ended: Ended, parameters: object) -> str:
     """The readable block of one finished run."""
     run, report = ended.run, ended.report
     assert run.verdict is not None
-    version = ended.launched.version if ended.launched else None
+    steps = f", {run.steps or 0} steps trained" if run.succeeded else ""
+    if run.steps and not run.succeeded:
+        steps = f", it had {run.steps} steps to train"
     lines = [
         f"[{run.ended_at.isoformat() if run.ended_at else ''}] {run.id}",
         f"    outcome: {run.verdict}",
-        f"    took: {duration(run.seconds or 0)}, {run.steps or 0} steps trained",
+        f"    took: {duration(run.seconds or 0)}{steps}",
     ]
     lines += [f"    result on {part}: {shown(value)}" for part, value in run.results.items()]
-    if version:
-        lines.append(f"    parameters: {shown(version.parameters)}")
+    if parameters:
+        lines.append(f"    parameters: {shown(parameters)}")
     for subject, text in (report.summary if report else {}).items():
         lines += [f"    {subject} summary:", textwrap.indent(text, " " * 8)]
     return "\n".join(lines) + "\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 LARGEST_CHUNK = 1 << 20  # bytes read at once, so that a flood can't stop the reader
@@ -25,6 +26,15 @@ class Tail:
         self._position += len(chunk)
         return chunk
 
+    def skip(self, kept: int) -> int:
+        """Pass over all but the last ``kept`` bytes; returns how many that were."""
+        try:
+            skipped = max(0, self._path.stat().st_size - kept - self._position)
+        except OSError:
+            return 0
+        self._position += skipped
+        return skipped
+
 
 class LineTail:
     """Hands out the complete lines that were appended to ``path`` since the last call."""
@@ -35,17 +45,33 @@ class LineTail:
 
     def read(self) -> list[str]:
         """The new lines, without their ends; bytes that are not UTF-8 are replaced."""
-        *lines, self._rest = (self._rest + self._tail.read()).split(b"\n")
-        return [_text(line) for line in lines]
+        lines, _ = self._read()
+        return lines
 
-    def rest(self) -> list[str]:
-        """The last line when it has no end; for a file that nobody writes any more."""
-        content = [self._rest]
-        while chunk := self._tail.read():
-            content.append(chunk)
-        *lines, last = b"".join(content).split(b"\n")
-        self._rest = b""
-        return [_text(line) for line in (lines if not last else [*lines, last])]
+    def rest(self) -> Iterator[list[str]]:
+        """All that is left, the last line also when it has no end; for a file that is complete."""
+        more = True
+        while more:
+            lines, more = self._read()
+            yield lines
+        if self._rest:
+            yield [_text(self._rest)]
+            self._rest = b""
+
+    def skip(self, kept: int) -> int:
+        """Pass over all but the last ``kept`` bytes; returns how many that were."""
+        skipped = self._tail.skip(kept)
+        self._rest = b"" if skipped else self._rest
+        return skipped
+
+    def _read(self) -> tuple[list[str], bool]:
+        """The next lines, and whether there may be more."""
+        chunk = self._tail.read()
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > LARGEST_CHUNK:  # no line, but something that never ends
+            lines.append(self._rest)
+            self._rest = b""
+        return [_text(line) for line in lines], bool(chunk)
 
 
 def _text(line: bytes) -> str:

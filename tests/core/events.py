@@ -34,4 +34,5 @@ def stopping(version="v", attempt=1, *, model="m", seconds=2):
 def finished(version="v", attempt=1, *, model="m", seconds=3, outcome=Outcome.SUCCEEDED, **fields):
     at = clock(seconds)
     run = RunId(model, version, attempt)
-    return Finished(**{"at": at, "run": run, "outcome": outcome, "ended_at": at, **fields})
+    known = {"at": at, "run": run, "outcome": outcome, "ended_at": at, "prepared": True}
+    return Finished(**{**known, **fields})

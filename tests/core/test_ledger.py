@@ -1,7 +1,7 @@
 """The ledger: runs folded from the events of all histories."""
 
 import pytest
-from core.events import adopted, finished, starting, stopping
+from core.events import adopted, clock, finished, starting, stopping
 
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import IllegalTransition, Outcome
@@ -30,7 +30,7 @@ def test_apply_returns_the_run_as_it_is_now():
     first = ledger.apply(starting(), "here")
     second = ledger.apply(stopping(), "here")
 
-    assert (first.stopping, second.stopping) == (False, True)
+    assert (first.stopping_at, second.stopping_at) == (None, clock(2))
     assert list(ledger) == [second]
 
 

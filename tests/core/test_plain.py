@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipeline.core.plain import LONGEST_ARRAY, plain
+from mlpipeline.core.plain import LONGEST, plain
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 VALUES = st.recursive(
@@ -228,14 +228,14 @@ def test_numpys_numbers_and_arrays_are_plain():
 
 
 def test_a_long_array_is_its_type_shape_and_a_digest():
-    told = plain(array.array("d", range(LONGEST_ARRAY)))
+    told = plain(array.array("d", range(LONGEST)))
 
-    assert told.startswith(f"array({LONGEST_ARRAY},) sha256=")
+    assert told.startswith(f"array({LONGEST},) sha256=")
     assert len(told) < 100
 
 
 def test_two_long_arrays_that_differ_in_one_item_have_different_digests():
-    one, other = (array.array("l", [*range(LONGEST_ARRAY), last]) for last in (1, 2))
+    one, other = (array.array("l", [*range(LONGEST), last]) for last in (1, 2))
 
     assert plain(one) != plain(other)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.planning import Model, Policy, State, Version, explain, plan
+from mlpipeline.core.planning import ListedModel, ListedVersion, Policy, State, explain, plan
 from mlpipeline.core.runs import Finished, Outcome, Starting
 
 FAILURES = [Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED, Outcome.LOST]
@@ -16,17 +16,19 @@ CUT_SHORT = [Outcome.INTERRUPTED, Outcome.KILLED, Outcome.LOST]
 def model(*versions, name="m", source="d1", problem=""):
     """A model; a version given by its name has a model_dir of its own."""
     versions = tuple(
-        Version(name=each, signature="s1", model_dir=f"{name}-{each}")
+        ListedVersion(name=each, signature="s1", model_dir=f"{name}-{each}")
         if isinstance(each, str)
         else each
         for each in versions
     )
     path = f"{name}.py"
-    return Model(name=name, path=path, sources={path: source}, versions=versions, problem=problem)
+    return ListedModel(
+        name=name, path=path, sources={path: source}, versions=versions, problem=problem
+    )
 
 
 def version(name, model_dir="shared", signature="s1"):
-    return Version(name=name, signature=signature, model_dir=model_dir)
+    return ListedVersion(name=name, signature=signature, model_dir=model_dir)
 
 
 def ledger_of(*events, there=()):
@@ -182,8 +184,8 @@ def test_the_newest_success_tells_whether_the_script_changed():
 def test_a_models_digest_tells_the_state_of_all_its_sources():
     sources = [{"m.py": "1", "_h.py": "2"}, {"m.py": "1", "_h.py": "3"}, {"m.py": "1"}, {}]
 
-    digests = {Model(name="m", path="m.py", sources=each).digest for each in sources}
-    reordered = Model(name="m", path="m.py", sources={"_h.py": "2", "m.py": "1"}).digest
+    digests = {ListedModel(name="m", path="m.py", sources=each).digest for each in sources}
+    reordered = ListedModel(name="m", path="m.py", sources={"_h.py": "2", "m.py": "1"}).digest
 
     assert len(digests) == 4
     assert reordered in digests
@@ -309,6 +311,52 @@ def test_only_the_newest_attempt_can_be_resumed():
     (start,) = plan([model("v")], ledger, policy())
 
     assert not start.resume
+
+
+@pytest.mark.parametrize("outcome", CUT_SHORT)
+def test_what_was_cut_short_before_its_model_dir_was_ready_is_started_afresh(outcome):
+    ledger = ledger_of(starting("v"), finished("v", outcome=outcome, prepared=False))
+
+    (start,) = plan([model("v")], ledger, policy(retries=1))
+
+    assert not start.resume
+
+
+def test_what_goes_on_and_is_cut_short_at_once_goes_on_again():
+    ledger = ledger_of(
+        *past("v", Outcome.INTERRUPTED),
+        starting("v", 2, seconds=9, resume=True),
+        finished("v", 2, seconds=10, outcome=Outcome.KILLED, prepared=False),
+    )
+
+    (start,) = plan([model("v")], ledger, policy(retries=1))
+
+    assert start.resume
+
+
+@pytest.mark.parametrize("other", [{"version": "w"}, {"version": "v", "model": "other"}])
+def test_what_was_cut_short_is_started_afresh_when_another_has_used_its_model_dir(other):
+    ledger = ledger_of(
+        *past("v", Outcome.INTERRUPTED, model_dir="shared"),
+        starting(**other, seconds=5, model_dir="shared"),
+        finished(**other, seconds=6, outcome=Outcome.FAILED),
+    )
+
+    (start,) = plan([model(version("v"))], ledger, policy())
+
+    assert not start.resume
+
+
+def test_another_that_never_came_to_use_the_model_dir_is_no_hindrance():
+    ledger = ledger_of(
+        *past("v", Outcome.INTERRUPTED, model_dir="shared"),
+        starting("w", seconds=5, model_dir="shared"),
+        finished("w", seconds=6, outcome=Outcome.INTERRUPTED, prepared=False),
+    )
+
+    (start,) = plan([model(version("v"))], ledger, policy())
+
+    assert start.resume
 
 
 def test_what_was_cut_short_on_another_host_is_resumed_here():
@@ -446,13 +494,13 @@ def test_an_empty_list_plans_nothing():
 # --- what holds for every queue
 
 VERSIONS = st.builds(
-    Version,
+    ListedVersion,
     name=st.sampled_from("abcd"),
     signature=st.sampled_from(["s1", "s2"]),
     model_dir=st.sampled_from(["x", "y", "z", "u", "v"]),
 )
 MODELS = st.builds(
-    Model,
+    ListedModel,
     name=st.sampled_from("mno"),
     path=st.just("p"),
     versions=st.lists(VERSIONS, max_size=4, unique_by=lambda v: v.name).map(tuple),

@@ -29,7 +29,7 @@ def test_a_run_begins_with_what_its_start_says():
     assert (run.script, run.model_dir) == (event.script, event.model_dir)
     assert run.started_at == event.at
     assert run.active
-    assert not run.stopping
+    assert run.stopping_at is None
 
 
 def test_a_run_that_goes_on_has_no_end():
@@ -46,16 +46,18 @@ def test_an_adopted_run_belongs_to_both_sessions():
 
 
 def test_a_run_that_was_asked_to_stop_is_stopping_but_not_over():
-    run = run_after(starting(), stopping())
+    run = run_after(starting(), stopping(seconds=2))
 
-    assert run.stopping
+    assert run.stopping_at == clock(2)
     assert run.active
 
 
 def test_a_run_can_be_asked_to_stop_twice_and_adopted_after_that():
-    run = run_after(starting(), stopping(), stopping(), adopted(session="b"))
+    run = run_after(
+        starting(), stopping(seconds=2), stopping(seconds=3), adopted(seconds=4, session="b")
+    )
 
-    assert run.stopping
+    assert run.stopping_at == clock(2)
     assert run.sessions == ("today", "b")
 
 
@@ -140,6 +142,25 @@ def test_a_verdict_reads_as_a_sentence():
     ]
 
 
+@pytest.mark.parametrize(
+    "outcome, prepared, resume, resumable",
+    [
+        (Outcome.INTERRUPTED, True, False, True),
+        (Outcome.KILLED, True, False, True),
+        (Outcome.LOST, True, False, True),
+        (Outcome.FAILED, True, False, False),
+        (Outcome.INTERRUPTED, False, False, False),  # its model_dir is another run's still
+        (Outcome.INTERRUPTED, False, True, True),  # or that of the attempt it went on from
+    ],
+)
+def test_a_run_can_be_resumed_when_it_was_cut_short_and_left_its_state(
+    outcome, prepared, resume, resumable
+):
+    run = run_after(starting(resume=resume), finished(outcome=outcome, prepared=prepared))
+
+    assert run.resumable is resumable
+
+
 # --- judge
 
 
@@ -153,22 +174,40 @@ def failure(part="train_model", type="ValueError", message="no"):
     return Failure(part=part, type=type, message=message, traceback="")
 
 
-RETURNED = Report(ending="returned")
+RETURNED = Report(ending="returned", ended_at=clock(60))
+BEFORE, AFTER = clock(59), clock(61)  # the end of RETURNED
 RAISED = Report(ending="exception", failures=[failure()])
 EXITED = Report(ending="sys.exit", detail="called sys.exit(3) in train_model")
 EDITED = Report(ending="edited", detail="the script was edited")
 
 
-@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("stopping_at", [None, AFTER])
 @pytest.mark.parametrize("exit", [ending(0), None])
-def test_a_run_that_returned_succeeded_even_when_asked_to_stop(exit, stopped):
-    verdict = judge(exit, RETURNED, stopped=stopped)
+def test_a_run_that_returned_before_anybody_asked_it_to_stop_succeeded(exit, stopping_at):
+    verdict = judge(exit, RETURNED, stopping_at=stopping_at)
 
     assert verdict == Verdict(Outcome.SUCCEEDED)
 
 
+@pytest.mark.parametrize("report", [RETURNED, Report(ending="returned")])
+@pytest.mark.parametrize("exit", [ending(0), None])
+def test_a_run_that_returned_after_it_was_asked_to_stop_may_have_done_less(exit, report):
+    verdict = judge(exit, report, stopping_at=BEFORE)
+
+    assert verdict == Verdict(Outcome.INTERRUPTED, "asked to stop")
+
+
+def test_a_run_whose_report_can_not_be_read_failed_with_that_reason():
+    report = Report(ending="unreadable", detail="its report.json can't be read")
+
+    assert judge(ending(0), report, stopping_at=None) == Verdict(
+        Outcome.FAILED, "its report.json can't be read"
+    )
+    assert judge(ending(signal=9), report, stopping_at=None).outcome is Outcome.KILLED
+
+
 def test_a_run_that_raised_failed_with_the_last_line_of_its_traceback():
-    verdict = judge(ending(1), RAISED, stopped=False)
+    verdict = judge(ending(1), RAISED, stopping_at=None)
 
     assert verdict == Verdict(Outcome.FAILED, "ValueError: no")
 
@@ -176,7 +215,7 @@ def test_a_run_that_raised_failed_with_the_last_line_of_its_traceback():
 def test_a_run_that_failed_in_two_parts_names_both():
     report = Report(ending="exception", failures=[failure(), failure(type="KeyError", message="x")])
 
-    verdict = judge(ending(1), report, stopped=False)
+    verdict = judge(ending(1), report, stopping_at=None)
 
     assert verdict.reason == "ValueError: no; KeyError: x"
 
@@ -188,26 +227,26 @@ def test_a_run_that_failed_in_two_parts_names_both():
 def test_the_reason_is_one_line_however_long_the_message(message, line):
     report = Report(ending="exception", failures=[failure(message=message)])
 
-    verdict = judge(ending(1), report, stopped=False)
+    verdict = judge(ending(1), report, stopping_at=None)
 
     assert verdict.reason == line
 
 
 def test_a_run_that_called_sys_exit_failed_and_says_where():
-    verdict = judge(ending(1), EXITED, stopped=False)
+    verdict = judge(ending(1), EXITED, stopping_at=None)
 
     assert verdict == Verdict(Outcome.FAILED, "called sys.exit(3) in train_model")
 
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_a_run_that_left_by_os_exit_failed_whatever_its_status(status):
-    verdict = judge(ending(status), None, stopped=False)
+    verdict = judge(ending(status), None, stopping_at=None)
 
     assert verdict == Verdict(Outcome.FAILED, f"left by os._exit with status {status}")
 
 
 def test_a_run_that_failed_after_its_report_failed():
-    verdict = judge(ending(120), RETURNED, stopped=False)
+    verdict = judge(ending(120), RETURNED, stopping_at=None)
 
     assert verdict.outcome is Outcome.FAILED
     assert "status 120 while Python was shutting down" in verdict.reason
@@ -215,7 +254,7 @@ def test_a_run_that_failed_after_its_report_failed():
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_run_that_a_signal_ended_was_killed(number):
-    verdict = judge(ending(signal=number), None, stopped=False)
+    verdict = judge(ending(signal=number), None, stopping_at=None)
 
     assert verdict.outcome is Outcome.KILLED
     assert number.name in verdict.reason
@@ -223,7 +262,7 @@ def test_a_run_that_a_signal_ended_was_killed(number):
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE])
 def test_a_run_that_brought_a_signal_on_itself_crashed(number):
-    verdict = judge(ending(signal=number), None, stopped=False)
+    verdict = judge(ending(signal=number), None, stopping_at=None)
 
     assert verdict.outcome is Outcome.CRASHED
     assert number.name in verdict.reason
@@ -232,7 +271,7 @@ def test_a_run_that_brought_a_signal_on_itself_crashed(number):
 def test_a_signal_without_a_name_is_told_by_its_number():
     nameless = next(n for n in range(35, 64) if n not in set(signal.Signals))
 
-    verdict = judge(ending(signal=nameless), None, stopped=False)
+    verdict = judge(ending(signal=nameless), None, stopping_at=None)
 
     assert verdict.outcome is Outcome.KILLED
     assert str(nameless) in verdict.reason
@@ -241,26 +280,26 @@ def test_a_signal_without_a_name_is_told_by_its_number():
 @pytest.mark.parametrize("report", [None, RAISED, EXITED])
 @pytest.mark.parametrize("exit", [None, ending(1), ending(signal=15), ending(signal=9)])
 def test_a_run_that_was_asked_to_stop_and_did_not_return_was_interrupted(exit, report):
-    verdict = judge(exit, report, stopped=True)
+    verdict = judge(exit, report, stopping_at=clock(2))
 
     assert verdict == Verdict(Outcome.INTERRUPTED, "asked to stop")
 
 
 def test_a_run_that_left_nothing_is_lost():
-    verdict = judge(None, None, stopped=False)
+    verdict = judge(None, None, stopping_at=None)
 
     assert verdict.outcome is Outcome.LOST
     assert verdict.reason
 
 
 def test_a_run_whose_supervisor_is_gone_is_judged_by_its_report():
-    verdict = judge(None, RAISED, stopped=False)
+    verdict = judge(None, RAISED, stopping_at=None)
 
     assert verdict == Verdict(Outcome.FAILED, "ValueError: no")
 
 
-@pytest.mark.parametrize("stopped", [False, True])
-def test_a_run_whose_script_was_edited_was_interrupted_with_that_reason(stopped):
-    verdict = judge(ending(1), EDITED, stopped=stopped)
+@pytest.mark.parametrize("stopping_at", [None, BEFORE])
+def test_a_run_whose_script_was_edited_was_interrupted_with_that_reason(stopping_at):
+    verdict = judge(ending(1), EDITED, stopping_at=stopping_at)
 
     assert verdict == Verdict(Outcome.INTERRUPTED, "the script was edited")

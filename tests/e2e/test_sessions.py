@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 from projects import wait_until
 
@@ -201,3 +202,109 @@ def test_a_start_that_was_recorded_but_never_happened_is_lost_and_tried_again(pr
     outcomes = project.outcomes()
     assert outcomes["m/v#2"].startswith("lost")
     assert outcomes["m/v#3"] == "succeeded"
+
+
+CLEANED = """
+from _base import *
+
+class Cleaned(Model):
+    def clean_model_dir(self, model_dir):
+        Path("cleaning").touch()
+        wait_for_file("clean")
+        Path(model_dir, "checkpoint").unlink(missing_ok=True)
+    def pre_execution_hook(self, version, model_dir, exec_mode):
+        print("checkpoint", Path(model_dir, "checkpoint").exists())
+    def train_model(self, input_fn, steps):
+        Path(self.model_dir, "checkpoint").touch()
+
+MODEL = Cleaned(versions("v", learning_rate={rate}), allow_delete_model_dir=True)
+"""
+
+
+def test_a_run_that_was_killed_before_its_model_dir_was_clean_starts_afresh(project):
+    project.list("m.py")
+    project.script("m.py", CLEANED.format(rate=0.1))
+    (project.folder / "clean").touch()
+    project.run("-r", "-u")  # leaves a checkpoint
+    (project.folder / "clean").unlink()
+    (project.folder / "cleaning").unlink()
+    project.script("m.py", CLEANED.format(rate=0.2))
+
+    session = project.start("-r", "-u")
+    wait_until((project.folder / "cleaning").exists, "the second run prepares its model_dir")
+    session.send_signal(signal.SIGINT)
+    session.communicate(timeout=60)
+    (project.folder / "clean").touch()
+    project.run("-r", "-u")
+
+    console = (project.folder_of("m", "v", 3) / "console.log").read_text()
+    assert project.record("m", "v", 3)["resumed"] is False
+    assert console == "checkpoint False\n"
+
+
+def test_a_script_that_ends_its_training_early_when_asked_was_interrupted(project):
+    project.model(
+        "graceful.py",
+        "v",
+        body="""
+        import signal
+        asked = []
+        signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+        Path("began").touch()
+        while not asked and not Path("go").exists():
+            time.sleep(0.005)
+        """,
+    )
+    project.list("graceful.py")
+    session = project.start("-r", "-u")
+    wait_until((project.folder / "began").exists)
+
+    session.send_signal(signal.SIGINT)
+    session.communicate(timeout=60)
+    (project.folder / "go").touch()
+    project.run("-r", "-u")
+
+    assert project.outcomes() == {
+        "graceful/v#1": "interrupted asked to stop",
+        "graceful/v#2": "succeeded",
+    }
+    assert project.record("graceful", "v", 2)["resumed"] is True
+
+
+def test_under_nohup_a_hangup_changes_nothing(project):
+    project.model("held.py", "a", body=HELD)
+    project.list("held.py")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        session = project.start("-r")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_until((project.folder / "began").exists)
+
+    session.send_signal(signal.SIGHUP)
+    (project.folder / "go").touch()
+    session.communicate(timeout=60)
+
+    assert session.returncode == 0
+    assert project.outcomes() == {"held/a#1": "succeeded"}
+
+
+def _is_there(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_the_interpreter_that_stands_by_goes_with_a_scheduler_that_is_killed(project):
+    session = begin(project, "-r")
+    children = Path(f"/proc/{session.pid}/task/{session.pid}/children").read_text().split()
+    run = json.loads((project.folder_of("held", "a") / "proc.json").read_text())
+    (spare,) = [int(pid) for pid in children if int(pid) != run["supervisor"]["pid"]]
+
+    session.kill()
+    session.communicate()
+
+    wait_until(lambda: not _is_there(spare), "the spare interpreter ends")
+    (project.folder / "go").touch()
+    wait_until((project.folder_of("held", "a") / "exit.json").exists)

@@ -7,11 +7,9 @@ import select
 import time
 from contextlib import closing
 
-import msgspec
 import pytest
-from projects import BASE, MODEL
 
-from mlpipeline.core.launch import Spec, judge
+from mlpipeline.core.launch import judge
 from mlpipeline.core.runs import Outcome
 from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.executors.local import LocalExecutor
@@ -23,45 +21,6 @@ EXECUTORS = [LocalExecutor]
 def executor(request):
     with closing(request.param()) as made:
         yield made
-
-
-@pytest.fixture
-def spec(tmp_path):
-    """Makes the spec of a run whose training is ``body``."""
-    (tmp_path / "_base.py").write_text(BASE)
-
-    def make(body: str = "pass", number: int = 1) -> Spec:
-        script = tmp_path / f"m{number}.py"
-        script.write_text(MODEL.format(body=f"        {body}", names="'v'"))
-        folder = tmp_path / "runs" / str(number)
-        folder.mkdir(parents=True)
-        made = Spec(
-            model=f"m{number}",
-            version="v",
-            attempt=1,
-            script=str(script),
-            signature="",
-            stamp=(script.stat().st_mtime_ns, script.stat().st_size),
-            folder=str(folder),
-            project=str(tmp_path),
-            models_dir=str(tmp_path),
-            model_dir=str(tmp_path / f"model_dir-{number}"),
-            test=False,
-            fresh=True,
-        )
-        (folder / "spec.json").write_bytes(msgspec.json.encode(made))
-        return made
-
-    return make
-
-
-@pytest.fixture
-def wake():
-    """A file descriptor that never becomes readable."""
-    readable, writable = os.pipe()
-    yield readable
-    os.close(readable)
-    os.close(writable)
 
 
 def ending(executor, handle, wake) -> Gone:
@@ -80,7 +39,7 @@ def test_a_run_is_seen_running_and_then_gone_with_its_report(executor, spec, wak
     (tmp_path / "go").touch()
     gone = ending(executor, handle, wake)
 
-    assert judge(gone.exit, gone.report, stopped=False).outcome is Outcome.SUCCEEDED
+    assert judge(gone.exit, gone.report, stopping_at=None).outcome is Outcome.SUCCEEDED
     assert gone.report.results == {"train": {"size": 10}, "test": {"size": 4}}
 
 
@@ -90,7 +49,7 @@ def test_several_runs_go_on_at_once_and_are_polled_together(executor, spec, wake
 
     assert set(executor.poll([first, second])) == {first, second}
     outcomes = [
-        judge(gone.exit, gone.report, stopped=False).outcome
+        judge(gone.exit, gone.report, stopping_at=None).outcome
         for gone in (ending(executor, handle, wake) for handle in (first, second))
     ]
 
@@ -130,7 +89,7 @@ def test_a_handle_means_the_same_run_to_another_executor(executor, spec, wake, t
         (tmp_path / "go").touch()
         gone = ending(other, same, wake)
 
-    assert judge(gone.exit, gone.report, stopped=False).outcome is Outcome.SUCCEEDED
+    assert judge(gone.exit, gone.report, stopping_at=None).outcome is Outcome.SUCCEEDED
     ending(executor, handle, wake)
 
 

@@ -305,7 +305,7 @@ def test_a_record_of_a_newer_format_is_left_out_and_named_as_that(line, layout):
     (warning,) = warnings(layout)
 
     assert f"{layout.history}:6: written by a newer mlpipeline (format 2" in warning
-    assert [run.stopping for run in runs(layout)] == [False, False, False]
+    assert [bool(run.stopping_at) for run in runs(layout)] == [False, False, False]
 
 
 def test_a_record_with_a_field_that_is_not_known_is_read_all_the_same(layout):
@@ -314,7 +314,7 @@ def test_a_record_with_a_field_that_is_not_known_is_read_all_the_same(layout):
     edit_line(layout.history, 6, line.replace(b'"v":1', b'"v":1,"new":[1]'))
 
     assert warnings(layout) == []
-    assert [run.stopping for run in runs(layout)] == [False, True, False]
+    assert [bool(run.stopping_at) for run in runs(layout)] == [False, True, False]
 
 
 @pytest.fixture(scope="module")

@@ -139,12 +139,11 @@ def test_a_run_has_a_folder_by_model_version_and_attempt(layout):
 def test_the_files_of_a_run_have_the_documented_names(layout):
     folder = layout.run_folder(RunId("m", "v", 1))
 
-    files = [folder.record, folder.processes, folder.console, folder.metrics, folder.exit]
+    files = [folder.record, folder.processes, folder.console, folder.exit]
     assert [path.name for path in files] == [
         "run.yaml",
         "proc.json",
         "console.log",
-        "metrics.jsonl",
         "exit.json",
     ]
     assert {path.parent for path in files} == {folder.path}

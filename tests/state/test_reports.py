@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlpipeline.core.launch import Exit, Failure, Report
 from mlpipeline.core.listening import Ended, Launched, Level
-from mlpipeline.core.planning import Model, Version
+from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.core.runs import Outcome, advance
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.reports import Reports, output_block
@@ -31,8 +31,8 @@ def layout(tmp_path):
 
 
 def launched(run, parameters=PARAMETERS, **fields):
-    version = Version(name="v", signature="s1", model_dir="m-v", parameters=parameters)
-    model = Model(name="m", path="m.py", sources={"m.py": "d1"}, versions=(version,))
+    version = ListedVersion(name="v", signature="s1", model_dir="m-v", parameters=parameters)
+    model = ListedModel(name="m", path="m.py", sources={"m.py": "d1"}, versions=(version,))
     return Launched(run=run, model=model, version=version, **fields)
 
 
@@ -320,12 +320,10 @@ def test_a_block_says_why_a_run_failed(layout):
 def test_a_block_of_a_run_that_left_nothing_is_short():
     run = end(advance(None, starting(), "here"), outcome=Outcome.LOST, reason="gone")
 
-    block = output_block(Ended(launched=None, run=run, exit=None, report=None))
+    block = output_block(Ended(launched=None, run=run, exit=None, report=None), None)
 
     assert block == (
-        "[2024-02-29T00:01:30+00:00] m/v#1\n"
-        "    outcome: lost: gone\n"
-        "    took: 1 min 30 s, 0 steps trained\n\n"
+        "[2024-02-29T00:01:30+00:00] m/v#1\n    outcome: lost: gone\n    took: 1 min 30 s\n\n"
     )
 
 
@@ -341,7 +339,7 @@ def test_a_block_of_a_run_that_left_nothing_is_short():
 def test_every_line_of_a_block_but_the_first_is_indented(told):
     run = end(advance(None, starting(), "here"), told)
 
-    block = output_block(Ended(launched=None, run=run, exit=None, report=told))
+    block = output_block(Ended(launched=None, run=run, exit=None, report=told), None)
 
     assert [line for line in block.splitlines()[1:] if line and line[:4] != " " * 4] == []
 

@@ -20,6 +20,10 @@ def append(path, content):
         file.write(content)
 
 
+def rest_of(tail):
+    return [line for batch in tail.rest() for line in batch]
+
+
 # --- Tail
 
 
@@ -101,8 +105,8 @@ def test_the_rest_is_the_last_line_even_without_an_end(path):
     append(path, b"one\ntwo")
     tail = LineTail(path)
 
-    assert tail.rest() == ["one", "two"]
-    assert tail.rest() == []
+    assert rest_of(tail) == ["one", "two"]
+    assert rest_of(tail) == []
 
 
 def test_the_rest_after_a_complete_line_is_nothing(path):
@@ -110,7 +114,7 @@ def test_the_rest_after_a_complete_line_is_nothing(path):
     tail = LineTail(path)
     tail.read()
 
-    assert tail.rest() == []
+    assert rest_of(tail) == []
 
 
 def test_the_rest_is_all_of_a_flood(path):
@@ -118,18 +122,46 @@ def test_the_rest_is_all_of_a_flood(path):
     append(path, (b"y" * 999 + b"\n") * (3 * LARGEST_CHUNK // 1000))
     tail = LineTail(path)
 
-    lines = tail.rest()
+    lines = rest_of(tail)
 
     assert len(lines) == 1 + 3 * LARGEST_CHUNK // 1000
 
 
-def test_the_rest_is_all_of_a_line_that_is_longer_than_a_chunk(path):
+def test_the_rest_is_handed_out_in_batches_so_that_a_flood_needs_little_memory(path):
+    append(path, (b"y" * 999 + b"\n") * (3 * LARGEST_CHUNK // 1000))
+
+    batches = [sum(map(len, batch)) for batch in LineTail(path).rest()]
+
+    assert max(batches) <= LARGEST_CHUNK
+
+
+def test_what_is_too_long_for_a_line_is_cut_and_nothing_is_lost(path):
     append(path, b"x" * (3 * LARGEST_CHUNK) + b"\nend")
     tail = LineTail(path)
 
-    lines = tail.rest()
+    lines = tail.read() + rest_of(tail)
 
-    assert [len(line) for line in lines] == [3 * LARGEST_CHUNK, 3]
+    assert "".join(lines) == "x" * (3 * LARGEST_CHUNK) + "end"
+    assert max(map(len, lines)) <= 2 * LARGEST_CHUNK
+
+
+def test_what_is_passed_over_is_counted(path):
+    append(path, b"one\nhal")
+    tail = LineTail(path)
+    tail.read()
+    append(path, b"f\n" + b"two\n" + b"three\n")
+
+    assert tail.skip(6) == len(b"f\ntwo\n")
+    assert rest_of(tail) == ["three"]
+
+
+def test_nothing_is_passed_over_where_little_is_left_or_no_file(path):
+    tail = LineTail(path)
+
+    assert tail.skip(6) == 0
+    append(path, b"one\n")
+    assert tail.skip(6) == 0
+    assert rest_of(tail) == ["one"]
 
 
 @settings(deadline=None)  # it waits for the disk
@@ -142,7 +174,7 @@ def test_every_line_is_handed_out_once_however_it_was_written(chunks):
         for chunk in chunks:
             append(path, chunk)
             lines += tail.read()
-        lines += tail.rest()
+        lines += rest_of(tail)
 
     expected = b"".join(chunks).split(b"\n")
     if expected[-1] == b"":

@@ -20,11 +20,13 @@ class Running(msgspec.Struct, frozen=True):
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
     """The run is over; ``exit`` and ``report`` are what its processes left, if they could.
 
-    ``last_sign`` is when they last wrote anything, where that is all there is.
+    ``prepared``: the model_dir had been made ready for it. ``last_sign`` is when its processes last
+    wrote anything, where that is all there is.
     """
 
     exit: Exit | None = None
     report: Report | None = None
+    prepared: bool = False
     last_sign: datetime | None = None
 
 

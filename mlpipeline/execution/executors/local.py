@@ -6,21 +6,21 @@ import os
 import select
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
-from mlpipeline.core.launch import Exit, Processes, Report, Spec
+from mlpipeline.core.launch import Exit, Processes, ProcessStamp, Report, Reported, Spec
 from mlpipeline.execution.executors.base import Gone, Handle, Observation, Running
-from mlpipeline.execution.processes import boot_id, is_alive
+from mlpipeline.execution.processes import boot_id, child_command, is_alive
 from mlpipeline.state.files import read_record, storage
 from mlpipeline.state.layout import RunFolder
 
-# -P: what lies in the working directory must not pass for a module of Python's.
-COMMAND = (sys.executable, "-P", "-c", "from mlpipeline.execution.worker import standby; standby()")
+COMMAND = child_command("mlpipeline.execution.worker", "standby")
 POLL_INTERVAL = 0.02  # seconds, where the system has no pidfds
 
 
@@ -32,17 +32,19 @@ class LocalExecutor:
 
     def __init__(self) -> None:
         self._children: dict[Handle, subprocess.Popen[bytes]] = {}
-        self._pidfds: dict[Handle, int] = {}
+        self._pidfds: dict[Handle, tuple[int, int]] = {}  # pid, and the descriptor
         self._kill_at: dict[Handle, float] = {}  # monotonic seconds
-        self._spare = _stand_by()
+        # What an interpreter says that can't even begin: a broken installation, no memory …
+        self._first_words = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
+        self._spare = _stand_by(self._first_words)
 
     def submit(self, spec: Spec) -> Handle:
         """Hand the run to the interpreter that stands by, and let another one take its place."""
         with storage(f"{spec.name} can't be started"):
             RunFolder(Path(spec.folder)).console.touch()
             if self._spare.poll() is not None:  # somebody killed it
-                self._spare = _stand_by()
-            child, self._spare = self._spare, _stand_by()
+                self._spare = _stand_by(self._first_words)
+            child, self._spare = self._spare, _stand_by(self._first_words)
             _tell(child, os.fsencode(spec.folder))
         self._children[spec.folder] = child
         return spec.folder
@@ -51,6 +53,9 @@ class LocalExecutor:
         """Let the interpreter that stands by go; runs go on."""
         _tell(self._spare, b"")
         self._spare.wait()
+        for handle in list(self._pidfds):
+            self._let_go(handle)
+        self._first_words.close()
 
     def handle_of(self, spec_folder: str) -> Handle:
         """The folder."""
@@ -88,16 +93,26 @@ class LocalExecutor:
             _revoke(Path(handle))
         if self._is_there(handle):
             return Running()
-        self._forget(handle)
         folder = RunFolder(Path(handle))
+        if handle in self._children and not folder.processes.exists():
+            self._keep_first_words(folder)
+        self._forget(handle)
         exit = read_record(folder.exit, Exit)
-        if exit:
-            return Gone(exit=exit, report=exit.report)
-        return Gone(report=read_record(folder.report, Report), last_sign=_last_sign(folder.path))
+        report = _read_report(folder, ended=exit is not None)
+        prepared = folder.prepared.exists()
+        last_sign = None if exit else _last_sign(folder.path)
+        return Gone(exit=exit, report=report, prepared=prepared, last_sign=last_sign)
+
+    def _keep_first_words(self, folder: RunFolder) -> None:
+        self._first_words.seek(0)
+        with suppress(OSError), folder.console.open("ab") as console:
+            console.write(self._first_words.read())
 
     def _is_there(self, handle: Handle) -> bool:
         child = self._children.get(handle)
-        return (child is not None and child.poll() is None) or is_running(handle)
+        if child is not None and child.poll() is None:
+            return True
+        return is_running(handle)
 
     def _signal(self, handle: Handle, number: signal.Signals) -> None:
         """Send a signal to the worker's whole process group, if it is still that worker's."""
@@ -109,34 +124,48 @@ class LocalExecutor:
             child.kill()  # it has not come to its first line
 
     def _pidfd(self, handle: Handle) -> int | None:
-        if handle not in self._pidfds and hasattr(os, "pidfd_open"):
-            child = self._children.get(handle)
-            processes = _processes(handle) if child is None else None
-            pid = child.pid if child else processes.supervisor.pid if processes else None
-            try:
-                if pid is not None:
-                    self._pidfds[handle] = os.pidfd_open(pid)
-            except OSError:
-                return None
-        return self._pidfds.get(handle)
+        """Becomes readable when the process ends that the run's end is known by."""
+        pid = self._last_process(handle)
+        watched, descriptor = self._pidfds.get(handle, (None, None))
+        if pid != watched:
+            self._let_go(handle)
+            descriptor = None
+            if pid is not None and hasattr(os, "pidfd_open"):
+                with suppress(OSError):  # gone already: the next poll sees it
+                    descriptor = os.pidfd_open(pid)
+                    self._pidfds[handle] = pid, descriptor
+        return descriptor
+
+    def _last_process(self, handle: Handle) -> int | None:
+        """The supervisor; the worker where that outlives it."""
+        child = self._children.get(handle)
+        if child is not None and child.poll() is None:
+            return child.pid
+        for process in _living(handle):
+            return process.pid
+        return None
+
+    def _let_go(self, handle: Handle) -> None:
+        _, descriptor = self._pidfds.pop(handle, (None, None))
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _forget(self, handle: Handle) -> None:
         self._children.pop(handle, None)
         self._kill_at.pop(handle, None)
-        descriptor = self._pidfds.pop(handle, None)
-        if descriptor is not None:
-            os.close(descriptor)
+        self._let_go(handle)
 
 
 def is_running(handle: Handle) -> bool:
     """Whether a run's supervisor, or a worker that outlived it, is at work on this machine."""
+    return not RunFolder(Path(handle)).exit.exists() and bool(_living(handle))
+
+
+def _living(handle: Handle) -> list[ProcessStamp]:
+    """Those of the run's processes that are there."""
     processes = _processes(handle)
-    if processes is None or RunFolder(Path(handle)).exit.exists():
-        return False
-    return any(
-        is_alive(process.pid, process.started)
-        for process in (processes.supervisor, processes.worker)
-    )
+    stamps = (processes.supervisor, processes.worker) if processes else ()
+    return [stamp for stamp in stamps if is_alive(stamp.pid, stamp.started)]
 
 
 def _processes(handle: Handle) -> Processes | None:
@@ -145,12 +174,12 @@ def _processes(handle: Handle) -> Processes | None:
     return processes if processes and processes.boot == boot_id() else None
 
 
-def _stand_by() -> subprocess.Popen[bytes]:
+def _stand_by(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         start_new_session=True,
     )
 
@@ -163,9 +192,22 @@ def _tell(spare: subprocess.Popen[bytes], folder: bytes) -> None:
         spare.stdin.close()
 
 
+def _read_report(folder: RunFolder, *, ended: bool) -> Report | None:
+    """The worker's report; where the run has ``ended`` that is the one in exit.json."""
+    if not ended:
+        return read_record(folder.report, Report)
+    reported = read_record(folder.exit, Reported)
+    if reported is None:
+        return Report(ending="unreadable", detail=f"the report in {folder.exit} can't be read")
+    return reported.report
+
+
 def _last_sign(folder: Path) -> datetime | None:
     """When anything in the run's folder last changed."""
-    times = [path.stat().st_mtime for path in folder.iterdir()]
+    try:
+        times = [path.stat().st_mtime for path in folder.iterdir()]
+    except OSError:  # somebody deletes it
+        return None
     return datetime.fromtimestamp(max(times)).astimezone() if times else None
 
 
