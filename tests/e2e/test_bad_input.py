@@ -1,6 +1,11 @@
 """Bad input: one line that names file, line and remedy; never our traceback."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
+from projects import wait_until
 
 USABLE = "[MLP]\nuse_blacklist = false\n[WHITELISTED_MODELS]\n"
 
@@ -106,12 +111,18 @@ SCRIPTS = {
     "sys.exit": ("import sys; sys.exit(5)", "it calls sys.exit(5) when it is imported"),
     "os._exit": ("import os; os._exit(0)", "it ended the process when it was imported"),
     "crash": ("import os; os.abort()", "SIGABRT"),
-    "hang": ("import time\nwhile True: time.sleep(1)", "longer than inspect_timeout (1 s)"),
+    "nameless signal": ("import os; os.kill(os.getpid(), 40)", "signal 40"),
+    "unshowable error": (
+        "class Odd(Exception):\n  def __str__(self): return 1 / 0\nraise Odd",
+        "it raises Odd when it is imported: <a Odd that can't be shown",
+    ),
+    "half a character": ("raise ValueError('\\ud800')", "it raises ValueError when it is imported"),
+    "hang": ("import time\nwhile True: time.sleep(1)", "longer than inspect_timeout (5 s)"),
 }
 
 
 def test_unusable_scripts_are_told_apart_and_do_not_stop_the_others(project):
-    project.configure(inspect_timeout=1)
+    project.configure(inspect_timeout=5)
     for number, (text, _) in enumerate(SCRIPTS.values()):
         project.script(f"s{number:02}.py", text + "\n")
     project.model("zz_good.py", "v")
@@ -142,3 +153,104 @@ def test_a_script_that_misbehaves_at_import_is_listed_and_run_once_all_the_same(
 
     assert done.returncode == 0, done.stderr
     assert project.outcomes() == {"odd/v#1": "succeeded"}
+
+
+def test_a_script_whose_name_is_not_utf_8_is_left_out_with_a_warning(project):
+    (project.models / os.fsdecode(b"\xff.py")).write_text("raise ValueError\n")
+    project.model("good.py", "v")
+    project.list(blacklist=True)
+
+    done = project.run("-r")
+
+    assert done.returncode == 0
+    assert project.outcomes() == {"good/v#1": "succeeded"}
+    assert "is not UTF-8, so it is left out; rename it" in done.stderr
+
+
+ODD_RESULTS = {
+    "half a character": "'\\ud800'",
+    "not a number": "float('nan')",
+    "a million numbers": "list(range(10**6))",
+    "itself": "(lambda d: d.setdefault('d', d) and d)({})",
+    "a key that is no string": "{(1, 2): {3}}",
+}
+
+
+@pytest.mark.parametrize("result", ODD_RESULTS.values(), ids=ODD_RESULTS)
+def test_odd_results_are_recorded_in_some_form(project, result):
+    text = f"class Odd(Model):\n  def evaluate_model(self, input_fn, steps): return {result}"
+    project.script("odd.py", f"from _base import *\n{text}\nMODEL = Odd(versions('v'))\n")
+    project.list("odd.py")
+
+    done = project.run("-r")
+
+    assert project.outcomes() == {"odd/v#1": "succeeded"}, done.stdout
+    assert len(project.text("history")) < 10_000
+    assert done.stderr == ""
+
+
+def test_an_error_of_the_users_that_can_not_be_shown_is_told_all_the_same(project):
+    body = """
+    class Odd(Exception):
+        def __str__(self): return 1 / 0
+    raise Odd
+    """
+    project.model("odd.py", "v", body=body)
+    project.list("odd.py")
+
+    project.run("-r")
+
+    assert "can't be shown: ZeroDivisionError" in project.outcomes()["odd/v#1"]
+
+
+@pytest.mark.parametrize("count", ["3.0", "type('np', (), {'__int__': lambda self: 3})()"])
+def test_a_step_count_may_be_any_number(project, count):
+    text = f"class Odd(Model):\n  def get_trained_step_count(self): return {count}"
+    project.script("odd.py", f"from _base import *\n{text}\nMODEL = Odd(versions('v'))\n")
+    project.list("odd.py")
+
+    project.run("-r")
+
+    assert project.outcomes() == {"odd/v#1": "succeeded"}
+    assert project.record("odd", "v")["steps"] == 3  # of 6
+
+
+def test_a_helper_that_is_mended_lets_its_scripts_run(project):
+    (project.models / "_helper.py").write_text("def f(:\n")
+    project.model("held.py", "v", body="Path('began').touch(); wait_for_file('go')")
+    project.script("user.py", "import _helper\nfrom _base import *\nMODEL = Model(versions('v'))\n")
+    project.script("other.py", "import _new\nfrom _base import *\nMODEL = Model(versions('v'))\n")
+    project.list("held.py", "user.py", "other.py")
+    session = project.start("-r")
+    wait_until((project.folder / "began").exists)
+
+    (project.models / "_helper.py").write_text("x = 1\n")
+    (project.models / "_new.py").write_text("x = 1\n")
+    (project.folder / "go").touch()
+    session.communicate(timeout=60)
+
+    assert project.started() == ["held/v#1", "user/v#1", "other/v#1"]
+
+
+def test_output_that_nobody_can_take_is_one_line(project):
+    project.model("m.py", "v")
+    project.list("m.py")
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            project.command("status"), cwd=project.folder, stdout=full, stderr=subprocess.PIPE
+        )
+
+    assert done.returncode != 0
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_terminal_that_knows_only_ascii_gets_what_it_can_show(project):
+    project.model("m.py", "größe")
+    project.list("m.py")
+
+    done = project.run("-r", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+
+    assert done.returncode == 0, done.stderr
+    assert "m/gr??e#1 took" in done.stdout

@@ -1,6 +1,8 @@
 """status, logs, init, and the command itself."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +33,19 @@ def test_status_shows_queue_and_past_runs_with_reasons(project):
     assert "queued" in rows["new/v"]
     assert "no global MODEL" in rows["empty.py"]
     assert "not listed" in rows["gone/v#1"]
+
+
+def test_status_with_a_broken_list_still_shows_what_ran(project):
+    project.model("m.py", "v")
+    project.list("m.py")
+    project.run("-r")
+    (project.folder / "models.config").write_text("m.py\n")
+
+    done = project.run("status")
+
+    assert done.returncode == 2
+    assert "m/v#1" in done.stdout
+    assert "models.config:1: 'm.py' stands before any section" in done.stderr
 
 
 def test_status_as_json(project):
@@ -78,6 +93,38 @@ def test_logs_follows_a_run_to_its_end(project):
     session.communicate(timeout=60)
     assert rest == "last\n"
     assert follower.returncode == 0
+
+
+def test_logs_of_a_run_that_is_gone_unrecorded_come_to_an_end(project):
+    project.model("m.py", "v", body="print('first'); wait_for_file('never')")
+    project.list("m.py")
+    session = project.start("-r")
+    wait_until((project.folder_of("m", "v") / "proc.json").exists, "the run starts")
+    session.kill()
+    session.communicate()
+    processes = json.loads((project.folder_of("m", "v") / "proc.json").read_text())
+    for process in ("supervisor", "worker"):
+        os.kill(processes[process]["pid"], signal.SIGKILL)
+
+    done = project.run("logs", "m/v", "-f")
+
+    assert done.returncode == 0
+
+
+def test_ctrl_c_ends_what_follows_with_130(project):
+    project.model("m.py", "v", body="print('first'); wait_for_file('go')")
+    project.list("m.py")
+    session = project.start("-r")
+    wait_until((project.folder_of("m", "v") / "console.log").exists, "the run starts")
+    follower = project.start("logs", "m/v", "-f")
+    follower.stdout.readline()
+
+    follower.send_signal(signal.SIGINT)
+
+    _, errors = follower.communicate(timeout=60)
+    (project.folder / "go").touch()
+    session.communicate(timeout=60)
+    assert (follower.returncode, errors.strip()) == (130, "")
 
 
 def test_init_makes_a_project_that_runs(tmp_path):

@@ -51,8 +51,16 @@ def test_run_yaml_tells_the_git_commit_and_whether_the_tree_was_dirty(project):
     project.run("-r")
     dirty = project.record("digits", "a", 2)["git"]
 
+    subprocess.run([*git, "checkout", "-q", "."], check=True)
+    project.model("new.py", "a")
+    project.list("new.py")
+    subprocess.run([*git, "commit", "-qam", "the list"], check=True)
+    project.run("-r")
+    untracked = project.record("new", "a")["git"]
+
     assert clean == {"commit": commit.stdout.strip(), "dirty": False}
     assert dirty == {"commit": commit.stdout.strip(), "dirty": True}
+    assert untracked["dirty"] is True
 
 
 def test_the_log_and_the_output_are_readable(project):
