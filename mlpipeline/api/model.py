@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class _Summary:
-    """A text that a script adds lines to, kept in the record of its run.
+class _Speaker:
+    """Has a summary, which a script adds lines to and its run's record keeps, and a log.
 
     Works without ``__init__``, since historic classes often do not call ``super().__init__()``.
     """
@@ -43,7 +43,7 @@ class _Summary:
         reporting.log(message, log_to_file=log_to_file, **kwargs)
 
 
-class DataLoader(_Summary):
+class DataLoader(_Speaker):
     """Wraps a data set: gives a model its input, and the pipeline the number of samples."""
 
     def get_train_input(self, mode: ModeKeys = ModeKeys.TRAIN, **kwargs: Any) -> Any:
@@ -74,7 +74,7 @@ class DataLoader(_Summary):
         return self.get_dataloader_summary()
 
 
-class Model(_Summary):
+class Model(_Speaker):
     """A model with several versions; a script's global ``MODEL`` is an instance of a subclass.
 
     ``allow_delete_model_dir``: on a fresh start, :meth:`clean_model_dir` is called.
