@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mlpipeline.core.launch import Spec, judge
+from mlpipeline.core.judging import judge
+from mlpipeline.core.launch import Spec
 from mlpipeline.core.listening import Audience, Ended, Launched, Level, Listener
 from mlpipeline.core.planning import ListedModel, Policy, Standing, Start, State, explain, plan
 from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Starting, Stopping
@@ -127,13 +128,13 @@ class Scheduler:
                     break
             elif self._has_fresh_list():
                 self._start_all()
-                if not self._watched:
+                if not self._watched and not self._is_waiting():
                     break
             self._sleep()
         return self._result()
 
     def _result(self) -> Result:
-        standings = explain(self._listed.models, self._history.ledger, self._policy)
+        standings = self._explain()
         over = self._is_stopping() or self._must_halt()
         left = () if over else (State.RUNNING, State.QUEUED)
         return Result(
@@ -143,6 +144,14 @@ class Scheduler:
             blocked=tuple(s for s in standings if s.state in left),
             signal=self._signals[0] if self._signals else None,
         )
+
+    def _explain(self) -> list[Standing]:
+        ledger, policy = self._history.ledger, self._policy
+        return explain(self._listed.models, ledger, policy, self._now())
+
+    def _is_waiting(self) -> bool:
+        """Whether something is to be started that only has to wait."""
+        return any(standing.not_before for standing in self._explain())
 
     # ------------------------------------------------------------------ observe
 
@@ -250,7 +259,8 @@ class Scheduler:
     # ---------------------------------------------------------------------- act
 
     def _start_all(self) -> None:
-        for start in plan(self._listed.models, self._history.ledger, self._policy):
+        ledger, policy = self._history.ledger, self._policy
+        for start in plan(self._listed.models, ledger, policy, self._now()):
             if self._is_stopping():
                 return
             self._start(start)
@@ -307,6 +317,10 @@ class Scheduler:
             model_dir=str(model_dir),
             test=self._test,
             fresh=not start.resume,
+            timeout=start.version.timeout or self._settings.timeout or None,
+            stall_timeout=self._settings.stall_timeout or None,
+            grace=self._settings.grace,
+            stop_on_nan=self._settings.stop_on_nan,
         )
 
     def _sleep(self) -> None:

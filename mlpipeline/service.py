@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -115,7 +115,7 @@ def status(project: Project) -> Status:
     listed_now = _listing(project, LIST).refresh()
     ledger, warnings = read_histories(layout)
     policy = _policy(project, session="", unattended=True)
-    standings = explain(listed_now.models, ledger, policy)
+    standings = explain(listed_now.models, ledger, policy, datetime.now().astimezone())
     listed = {(s.model.name, s.version.name) for s in standings if s.version}
     return Status(
         standings=tuple(_with_signs_of_life(project, standing) for standing in standings),
@@ -204,12 +204,15 @@ def _listing(project: Project, name: str) -> Listing:
 
 def _policy(project: Project, *, session: str, unattended: bool, test: bool = False) -> Policy:
     """Test mode takes one run at a time: the first failure ends it."""
+    settings = project.settings
     return Policy(
         session=session,
         host=project.layout.host,
         unattended=unattended,
-        retries=0 if test else project.settings.retries,
-        slots=1 if test else project.settings.parallel,
+        retries=0 if test else settings.retries,
+        retry_on=settings.retry_on,
+        retry_delay=timedelta(seconds=settings.retry_delay),
+        slots=1 if test else settings.parallel,
     )
 
 

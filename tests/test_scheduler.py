@@ -48,9 +48,7 @@ def make(tmp_path):
     def build(listing, executor, *, history=None, listeners=(), slots=1, test=False, session="s"):
         return Scheduler(
             layout=layout,
-            settings=Settings(
-                models_dir=tmp_path, parallel=slots, grace=7.0, retries=0, inspect_timeout=1.0
-            ),
+            settings=Settings(models_dir=tmp_path, parallel=slots, grace=7.0, min_free_disk=0),
             listing=listing,
             history=history or History("here"),
             executor=executor,

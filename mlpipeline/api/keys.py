@@ -18,6 +18,20 @@ class ModeKeys(StrEnum):
     EVALUATE = "Evaluate"
 
 
+TIMEOUT = "timeout"  # a parameter of ours that is no experiment's: seconds that a run may take
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a parameter of this name is kept out of records: a token, password, secret or key.
+
+    Counts of tokens, and tokenizers, are no secrets.
+    """
+    word = name.lower()
+    if "tokenizer" in word or word.endswith("tokens"):
+        return False
+    return word.endswith("_key") or any(part in word for part in ("token", "secret", "password"))
+
+
 class version_parameters:  # noqa: N801 - the historic spelling is the public name
     """Names of the parameters that the pipeline itself reads from a version."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from mlpipeline.api.keys import version_parameters
+from mlpipeline.api.keys import looks_secret, version_parameters
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -194,10 +194,14 @@ def _as_axis(key: str, value: Any) -> list[Any]:
 def _grid_name(choice: Mapping[str, Any]) -> str:
     if not choice:
         raise ValueError("nothing to combine: give at least one list of values, or use add()")
-    return ",".join(f"{key}={_short(value)}" for key, value in choice.items())
+    return ",".join(f"{key}={_short(key, value)}" for key, value in choice.items())
 
 
-def _short(value: Any) -> str:
-    """``value`` for a name, the same in every process."""
+def _short(key: str, value: Any) -> str:
+    """``value`` for a name, the same in every process; of a secret, a digest."""
     text = str(getattr(value, "__name__", value))
+    if looks_secret(key):
+        from hashlib import sha256  # costs each run 5 ms, and few combine secrets
+
+        return sha256(text.encode()).hexdigest()[:6]
     return type(value).__name__ if " at 0x" in text else text

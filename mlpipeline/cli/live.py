@@ -21,12 +21,10 @@ from mlpipeline.scheduler import Result
 
 MARKS = {
     Outcome.SUCCEEDED: ("✓", "green"),
-    Outcome.FAILED: ("✗", "red"),
-    Outcome.CRASHED: ("✗", "red"),
-    Outcome.KILLED: ("✗", "red"),
     Outcome.INTERRUPTED: ("■", "yellow"),
     Outcome.LOST: ("?", "yellow"),
 }
+FAILURE = ("✗", "red")
 ROOMY = 100  # columns
 LEVELS = {Level.INFO: "", Level.WARNING: "yellow", Level.ERROR: "red"}
 
@@ -101,7 +99,7 @@ class LiveScreen(Screen):
         if task is not None:
             self._progress.remove_task(task)
         assert run.verdict is not None
-        mark, colour = MARKS[run.verdict.outcome]
+        mark, colour = MARKS.get(run.verdict.outcome, FAILURE)
         detail = str(run.verdict) if not run.succeeded else "" if self.test else results(run)
         self._console.print(
             Text.assemble(

@@ -17,10 +17,6 @@ COLOURS = {
     "queued": "",
     "done": "green",
     "succeeded": "green",
-    "failed": "red",
-    "crashed": "red",
-    "killed": "red",
-    "broken": "red",
     "interrupted": "yellow",
     "lost": "yellow",
 }
@@ -76,7 +72,10 @@ def rich_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         table.add_row(
             *(
-                Text(getattr(row, name), style=COLOURS[row.state] if name == "state" else "")
+                Text(
+                    getattr(row, name),
+                    style=COLOURS.get(row.state, "red") if name == "state" else "",
+                )
                 for name in columns
             )
         )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from mlpipeline.core.runs import Moment, Outcome, Verdict
-
-CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
+from mlpipeline.core.runs import Moment
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +24,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     model_dir: str  # absolute path
     test: bool  # a rehearsal: one step, nothing is kept
     fresh: bool  # not the continuation of an earlier attempt
+    timeout: float | None = None  # seconds that it may take
+    stall_timeout: float | None = None  # seconds that it may be silent
+    grace: float = 30.0  # seconds between asking it to end and killing it
+    stop_on_nan: bool = False
 
     @property
     def name(self) -> str:
@@ -59,6 +59,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     message: str
     traceback: str  # the user's frames only
+    bases: list[str] = []  # names of all classes that the exception is an instance of
+    errno: int | None = None  # of an OSError
 
     @property
     def line(self) -> str:
@@ -73,7 +75,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     The supervisor copies it into exit.json; by itself it counts where the supervisor was killed.
     """
 
-    ending: str  # "returned" | "exception" | "sys.exit" | "edited" | "unreadable"
+    ending: str  # returned, exception, sys.exit, edited, diverged, stopped or unreadable
     detail: str = ""
     ended_at: Moment | None = None
     failures: list[Failure] = []
@@ -92,6 +94,9 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: Moment
     cpu_seconds: float
     peak_memory: int  # bytes, of the largest single process
+    limit: str | None = None  # "timeout" | "stalled": why the supervisor ended the worker
+    limit_detail: str = ""
+    oom_kills: int = 0  # processes that the kernel killed for want of memory, in the run's cgroup
 
 
 class Reported(msgspec.Struct, frozen=True):
@@ -108,49 +113,3 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None = None
     rate: float | None = None  # steps a second
     metrics: dict[str, Any] = {}
-
-
-def judge(exit: Exit | None, report: Report | None, *, stopping_at: datetime | None) -> Verdict:
-    """The verdict on a run that is no longer there.
-
-    ``exit`` is None when its supervisor could not write one, ``report`` when the user's code never
-    came to an end that Python sees. ``stopping_at``: when it was asked to stop, if it was. What
-    returns after that may have trained less than it should, so it counts as cut short.
-    """
-    if report and report.ending == "edited":
-        return Verdict(Outcome.INTERRUPTED, report.detail)
-    returned = report and report.ending == "returned" and (exit is None or exit.status == 0)
-    if returned and not _ends_after(report, stopping_at):
-        return Verdict(Outcome.SUCCEEDED)
-    if stopping_at is not None:
-        return Verdict(Outcome.INTERRUPTED, "asked to stop")
-    if report and report.failures:
-        return Verdict(Outcome.FAILED, "; ".join(failure.line for failure in report.failures))
-    if report and report.ending == "sys.exit":
-        return Verdict(Outcome.FAILED, report.detail)
-    if exit is None:
-        return Verdict(Outcome.LOST, "its processes are gone and left no record of their end")
-    if exit.signal is not None:
-        outcome = Outcome.CRASHED if exit.signal in CRASHES else Outcome.KILLED
-        return Verdict(outcome, signal_name(exit.signal))
-    if report and report.ending == "unreadable":
-        return Verdict(Outcome.FAILED, report.detail)
-    if report:
-        return Verdict(
-            Outcome.FAILED, f"exited with status {exit.status} while Python was shutting down"
-        )
-    return Verdict(Outcome.FAILED, f"left by os._exit with status {exit.status}")
-
-
-def _ends_after(report: Report | None, moment: datetime | None) -> bool:
-    if moment is None:
-        return False
-    return report is None or report.ended_at is None or report.ended_at >= moment
-
-
-def signal_name(number: int) -> str:
-    """``SIGTERM``; the bare number where the system has no name for it, as for ``signal 35``."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

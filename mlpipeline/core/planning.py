@@ -5,7 +5,9 @@ The rules, in order, for one version of a listed model:
 1. A version that runs is left alone.
 2. *Unattended*, it is done when any host's history has a success of the same signature; otherwise
    when it succeeded in this session.
-3. After more failures in this session than ``retries`` allows, it is given up until the next one.
+3. A version that failed in this session is given up until the next one, unless its outcome is one
+   of ``retry_on`` and fewer than ``retries`` tries have followed the first. Each further try waits
+   twice as long as the one before it.
 4. What was cut short (interrupted, killed, lost) is resumed, before anything is started afresh,
    when unattended, if its parameters are the same and its model_dir still holds its state: it had
    come so far as to make it ready, and no other run has used it since.
@@ -16,6 +18,7 @@ The rules, in order, for one version of a listed model:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -25,7 +28,17 @@ import msgspec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import Outcome, Run, RunId
 
-FAILURES = {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED, Outcome.LOST}
+# What may well not happen again. A bug in the code is the same bug a minute later.
+RETRIED = frozenset(
+    {
+        Outcome.LOST,
+        Outcome.KILLED,
+        Outcome.CRASHED,
+        Outcome.STALLED,
+        Outcome.OUT_OF_MEMORY,
+        Outcome.DISK_FULL,
+    }
+)
 
 
 class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +48,7 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     model_dir: str  # its name in model_ckpts/
     parameters: dict[str, Any] = {}
+    timeout: float | None = None  # seconds that a run of it may take, where it says so itself
 
 
 class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +75,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     unattended: bool
     retries: int = 0  # further tries of a failed version in one session
+    retry_on: frozenset[Outcome] = RETRIED
+    retry_delay: timedelta = timedelta(0)  # before the second try
     slots: int = 1  # runs at a time
 
 
@@ -83,6 +99,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     resumes: bool = False
     last: Run | None = None  # its newest attempt
+    not_before: datetime | None = None  # when it may start, if not now
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -94,13 +111,15 @@ class Start(msgspec.Struct, frozen=True):
     resume: bool
 
 
-def explain(listed: Sequence[ListedModel], ledger: Ledger, policy: Policy) -> list[Standing]:
+def explain(
+    listed: Sequence[ListedModel], ledger: Ledger, policy: Policy, now: datetime
+) -> list[Standing]:
     """Where each listed version stands, in the order in which they would start."""
     standings = [
         standing
         for model in listed
         for standing in (
-            [_standing(model, version, ledger, policy) for version in model.versions]
+            [_standing(model, version, ledger, policy, now) for version in model.versions]
             if not model.problem
             else [Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)]
         )
@@ -108,16 +127,20 @@ def explain(listed: Sequence[ListedModel], ledger: Ledger, policy: Policy) -> li
     return sorted(standings, key=lambda standing: not standing.resumes)  # stable
 
 
-def plan(listed: Sequence[ListedModel], ledger: Ledger, policy: Policy) -> list[Start]:
+def plan(
+    listed: Sequence[ListedModel], ledger: Ledger, policy: Policy, now: datetime
+) -> list[Start]:
     """The starts that fill the free slots."""
     free = policy.slots - len(ledger.active(policy.host))
     if free <= 0:
         return []
     taken = {run.model_dir for run in ledger.active()}
     starts: list[Start] = []
-    for standing in explain(listed, ledger, policy):
+    for standing in explain(listed, ledger, policy, now):
         model, version = standing.model, standing.version
-        if standing.state is not State.QUEUED or version is None or version.model_dir in taken:
+        if standing.state is not State.QUEUED or standing.not_before or version is None:
+            continue
+        if version.model_dir in taken:
             continue
         attempt = ledger.next_attempt(model.name, version.name)
         run = RunId(model.name, version.name, attempt)
@@ -129,17 +152,15 @@ def plan(listed: Sequence[ListedModel], ledger: Ledger, policy: Policy) -> list[
 
 
 def _standing(
-    model: ListedModel, version: ListedVersion, ledger: Ledger, policy: Policy
+    model: ListedModel, version: ListedVersion, ledger: Ledger, policy: Policy, now: datetime
 ) -> Standing:
     attempts = ledger.attempts(model.name, version.name)
     last = attempts[-1] if attempts else None
     same = [run for run in attempts if run.signature == version.signature]
     here = [run for run in same if policy.session in run.sessions]
 
-    def stands(state: State, reason: str = "", resumes: bool = False) -> Standing:
-        return Standing(
-            model=model, version=version, state=state, reason=reason, resumes=resumes, last=last
-        )
+    def stands(state: State, reason: str = "", **more: Any) -> Standing:
+        return Standing(model=model, version=version, state=state, reason=reason, last=last, **more)
 
     running = next((run for run in attempts if run.active), None)
     if running:
@@ -150,15 +171,35 @@ def _standing(
     if success:
         changed = success.script != model.digest
         return stands(State.DONE, "script changed" if changed else "")
-    failures = [run.verdict for run in here if run.verdict and run.verdict.outcome in FAILURES]
-    if len(failures) > policy.retries:
-        return stands(State.FAILED, str(failures[-1]))
+    failures = [run for run in here if run.verdict and run.verdict.outcome.is_failure]
+    if failures and not _may_retry(failures, policy):
+        return stands(State.FAILED, str(failures[-1].verdict))
+    not_before = _next_try(failures, policy) if failures else None
+    if not_before and now < not_before:
+        why = f"is tried again at {not_before:%H:%M:%S}: was {failures[-1].verdict}"
+        return stands(State.QUEUED, why, not_before=not_before)
     user = _user_of_model_dir(version, ledger, policy)
     waits = f"waits for {user.id}, which uses the same model_dir" if user else ""
     if policy.unattended and last and last.verdict and _can_go_on(last, version, ledger):
         why = waits or f"resumes: was {last.verdict.outcome.value}"
         return stands(State.QUEUED, why, resumes=True)
     return stands(State.QUEUED, waits or _why_again(last, version))
+
+
+def _may_retry(failures: Sequence[Run], policy: Policy) -> bool:
+    verdict = failures[-1].verdict
+    return (
+        len(failures) <= policy.retries
+        and verdict is not None
+        and (verdict.outcome in policy.retry_on)
+    )
+
+
+def _next_try(failures: Sequence[Run], policy: Policy) -> datetime:
+    """When the try after ``failures`` may start: the delay is doubled with each of them."""
+    last = failures[-1]
+    delay: timedelta = policy.retry_delay * 2 ** (len(failures) - 1)
+    return (last.ended_at or last.started_at) + delay
 
 
 def _user_of_model_dir(version: ListedVersion, ledger: Ledger, policy: Policy) -> Run | None:

@@ -23,15 +23,29 @@ class Outcome(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # by an exception, sys.exit or os._exit
+    OUT_OF_MEMORY = "out of memory"  # of the GPU or the machine
+    DISK_FULL = "disk full"
+    TIMEOUT = "timeout"  # took longer than `timeout` allows
+    STALLED = "stalled"  # gave no sign of life for `stall_timeout`
+    DIVERGED = "diverged"  # a metric was no finite number, and `stop_on_nan` is set
     CRASHED = "crashed"  # by a signal that the process brought on itself: SIGSEGV, SIGABRT …
     KILLED = "killed"  # by a signal from outside that nobody here sent
     INTERRUPTED = "interrupted"  # asked to stop
     LOST = "lost"  # gone without a trace: reboot, power cut
 
     @property
+    def is_failure(self) -> bool:
+        """Whether something went wrong: it ended neither well nor because it was asked to."""
+        return self not in (Outcome.SUCCEEDED, Outcome.INTERRUPTED)
+
+    @property
     def resumes(self) -> bool:
-        """Whether the next attempt goes on from this one's checkpoints."""
-        return self in (Outcome.KILLED, Outcome.INTERRUPTED, Outcome.LOST)
+        """Whether the next attempt goes on from this one's checkpoints.
+
+        Not where the user's own code or data went wrong: what it left may be wrong too.
+        """
+        done = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CRASHED, Outcome.DIVERGED)
+        return self not in done
 
 
 class RunId(msgspec.Struct, frozen=True, order=True):

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from mlpipeline.core.launch import signal_name
+from mlpipeline.core.judging import signal_name
 from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.processes import child_command

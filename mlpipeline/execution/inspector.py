@@ -19,6 +19,7 @@ from mlpipeline.sources.script import (
     ordered_versions,
     shown_parameters,
     signature,
+    time_limit,
 )
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -56,6 +57,7 @@ def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
                 "signature": signature(version),
                 "model_dir": model_dir_name(name, version),
                 "parameters": shown_parameters(version),
+                "timeout": time_limit(version),
             }
             for version in versions
         ]

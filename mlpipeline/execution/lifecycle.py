@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import suppress
 
 from mlpipeline.api.keys import ExecutionModeKeys, version_parameters
 from mlpipeline.core.plain import plain, safe_text
+from mlpipeline.core.run_files import PREPARED
+from mlpipeline.execution.reporter import Diverged
 from mlpipeline.execution.writing import iso_now, mark
 from mlpipeline.sources.script import load_model, signature
 
@@ -26,6 +29,10 @@ EDITED = "the script was edited while this run started; it is listed anew"
 
 class _Stopped(Exception):
     """A part of the run failed and the rest can't follow; the failure is in the report."""
+
+
+class _StopRequested(BaseException):
+    """SIGTERM came, and the script defines on_stop."""
 
 
 class Lifecycle:
@@ -51,14 +58,21 @@ class Lifecycle:
         model: Model | None = None
         try:
             model = self._part("import", load_model, self._spec["script"], self._spec["models_dir"])
+            if hasattr(model, "on_stop"):
+                signal.signal(signal.SIGTERM, _request_stop)
             version = self._part("versions", self._choose, model)
             self._execute(model, version)
         except _Stopped:
             pass
         except _Edited as edited:
             self.report |= {"ending": "edited", "detail": str(edited)}
+        except _StopRequested:  # between two parts
+            self._note_stop("")
         except Exception as error:  # in our own code, or in what a script made of its objects
             self._fail("pipeline", error)
+        if model is not None and self.report["ending"] == "stopped":
+            self._save_at_stop(model)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left takes milliseconds
         if model is not None:
             self._summarise(model)
         self._reporter.flush()
@@ -113,7 +127,7 @@ class Lifecycle:
         if self._spec["fresh"] and model.allow_delete_model_dir and not self._spec["test"]:
             model.clean_model_dir(folder)
             os.makedirs(folder, exist_ok=True)
-        mark(self._spec["folder"], "prepared")
+        mark(self._spec["folder"], PREPARED)
 
     def _count_steps(self, model: Model, version: Version) -> int:
         """epochs × ceil(training samples / batch size), less the steps already trained."""
@@ -148,7 +162,7 @@ class Lifecycle:
         try:
             result = self._part(part, evaluate)
         except _Stopped:
-            if self._spec["test"] or self.report["ending"] == "sys.exit":
+            if self._spec["test"] or self.report["ending"] != "exception":
                 raise
         else:
             if result is not None:
@@ -160,6 +174,11 @@ class Lifecycle:
             return call(*args, **kwargs)
         except _Edited:
             raise
+        except _StopRequested:
+            self._note_stop(f" in {part}")
+        except Diverged as error:
+            self.report |= {"ending": "diverged", "detail": str(error)}
+            self._print(f"mlpipeline: {error}: stopped, as stop_on_nan says\n")
         except SystemExit as error:
             self.report["ending"] = "sys.exit"
             self.report["detail"] = f"called sys.exit({plain(error.code)!r}) in {part}"
@@ -174,8 +193,23 @@ class Lifecycle:
         failure = _failure(part, error)
         self.report["ending"] = "exception"
         self.report["failures"].append(failure)
+        self._print(failure["traceback"])
+
+    def _print(self, text: str) -> None:
         with suppress(OSError, ValueError):  # a full disk, or a stream that the script closed
-            print(failure["traceback"], file=sys.stderr, end="", flush=True)
+            print(text, file=sys.stderr, end="", flush=True)
+
+    def _note_stop(self, where: str) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self.report |= {"ending": "stopped", "detail": f"ended by SIGTERM{where}"}
+
+    def _save_at_stop(self, model: Model) -> None:
+        """Give the script the chance to save a checkpoint."""
+        self._reporter.enter("on_stop")
+        report = dict(self.report)
+        with suppress(_Stopped):
+            self._part("on_stop", model.on_stop, self._spec["model_dir"])  # type: ignore[attr-defined]
+        self.report |= {key: report[key] for key in ("ending", "detail")}
 
     def _summarise(self, model: Model) -> None:
         try:
@@ -189,6 +223,10 @@ class Lifecycle:
             }
         except Exception as error:  # a summary is not worth a run
             print(f"the summary can't be read: {safe_text(error)}", file=sys.stderr)
+
+
+def _request_stop(number: int, _: object) -> None:
+    raise _StopRequested
 
 
 class _Edited(Exception):
@@ -207,7 +245,7 @@ def _dataloader_summary(dataloader: Any) -> str:
     return describe() if describe else ""
 
 
-def _failure(part: str, error: BaseException) -> dict[str, str]:
+def _failure(part: str, error: BaseException) -> dict[str, Any]:
     from mlpipeline.sources.user_code import user_traceback  # costs 10 ms, and few raise
 
     return {
@@ -215,4 +253,6 @@ def _failure(part: str, error: BaseException) -> dict[str, str]:
         "type": type(error).__qualname__,
         "message": safe_text(error),
         "traceback": user_traceback(error),
+        "bases": [kind.__name__ for kind in type(error).__mro__],
+        "errno": int(error.errno) if isinstance(error, OSError) and error.errno else None,
     }

@@ -38,6 +38,34 @@ def start_time(pid: int) -> str | None:
     return None if state in (b"Z", b"X") else ticks.decode()
 
 
+def oom_kill_count() -> int:
+    """How many processes of this one's cgroup the kernel has killed for want of memory.
+
+    Linux: ``oom_kill`` of memory.events (cgroup v2); else, for the whole machine, of /proc/vmstat.
+    0 where the system does not tell.
+    """
+    for path in (_memory_events(), "/proc/vmstat"):
+        try:
+            with open(path) as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except (OSError, ValueError):
+            continue
+    return 0
+
+
+def _memory_events() -> str:
+    try:
+        with open("/proc/self/cgroup") as file:
+            for line in file:
+                if line.startswith("0::"):
+                    return f"/sys/fs/cgroup{line[3:].strip()}/memory.events"
+    except OSError:
+        pass
+    return ""
+
+
 def is_alive(pid: int, started: str) -> bool:
     """Whether the process that had ``pid`` and started at ``started`` still runs."""
     return start_time(pid) == started

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from mlpipeline.api.console import without_colours
 from mlpipeline.api.reporting import Reporter
+from mlpipeline.core import run_files
 from mlpipeline.core.plain import plain
 from mlpipeline.execution.writing import append_text, iso_now, write_json
 
@@ -20,14 +21,23 @@ if TYPE_CHECKING:
 INTERVAL = 0.2  # seconds between two writes; what comes faster is kept until the next
 
 
+NOT_FINITE = ("nan", "inf", "-inf")  # as plain data
+
+
+class Diverged(BaseException):
+    """A metric is no finite number. Not an Exception: a script's handlers are not meant for it."""
+
+
 class FolderReporter(Reporter):
     """Messages go to the console and messages.log, progress to progress.json, metrics to
     metrics.jsonl (one JSON object a line, with ``time`` in seconds since the epoch).
     """
 
-    def __init__(self, folder: str, run: str):
+    def __init__(self, folder: str, run: str, *, stop_on_nan: bool = False):
+        """``stop_on_nan``: raise Diverged for a metric that is no finite number."""
         self._folder = folder
         self._run = run
+        self._stop_on_nan = stop_on_nan
         self._part = ""
         self._total: int | None = None
         self._step = 0
@@ -43,7 +53,9 @@ class FolderReporter(Reporter):
         if log_to_file:
             first, *more = without_colours(text).splitlines() or [""]
             lines = [f"[{iso_now()}]::{level} - {self._run}: {first}", *(f"    {x}" for x in more)]
-            self._try(lambda: append_text(self._folder, "messages.log", "\n".join(lines) + "\n"))
+            self._try(
+                lambda: append_text(self._folder, run_files.MESSAGES, "\n".join(lines) + "\n")
+            )
 
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         """Note how far the script is; written at once, or within INTERVAL of the last write."""
@@ -59,6 +71,10 @@ class FolderReporter(Reporter):
             self._metric_lines.append(json.dumps({"step": step, "time": time.time(), **values}))
         if time.monotonic() >= self._next_write:
             self.flush()
+        if metrics and self._stop_on_nan:
+            for name, value in values.items():
+                if value in NOT_FINITE:
+                    raise Diverged(f"{name} is {value} at step {step}")
 
     def enter(self, part: str, total: int | None = None) -> None:
         """The run comes to another part, of ``total`` steps if that is known."""
@@ -72,7 +88,7 @@ class FolderReporter(Reporter):
 
     def _write(self) -> None:
         if self._metric_lines:
-            append_text(self._folder, "metrics.jsonl", "\n".join(self._metric_lines) + "\n")
+            append_text(self._folder, run_files.METRICS, "\n".join(self._metric_lines) + "\n")
             self._metric_lines.clear()
         progress = {
             "part": self._part,
@@ -81,7 +97,7 @@ class FolderReporter(Reporter):
             "rate": self._rate(),
             "metrics": self._shown,
         }
-        write_json(self._folder, "progress.json", progress)
+        write_json(self._folder, run_files.PROGRESS, progress)
 
     def _try(self, write: Callable[[], None]) -> None:
         """A disk that refuses a report must not end the training."""

@@ -6,11 +6,16 @@ import errno
 import json
 import os
 import time
+from contextlib import suppress
+
+from mlpipeline.core.run_files import BALLAST
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+BALLAST_SIZE = 64 << 10  # bytes
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:
@@ -44,6 +49,34 @@ def write_json(
             os.unlink(temporary)
     else:
         os.replace(temporary, os.path.join(folder, name))
+
+
+def keep_ballast(folder: str) -> None:
+    """Put some room aside for what must be written at last, where the file system can."""
+    with suppress(OSError, AttributeError):  # macOS has no posix_fallocate
+        file = os.open(os.path.join(folder, BALLAST), os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            os.posix_fallocate(file, 0, BALLAST_SIZE)
+        finally:
+            os.close(file)
+
+
+def write_at_last(folder: str, name: str, content: Mapping[str, Any], *, durable: bool) -> None:
+    """``write_json``; when the disk is full, the ballast is given up for it.
+
+    Raises OSError when even that is too little room.
+    """
+    try:
+        write_json(folder, name, content, durable=durable)
+    except OSError:
+        drop_ballast(folder)
+        write_json(folder, name, content, durable=durable)
+
+
+def drop_ballast(folder: str) -> None:
+    """Give up what ``keep_ballast`` put aside."""
+    with suppress(OSError):
+        os.unlink(os.path.join(folder, BALLAST))
 
 
 def mark(folder: str, name: str) -> None:

@@ -11,7 +11,7 @@ import sys
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 
-from mlpipeline.api.keys import version_parameters
+from mlpipeline.api.keys import TIMEOUT, looks_secret, version_parameters
 from mlpipeline.api.model import Model
 from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
@@ -30,7 +30,14 @@ MANDATORY = (
     version_parameters.EPOC_COUNT,
 )
 # What does not tell a version's results from another's.
-UNSIGNED = (version_parameters.NAME, version_parameters.ORDER, version_parameters.DATALOADER)
+UNSIGNED = (
+    version_parameters.NAME,
+    version_parameters.ORDER,
+    version_parameters.DATALOADER,
+    TIMEOUT,
+)
+HIDDEN = (version_parameters.NAME, version_parameters.ORDER)  # told elsewhere
+SECRET = "***"
 
 
 def load_model(script: str, models_dir: str) -> Model:
@@ -91,14 +98,39 @@ def signature(version: Version) -> str:
 
 
 def shown_parameters(version: Version) -> dict[str, Any]:
-    """The parameters for people and records: those that are set, in modern words, as plain data."""
+    """The parameters for people and records: those that are set, in modern words, as plain data.
+
+    The values of what looks secret by its name are left out.
+    """
     modern = {historic: alias for alias, historic in ALIASES.items()}
     shown = {
         modern.get(key, key): plain(value)
         for key, value in version.items()
-        if value is not None and key not in UNSIGNED
+        if value is not None and key not in HIDDEN
     }
-    return {**shown, version_parameters.DATALOADER: _dataloader_name(version)}
+    shown[version_parameters.DATALOADER] = _dataloader_name(version)
+    masked: dict[str, Any] = _masked(shown)
+    return masked
+
+
+def _masked(value: Any) -> Any:
+    """Plain data with the values of secrets replaced."""
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: SECRET if looks_secret(key) else _masked(item) for key, item in value.items()}
+
+
+def time_limit(version: Version) -> float | None:
+    """Seconds that a run of ``version`` may take, if it says so; raises ModelError."""
+    value = version.get(TIMEOUT)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 < value < float("inf"):
+        name = version.name
+        raise ModelError(f"version {name!r} has timeout={value!r}; it must be a number of seconds")
+    return float(value)
 
 
 def model_dir_name(model_name: str, version: Version) -> str:

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
+from mlpipeline.core.planning import RETRIED
+from mlpipeline.core.runs import Outcome
 from mlpipeline.errors import ConfigError, short
 from mlpipeline.state.ini import IniFile, nearest
 from mlpipeline.state.layout import CONFIG
@@ -25,10 +27,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What mlp.config says."""
 
     models_dir: Path  # absolute
-    parallel: int  # runs at a time
-    grace: float  # seconds between asking a run to stop and killing it
-    retries: int  # further tries of a failed version in one session
-    inspect_timeout: float  # seconds that importing a model script may take
+    parallel: int = 1  # runs at a time
+    grace: float = 30.0  # seconds between asking a run to stop and killing it
+    retries: int = 0  # further tries of a failed version in one session
+    retry_on: frozenset[Outcome] = RETRIED  # after which outcomes
+    retry_delay: float = 10.0  # seconds before the second try; doubled before each further one
+    timeout: float = 0.0  # seconds that a run may take; 0: any
+    stall_timeout: float = 0.0  # seconds that a run may be silent; 0: any
+    stop_on_nan: bool = False  # end a run when a metric is no finite number
+    inspect_timeout: float = 60.0  # seconds that importing a model script may take
+    min_free_disk: float = 1.0  # GB without which nothing is started
+    host_timeout: float = 0.0  # seconds of silence after which a host is lost; 0: a person decides
+    shared: bool = False  # let the group write what is made here
     warnings: tuple[str, ...] = ()
 
 
@@ -71,12 +81,21 @@ def read_settings(project: Path) -> Settings:
             remedy="make it, or correct the path",
         )
     known = set(Settings.__struct_fields__) - {"warnings"}
+    default = Settings(models_dir=models_dir)
     return Settings(
         models_dir=models_dir,
-        parallel=_number(ini, "parallel", 1, least=1),
-        grace=_number(ini, "grace", 30.0, least=0),
-        retries=_number(ini, "retries", 0, least=0),
-        inspect_timeout=_number(ini, "inspect_timeout", 60.0, least=0.1),
+        parallel=_number(ini, "parallel", default.parallel, least=1),
+        grace=_number(ini, "grace", default.grace),
+        retries=_number(ini, "retries", default.retries),
+        retry_on=_outcomes(ini, "retry_on", default.retry_on),
+        retry_delay=_number(ini, "retry_delay", default.retry_delay),
+        timeout=_number(ini, "timeout", default.timeout),
+        stall_timeout=_number(ini, "stall_timeout", default.stall_timeout),
+        stop_on_nan=_boolean(ini, "stop_on_nan"),
+        inspect_timeout=_number(ini, "inspect_timeout", default.inspect_timeout, least=0.1),
+        min_free_disk=_number(ini, "min_free_disk", default.min_free_disk),
+        host_timeout=_number(ini, "host_timeout", default.host_timeout),
+        shared=_boolean(ini, "shared"),
         warnings=tuple(ini.unknown({MAIN: known})),
     )
 
@@ -215,7 +234,24 @@ def _boolean(ini: IniFile, option: str) -> bool:
         ) from None
 
 
-def _number(ini: IniFile, option: str, default: N, *, least: float) -> N:
+def _outcomes(ini: IniFile, option: str, default: frozenset[Outcome]) -> frozenset[Outcome]:
+    text = ini.options(MAIN).get(option)
+    if option not in ini.options(MAIN):
+        return default
+    known = [outcome.value for outcome in Outcome if outcome.is_failure]
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                ini.path,
+                f"{option} names {name!r}, which is no outcome{nearest(name, known)}",
+                line=ini.line_of(MAIN, option),
+                remedy=f"choose from: {', '.join(known)}",
+            )
+    return frozenset(Outcome(name) for name in names)
+
+
+def _number(ini: IniFile, option: str, default: N, *, least: float = 0) -> N:
     """The number that ``option`` holds, of the same type as ``default``."""
     text = ini.options(MAIN).get(option)
     if option not in ini.options(MAIN):

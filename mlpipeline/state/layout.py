@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.core import run_files
 from mlpipeline.core.runs import RunId
 
 CONFIG = "mlp.config"
@@ -45,47 +46,47 @@ class RunFolder(msgspec.Struct, frozen=True):
     @property
     def spec(self) -> Path:
         """What the worker is to run."""
-        return self.path / "spec.json"
+        return self.path / run_files.SPEC
 
     @property
     def processes(self) -> Path:
         """The run's processes, written before user code."""
-        return self.path / "proc.json"
+        return self.path / run_files.PROCESSES
 
     @property
     def console(self) -> Path:
         """Everything the run printed."""
-        return self.path / "console.log"
+        return self.path / run_files.CONSOLE
 
     @property
     def messages(self) -> Path:
         """What the script said with ``log``, for ``log-<hostname>``."""
-        return self.path / "messages.log"
+        return self.path / run_files.MESSAGES
 
     @property
     def progress(self) -> Path:
         """How far the run is."""
-        return self.path / "progress.json"
+        return self.path / run_files.PROGRESS
 
     @property
     def prepared(self) -> Path:
         """There as soon as the model_dir has been made ready for this run."""
-        return self.path / "prepared"
+        return self.path / run_files.PREPARED
 
     @property
     def report(self) -> Path:
         """What the worker says of the user's code."""
-        return self.path / "report.json"
+        return self.path / run_files.REPORT
 
     @property
     def exit(self) -> Path:
         """How the worker process ended."""
-        return self.path / "exit.json"
+        return self.path / run_files.EXIT
 
     @property
     def record(self) -> Path:
         """All there is to know of the run, for people."""
-        return self.path / "run.yaml"
+        return self.path / run_files.RECORD
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +142,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return self.outputs / f"scheduler-{safe_name(self.host)}.lock"
 
     def model_dir(self, name: str) -> Path:
-        """Where a model keeps its checkpoints; ``name`` comes from :class:`planning.Version`."""
+        """Where a model keeps its checkpoints; ``name`` is a ListedVersion's ``model_dir``."""
         return self.outputs / "model_ckpts" / safe_name(name)
 
     def run_folder(self, run: RunId) -> RunFolder:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
-from mlpipeline.core.runs import Outcome, Run, RunId
+from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.wording import duration, log_line, shown
 from mlpipeline.state.files import write_whole
 from mlpipeline.state.layout import Layout
@@ -51,8 +51,7 @@ class Reports(Listener):
         run, report = ended.run, ended.report
         assert run.verdict is not None
         assert run.ended_at is not None
-        well = run.verdict.outcome in (Outcome.SUCCEEDED, Outcome.INTERRUPTED)
-        level = Level.INFO if well else Level.ERROR
+        level = Level.ERROR if run.verdict.outcome.is_failure else Level.INFO
         failures = report.failures if report else []
         tracebacks = "".join(f"\nin {each.part}:\n{each.traceback}" for each in failures)
         self.message(run.ended_at, level, f"{run.id} {run.verdict}{tracebacks.rstrip()}")

@@ -1,16 +1,21 @@
 """Planning: the rules of its docstring one by one, then what holds for every queue."""
 
+from datetime import timedelta
+
 import pytest
 from core.events import adopted, clock, finished, starting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlpipeline.core import planning
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.planning import ListedModel, ListedVersion, Policy, State, explain, plan
+from mlpipeline.core.planning import RETRIED, ListedModel, ListedVersion, Policy, State
 from mlpipeline.core.runs import Finished, Outcome, Starting
 
-FAILURES = [Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED, Outcome.LOST]
-CUT_SHORT = [Outcome.INTERRUPTED, Outcome.KILLED, Outcome.LOST]
+LATER = clock(1000)
+FAILURES = [outcome for outcome in Outcome if outcome.is_failure]
+OWN_FAULT = [Outcome.FAILED, Outcome.CRASHED, Outcome.DIVERGED]
+CUT_SHORT = [Outcome.INTERRUPTED, *(each for each in FAILURES if each not in OWN_FAULT)]
 
 
 def model(*versions, name="m", source="d1", problem=""):
@@ -50,6 +55,14 @@ def past(name, outcome, attempt=1, *, seconds=0, reason="", **fields):
 
 def policy(**fields):
     return Policy(**{"session": "today", "host": "here", "unattended": True, **fields})
+
+
+def explain(listed, ledger, policy, *, now=LATER):
+    return planning.explain(listed, ledger, policy, now)
+
+
+def plan(listed, ledger, policy, *, now=LATER):
+    return planning.plan(listed, ledger, policy, now)
 
 
 def standing(listed, ledger, policy):
@@ -208,9 +221,9 @@ def test_a_version_that_failed_is_given_up_for_this_session_with_the_reason(unat
 
 @pytest.mark.parametrize("unattended", [False, True])
 def test_a_version_is_tried_once_more_for_each_of_the_retries(unattended):
-    once = past("v", Outcome.FAILED, 1)
-    twice = (*once, *past("v", Outcome.FAILED, 2, seconds=9))
-    thrice = (*twice, *past("v", Outcome.FAILED, 3, seconds=18))
+    once = past("v", Outcome.LOST, 1)
+    twice = (*once, *past("v", Outcome.LOST, 2, seconds=9))
+    thrice = (*twice, *past("v", Outcome.LOST, 3, seconds=18))
 
     states = [
         standing([model("v")], ledger_of(*runs), policy(unattended=unattended, retries=2)).state
@@ -218,6 +231,44 @@ def test_a_version_is_tried_once_more_for_each_of_the_retries(unattended):
     ]
 
     assert states == [State.QUEUED, State.QUEUED, State.FAILED]
+
+
+def test_by_default_nothing_that_the_code_did_is_tried_again():
+    assert RETRIED.isdisjoint({Outcome.FAILED, Outcome.DIVERGED, Outcome.TIMEOUT})
+
+
+@pytest.mark.parametrize("outcome", FAILURES)
+def test_only_chosen_outcomes_are_tried_again(outcome):
+    ledger = ledger_of(*past("v", outcome))
+    chosen = frozenset({Outcome.FAILED, Outcome.STALLED})
+
+    stands = standing([model("v")], ledger, policy(retries=1, retry_on=chosen))
+
+    assert stands.state is (State.QUEUED if outcome in chosen else State.FAILED)
+
+
+def test_each_further_try_waits_twice_as_long_as_the_one_before():
+    once = past("v", Outcome.STALLED, 1, seconds=0)  # ends at 1
+    twice = (*once, *past("v", Outcome.STALLED, 2, seconds=20))  # ends at 21
+    retrying = policy(retries=9, retry_delay=timedelta(seconds=10))
+
+    def waits(runs, seconds):
+        (stands,) = explain([model("v")], ledger_of(*runs), retrying, now=clock(seconds))
+        started = plan([model("v")], ledger_of(*runs), retrying, now=clock(seconds))
+        assert bool(stands.not_before) is not bool(started)
+        return stands.not_before
+
+    assert [waits(once, 10.9), waits(once, 11)] == [clock(11), None]
+    assert [waits(twice, 40.9), waits(twice, 41)] == [clock(41), None]
+
+
+def test_others_run_while_one_waits_to_be_tried_again():
+    ledger = ledger_of(*past("a", Outcome.STALLED))
+    retrying = policy(retries=1, retry_delay=timedelta(seconds=10))
+
+    starts = plan([model("a", "b")], ledger, retrying, now=clock(2))
+
+    assert [start.version.name for start in starts] == ["b"]
 
 
 def test_a_version_that_failed_in_an_earlier_session_is_tried_again_and_says_why():
@@ -265,7 +316,7 @@ def test_unattended_what_was_cut_short_is_resumed(outcome):
     assert outcome.value in stands.reason
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CRASHED])
+@pytest.mark.parametrize("outcome", OWN_FAULT)
 def test_what_failed_by_itself_is_started_afresh(outcome):
     ledger = ledger_of(*past("v", outcome, session="yesterday"))
 
@@ -315,9 +366,11 @@ def test_only_the_newest_attempt_can_be_resumed():
 
 @pytest.mark.parametrize("outcome", CUT_SHORT)
 def test_what_was_cut_short_before_its_model_dir_was_ready_is_started_afresh(outcome):
-    ledger = ledger_of(starting("v"), finished("v", outcome=outcome, prepared=False))
+    ledger = ledger_of(
+        starting("v", session="yesterday"), finished("v", outcome=outcome, prepared=False)
+    )
 
-    (start,) = plan([model("v")], ledger, policy(retries=1))
+    (start,) = plan([model("v")], ledger, policy())
 
     assert not start.resume
 
@@ -650,7 +703,9 @@ class Session:
 
     def __init__(self, number, listed, ledger, random, *, retries, slots):
         self.listed, self.ledger, self.random = listed, ledger, random
-        self.policy = policy(session=f"session {number}", retries=retries, slots=slots)
+        self.policy = policy(
+            session=f"session {number}", retries=retries, slots=slots, retry_on=frozenset(FAILURES)
+        )
         self.before = list(ledger)
         self.interruptions = 5
         for run in ledger.active("here"):

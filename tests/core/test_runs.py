@@ -5,7 +5,8 @@ import signal
 import pytest
 from core.events import adopted, clock, finished, starting, stopping
 
-from mlpipeline.core.launch import Exit, Failure, Report, judge
+from mlpipeline.core.judging import judge
+from mlpipeline.core.launch import Exit, Failure, Report
 from mlpipeline.core.runs import IllegalTransition, Outcome, RunId, Verdict, advance
 
 
@@ -120,10 +121,16 @@ def test_a_run_is_called_model_version_attempt():
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_only_what_was_cut_short_from_outside_resumes(outcome):
-    cut_short = outcome.value in ("killed", "interrupted", "lost")
+def test_what_was_cut_short_resumes_and_what_went_wrong_by_itself_does_not(outcome):
+    own = outcome.value in ("succeeded", "failed", "crashed", "diverged")
 
-    assert outcome.resumes == cut_short
+    assert outcome.resumes != own
+
+
+def test_an_interruption_is_no_failure():
+    harmless = [outcome.value for outcome in Outcome if not outcome.is_failure]
+
+    assert harmless == ["succeeded", "interrupted"]
 
 
 def test_a_verdict_reads_as_a_sentence():

@@ -146,7 +146,7 @@ def test_unattended_tries_a_failed_version_once_a_session(project):
 
 
 def test_retries_are_as_many_as_configured(project):
-    project.configure(retries=2)
+    project.configure(retries=2, retry_on="failed", retry_delay=0)
     project.model("bad.py", "v", body="raise ValueError")
     project.list("bad.py")
 

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from mlpipeline.core.launch import judge
+from mlpipeline.core.judging import judge
 from mlpipeline.core.runs import Outcome
 from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.executors.local import LocalExecutor

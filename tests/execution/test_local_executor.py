@@ -13,7 +13,8 @@ import pytest
 from execution.test_executor_contract import ending
 from projects import wait_until
 
-from mlpipeline.core.launch import Report, judge
+from mlpipeline.core.judging import judge
+from mlpipeline.core.launch import Report
 from mlpipeline.core.runs import Outcome
 from mlpipeline.execution.executors.base import Running
 from mlpipeline.execution.executors.local import LocalExecutor
@@ -61,7 +62,8 @@ def test_a_report_that_can_not_be_read_does_not_lose_the_rest(
 ):
     made = spec(
         f"""import json; from mlpipeline.execution import worker
-        worker.write_json = lambda *a, **k: Path(a[0], a[1]).write_text(json.dumps({report!r}))"""
+        text = json.dumps({report!r})
+        worker.write_at_last = lambda *a, **k: Path(a[0], a[1]).write_text(text)"""
     )
 
     gone = ending(executor, executor.submit(made), wake)
