@@ -8,6 +8,7 @@
     ├── UnknownRun        no run has that name
     ├── ProjectBusy       another scheduler holds this project on this host (exit 3)
     └── StorageError      a folder or file of the project can't be read or written
+        └── DiskFull      for want of room: it can be tried again
 """
 
 import os
@@ -55,3 +56,7 @@ class ProjectBusy(MlpipelineError):
 
 class StorageError(MlpipelineError):
     """A folder or file of the project can't be read or written."""
+
+
+class DiskFull(StorageError):
+    """There is no room; when there is, it can be tried again."""

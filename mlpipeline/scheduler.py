@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from mlpipeline.core.judging import judge
-from mlpipeline.core.launch import Spec
-from mlpipeline.core.listening import Audience, Ended, Launched, Level, Listener
-from mlpipeline.core.planning import ListedModel, Policy, Standing, Start, State, explain, plan
-from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Starting, Stopping
-from mlpipeline.errors import MlpipelineError
+from mlpipeline.core.listening import Audience, Ended, Level, Listener
+from mlpipeline.core.planning import ListedModel, Policy, Standing, State, explain, plan
+from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Stopping
+from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.executors.base import Executor, Gone
-from mlpipeline.execution.listing import Listed, Listing
+from mlpipeline.execution.hosts import Hosts
+from mlpipeline.execution.launching import Launcher
+from mlpipeline.execution.listing import Listed, Listing, ListReader
 from mlpipeline.execution.watching import WatchedRun
+from mlpipeline.state import requests
+from mlpipeline.state.claims import Claims
 from mlpipeline.state.config import Settings
-from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.git import Repository
 from mlpipeline.state.history import History
-from mlpipeline.state.layout import Layout, RunFolder
+from mlpipeline.state.layout import Layout
+from mlpipeline.state.requests import LoseHost, Stop, StopMode
+from mlpipeline.state.room import Room
 
 TICK = 0.1  # seconds between two looks at what the runs print
-REFRESH = timedelta(seconds=1)  # between two looks at the list while no run ends
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     blocked: tuple[Standing, ...]  # listed versions that a run on another host keeps from running
     listed: int  # versions and broken models that the list asks for
     signal: int | None  # that ended the session
+    stopped: StopMode | None = None  # how it was asked to end, by a signal or a request
+    left_running: int = 0  # runs that go on without a scheduler
 
     @property
     def failed(self) -> bool:
@@ -62,9 +65,11 @@ class Scheduler:
         listeners: Sequence[Listener],
         policy: Policy,
         test: bool,
+        room: Room | None = None,
         warnings: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ):
+        """``room``: without it, nothing is asked of the disk."""
         self._layout = layout
         self._settings = settings
         self._listing = listing
@@ -73,24 +78,32 @@ class Scheduler:
         self._audience = Audience(listeners, now)
         self._policy = policy
         self._test = test
+        self._room = room
         self._warnings = warnings
         self._now = now
         self._git = Repository(layout.project, layout.models_dir)
+        self._claims = Claims(layout)
+        self._launcher = Launcher(
+            layout=layout,
+            settings=settings,
+            history=history,
+            executor=executor,
+            policy=policy,
+            test=test,
+            now=now,
+        )
+        self._hosts = Hosts(layout, history, timeout=settings.host_timeout, now=now)
         self._watched: dict[RunId, WatchedRun] = {}
         self._ended: list[Run] = []
         self._signals: list[int] = []
-        self._acted_on = 0  # of the signals
-        self._listed = Listed()
-        # The list and the scripts are read in a thread: importing a script may take its time.
-        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="list")
-        self._reading: Future[Listed] | None = None
-        self._read_at = now()
-        self._slot_came_free = False  # since the list began to be read
-        self._is_fresh = False  # the list: what it asks for is still to be started
-        self._is_at_work = False
+        self._stop: StopMode | None = None
+        self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
+        self._lack_of_room = ""
+        self._problems: tuple[str, ...] = ()  # of the list, as last told
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._waker, False)
+        self._reader = ListReader(self._read, self._point_out, self._wake_up)
 
     def ask_to_stop(self, signal: int) -> None:
         """End the session: runs are asked to stop, at the second call killed at once.
@@ -102,7 +115,7 @@ class Scheduler:
 
     def close(self) -> None:
         """Let go of what the session held; call it when :meth:`ask_to_stop` can't be called."""
-        self._reader.shutdown()
+        self._reader.close()
         os.close(self._wake)
         os.close(self._waker)
 
@@ -112,21 +125,22 @@ class Scheduler:
         Raises MlpipelineError when the list can't be used (at the start only), StorageError when
         the history can't be written; runs go on then, and the next session adopts them.
         """
-        self._read_list()
-        while not self._take_list():
-            self._audience.tell(lambda listener: listener.tick())
+        while not self._reader.is_new(self._now()):
+            if self._is_stopping():
+                return self._result()
+            self._audience.tick()
             self._sleep()
-        if self._listed.problems:
-            raise MlpipelineError("\n".join(self._listed.problems))
-        self._is_at_work = True
+        if self._reader.listed.problems:
+            raise MlpipelineError("\n".join(self._reader.listed.problems))
         self._adopt()
         while True:
             self._observe()
+            self._take_requests()
             if self._is_stopping() or self._must_halt():
-                self._stop()
-                if not self._watched:
+                self._stop_runs()
+                if not self._watched or self._stop is StopMode.DETACH:
                     break
-            elif self._has_fresh_list():
+            elif self._reader.is_new(self._now()):
                 self._start_all()
                 if not self._watched and not self._is_waiting():
                     break
@@ -143,15 +157,18 @@ class Scheduler:
             broken=tuple(s.model for s in standings if s.state is State.BROKEN),
             blocked=tuple(s for s in standings if s.state in left),
             signal=self._signals[0] if self._signals else None,
+            stopped=self._stop or (StopMode.GRACEFUL if self._signals else None),
+            left_running=len(self._watched),
         )
 
     def _explain(self) -> list[Standing]:
-        ledger, policy = self._history.ledger, self._policy
-        return explain(self._listed.models, ledger, policy, self._now())
+        ledger, claimed = self._history.ledger, self._launcher.claimed
+        return explain(self._reader.listed.models, ledger, self._policy, self._now(), claimed)
 
     def _is_waiting(self) -> bool:
-        """Whether something is to be started that only has to wait."""
-        return any(standing.not_before for standing in self._explain())
+        """Whether something is to be started that only has to wait: for its time, or for room."""
+        queued = [s for s in self._explain() if s.state is State.QUEUED]
+        return any(s.not_before for s in queued) or (bool(queued) and bool(self._lack_of_room))
 
     # ------------------------------------------------------------------ observe
 
@@ -161,16 +178,14 @@ class Scheduler:
             folder = self._layout.run_folder(run.id)
             handle = self._executor.handle_of(str(folder.path))
             watched = WatchedRun(run, handle, folder, None)
-            observation = self._executor.poll([handle])[handle]
-            if isinstance(observation, Gone):
-                self._finish(watched, observation)
-                continue
+            self._watched[run.id] = watched
+            if isinstance(self._executor.poll([handle])[handle], Gone):
+                continue  # the first look of the loop records that
             adopted = self._history.append(
                 Adopted(at=self._now(), run=run.id, session=self._policy.session)
             )
             watched.run = adopted
-            self._watched[run.id] = watched
-            self._audience.tell(lambda listener, run=adopted: listener.adopted(run))  # type: ignore[misc]
+            self._audience.adopted(adopted)
 
     def _observe(self) -> None:
         handles = [watched.handle for watched in self._watched.values()]
@@ -178,150 +193,132 @@ class Scheduler:
         for watched in list(self._watched.values()):
             observation = observations[watched.handle]
             if isinstance(observation, Gone):
-                del self._watched[watched.run.id]
-                self._slot_came_free, self._is_fresh = True, False
                 self._finish(watched, observation)
             else:
                 self._follow(watched)
-        self._audience.tell(lambda listener: listener.tick())
+        self._audience.tick()
 
     def _follow(self, watched: WatchedRun, *, to_the_end: bool = False) -> None:
         """Pass on what the run has said since the last look."""
-        run, tell = watched.run, self._audience.tell
         if self._audience.shows_output:
-            for printed in filter(None, watched.printed(to_the_end=to_the_end)):
-                tell(lambda listener, lines=printed: listener.printed(run, lines))  # type: ignore[misc]
-        for logged in filter(None, watched.logged(to_the_end=to_the_end)):
-            tell(lambda listener, lines=logged: listener.logged(run, lines))  # type: ignore[misc]
+            for lines in filter(None, watched.printed(to_the_end=to_the_end)):
+                self._audience.printed(watched.run, lines)
+        for lines in filter(None, watched.logged(to_the_end=to_the_end)):
+            self._audience.logged(watched.run, lines)
         if progress := watched.new_progress():
-            tell(lambda listener: listener.progressed(run, progress))
+            self._audience.progressed(watched.run, progress)
 
     def _finish(self, watched: WatchedRun, gone: Gone) -> None:
-        """Record how a run ended."""
+        """Record how a run ended; as long as the disk has no room for that, it is watched on."""
         now = self._now()
         report, run = gone.report, watched.run
         verdict = judge(gone.exit, report, stopping_at=run.stopping_at)
-        run = self._history.append(
-            Finished(
-                at=now,
-                run=run.id,
-                outcome=verdict.outcome,
-                reason=verdict.reason,
-                ended_at=gone.exit.ended_at if gone.exit else gone.last_sign or now,
-                prepared=gone.prepared,
-                steps=report.steps if report else None,
-                results=report.results if report else {},
-            )
+        event = Finished(
+            at=now,
+            run=run.id,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            ended_at=gone.exit.ended_at if gone.exit else gone.last_sign or now,
+            prepared=gone.prepared,
+            steps=report.steps if report else None,
+            results=report.results if report else {},
         )
+        try:
+            run = self._history.append(event)
+        except DiskFull as error:
+            self._audience.say_once(
+                Level.ERROR, f"{error}: the end of {run.id} is recorded when there is room"
+            )
+            return
+        del self._watched[run.id]
+        self._reader.outdate()
+        self._claims.release_model_dir(run.model_dir)
         self._ended.append(run)
         self._follow(watched, to_the_end=True)
         ended = Ended(launched=watched.launched, run=run, exit=gone.exit, report=report)
-        self._audience.tell(lambda listener: listener.ended(ended))
+        self._audience.ended(ended)
 
-    # ----------------------------------------------------------------- the list
-
-    def _has_fresh_list(self) -> bool:
-        """Whether the list has been read since the last run ended; if not, it is being read."""
-        self._take_list()
-        due = self._slot_came_free or self._now() - self._read_at >= REFRESH
-        if due and self._reading is None and not self._is_fresh:
-            self._read_list()
-        return self._is_fresh
-
-    def _read_list(self) -> None:
-        self._slot_came_free, self._read_at = False, self._now()
-        self._reading = self._reader.submit(self._read)
-        self._reading.add_done_callback(lambda _: self._wake_up())
+    # -------------------------------------------------------------- look around
 
     def _read(self) -> Listed:
+        """In the reader's thread."""
         listed = self._listing.refresh(self._is_stopping)
         self._git.look()
         return listed
 
-    def _take_list(self) -> bool:
-        """Go on with what was read, if it has been by now, and say what is wrong with it."""
-        if self._reading is None or not self._reading.done():
-            return False
-        self._listed, self._reading = self._reading.result(), None
-        self._is_fresh = not self._slot_came_free
-        for problem in self._listed.problems if self._is_at_work else ():
-            self._complain(f"{problem} (until then the list stays as it was)")
-        for warning in (*self._warnings, *self._listed.warnings, *self._history.catch_up()):
-            self._complain(warning, Level.WARNING)
-        for model in self._listed.models:
+    def _point_out(self, listed: Listed) -> None:
+        """Look at the other hosts, and say what is wrong with the list and odd in the project."""
+        self._launcher.forget_claimed()
+        for warning in (*self._warnings, *listed.warnings, *self._history.catch_up()):
+            self._audience.say_once(Level.WARNING, warning)
+        if not self._test:
+            for message in self._hosts.look():
+                self._audience.say(Level.WARNING, message)
+            self._end_the_fenced()
+        if listed.settled and listed.problems != self._problems:
+            for problem in listed.problems if listed.models or self._watched else ():
+                self._audience.say(Level.ERROR, f"{problem} (until then the list stays as it was)")
+            if not listed.problems:
+                self._audience.say(Level.INFO, "the list is in use again")
+            self._problems = listed.problems
+        for model in listed.models:
             if model.problem:
-                self._complain(f"{model.problem}\n{model.traceback}".rstrip())
-        return True
+                self._audience.say_once(Level.ERROR, f"{model.problem}\n{model.traceback}".rstrip())
 
-    def _complain(self, text: str, level: Level = Level.ERROR) -> None:
-        self._audience.say_once(level, text)
+    def _end_the_fenced(self) -> None:
+        """Stop what another host has taken for lost: its version may run there by now."""
+        for watched in self._watched.values():
+            now = self._history.ledger.find(self._policy.host, watched.run.id)
+            if now and now.fenced and not watched.run.fenced:
+                watched.run = now
+                self._audience.say(
+                    Level.ERROR, f"{now.id} is stopped: another host took this one for lost"
+                )
+                self._executor.stop(watched.handle, self._settings.grace)
+
+    def _take_requests(self) -> None:
+        """Do what views ask for."""
+        for request in requests.take(self._layout) if not self._test else ():
+            match request:
+                case Stop(mode):
+                    self._stop = mode
+                case LoseHost(host):
+                    try:
+                        self._audience.say(Level.WARNING, self._hosts.lose(host))
+                    except MlpipelineError as error:
+                        self._audience.say(Level.ERROR, str(error))
+                    self._reader.outdate()
 
     # ---------------------------------------------------------------------- act
 
     def _start_all(self) -> None:
-        ledger, policy = self._history.ledger, self._policy
-        for start in plan(self._listed.models, ledger, policy, self._now()):
-            if self._is_stopping():
-                return
-            self._start(start)
-        self._is_fresh = False
-
-    def _start(self, start: Start) -> None:
-        start, folder = self._with_own_folder(start)
-        spec = self._spec(start, folder)
-        run = self._history.append(
-            Starting(
-                at=self._now(),
-                run=start.run,
-                session=self._policy.session,
-                signature=start.version.signature,
-                script=start.model.digest,
-                model_dir=start.version.model_dir,
-                resume=start.resume,
-            )
-        )
-        launched = Launched(run=run, model=start.model, version=start.version, git=self._git.state)
-        with storage(f"{run.id} can't be started"):
-            write_whole(folder.spec, msgspec.json.encode(spec))
-        handle = self._executor.submit(spec)
-        self._watched[run.id] = WatchedRun(run, handle, folder, launched)
-        self._audience.tell(lambda listener: listener.started(launched))
-
-    def _with_own_folder(self, start: Start) -> tuple[Start, RunFolder]:
-        """``start`` with the next attempt whose folder nobody has, on any host, and that folder."""
-        run = start.run
-        while True:
-            folder = self._layout.run_folder(run)
-            with storage(f"{run} can't be started"):
+        """Fill the free slots, as long as other hosts leave something."""
+        self._reader.use()
+        if self._room and self._warn_of_lack(self._room.lack()):
+            return
+        found = None
+        while found != (found := self._launcher.claimed):
+            ledger, policy = self._history.ledger, self._policy
+            listed, now = self._reader.listed.models, self._now()
+            for start in plan(listed, ledger, policy, now, self._launcher.claimed):
+                if self._is_stopping():
+                    return
                 try:
-                    folder.path.mkdir(parents=True)
-                except FileExistsError:
-                    run = msgspec.structs.replace(run, attempt=run.attempt + 1)
-                else:
-                    return msgspec.structs.replace(start, run=run), folder
+                    watched = self._launcher.launch(start, self._git.state)
+                except DiskFull as error:
+                    self._warn_of_lack(str(error))
+                    return
+                if watched and watched.launched:
+                    launched = watched.launched
+                    self._watched[watched.run.id] = watched
+                    self._audience.started(launched)
 
-    def _spec(self, start: Start, folder: RunFolder) -> Spec:
-        model_dir = self._layout.model_dir(start.version.model_dir)
-        if self._test:
-            shutil.rmtree(model_dir, ignore_errors=True)
-        return Spec(
-            model=start.model.name,
-            version=start.version.name,
-            attempt=start.run.attempt,
-            script=str(self._layout.models_dir / start.model.path),
-            signature=start.version.signature,
-            stamp=start.model.stamp,
-            folder=str(folder.path),
-            project=str(self._layout.project),
-            models_dir=str(self._layout.models_dir),
-            model_dir=str(model_dir),
-            test=self._test,
-            fresh=not start.resume,
-            timeout=start.version.timeout or self._settings.timeout or None,
-            stall_timeout=self._settings.stall_timeout or None,
-            grace=self._settings.grace,
-            stop_on_nan=self._settings.stop_on_nan,
-        )
+    def _warn_of_lack(self, lack: str) -> bool:
+        """Whether there is a lack of room; said when it begins and when it ends."""
+        if bool(lack) != bool(self._lack_of_room):
+            self._audience.say(Level.WARNING, lack or "there is room again: going on")
+        self._lack_of_room = lack
+        return bool(lack)
 
     def _sleep(self) -> None:
         """Until a run may have ended, the list is read, a signal comes, or for a TICK."""
@@ -335,23 +332,32 @@ class Scheduler:
             os.write(self._waker, b"!")
 
     def _is_stopping(self) -> bool:
-        return bool(self._signals)
+        return bool(self._signals) or self._stop is not None
 
     def _must_halt(self) -> bool:
         """Test mode ends at the first thing that goes wrong."""
         return self._test and (
             any(not run.succeeded for run in self._ended)
-            or any(model.problem for model in self._listed.models)
+            or any(model.problem for model in self._reader.listed.models)
         )
 
-    def _stop(self) -> None:
-        """Ask the runs to stop, once for each signal; the second one kills them at once."""
-        grace = self._settings.grace if len(self._signals) < 2 else 0.0
-        fresh = len(self._signals) > self._acted_on
-        self._acted_on = len(self._signals)
+    def _stop_runs(self) -> None:
+        """Ask the runs to stop, once for each signal or request; the second signal kills them."""
+        asked = (self._stop, len(self._signals))
+        fresh, self._acted_on = asked != self._acted_on, asked
+        if not self._signals and self._stop in (StopMode.AFTER_CURRENT, StopMode.DETACH):
+            return
+        at_once = len(self._signals) > 1 or self._stop is StopMode.NOW
         for watched in self._watched.values():
-            if watched.run.stopping_at is None:
-                watched.run = self._history.append(Stopping(at=self._now(), run=watched.run.id))
-                self._executor.stop(watched.handle, grace)
-            elif fresh:
-                self._executor.stop(watched.handle, grace)
+            if watched.run.stopping_at is None and not watched.run.fenced:
+                watched.run = self._with_stop(watched.run)
+            elif not fresh:
+                continue
+            self._executor.stop(watched.handle, 0.0 if at_once else self._settings.grace)
+
+    def _with_stop(self, run: Run) -> Run:
+        now = self._now()
+        try:
+            return self._history.append(Stopping(at=now, run=run.id))
+        except DiskFull:  # it must stop all the same
+            return msgspec.structs.replace(run, stopping_at=now)

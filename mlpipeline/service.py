@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
@@ -11,23 +12,31 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline import doctor
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.listening import Listener
+from mlpipeline.core.listening import Ended, Listener
 from mlpipeline.core.planning import Policy, Standing, explain
 from mlpipeline.core.runs import Run
-from mlpipeline.errors import MlpipelineError, UnknownRun
+from mlpipeline.doctor import Finding
+from mlpipeline.errors import MlpipelineError, UnknownRun, short
 from mlpipeline.execution.executors.base import Executor
-from mlpipeline.execution.executors.local import LocalExecutor, is_running
+from mlpipeline.execution.executors.local import LocalExecutor, is_running, read_end
+from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
 from mlpipeline.scheduler import Scheduler
+from mlpipeline.state import reports
 from mlpipeline.state.config import Settings, read_settings
 from mlpipeline.state.files import storage
 from mlpipeline.state.history import DiskHistory, History, read_histories
 from mlpipeline.state.ini import nearest
 from mlpipeline.state.layout import LIST, TEST_LIST, Layout, RunFolder
-from mlpipeline.state.lock import scheduler_lock
+from mlpipeline.state.lock import holder_of, scheduler_lock
 from mlpipeline.state.reports import Reports
+from mlpipeline.state.requests import LoseHost, Request, Stop, StopMode, put
+from mlpipeline.state.room import Room
+
+PATIENCE = 10.0  # seconds that a scheduler has to take a request
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +74,13 @@ def execution(
     be written.
     """
     layout = project.layout
+    _set_umask(project.settings.shared)
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
+    room = Room(layout.outputs, layout.ballast, project.settings.min_free_disk)
     with (
         scheduler_lock(layout.lock),
-        closing(DiskHistory(layout)) as history,
+        closing(DiskHistory(layout, room)) as history,
         closing(LocalExecutor()) as executor,
         closing(
             _scheduler(
@@ -79,6 +90,7 @@ def execution(
                 executor=executor,
                 listeners=[Reports(layout, log=log), screen],
                 unattended=unattended,
+                room=room,
                 warnings=[*project.settings.warnings, *history.warnings],
             )
         ) as scheduler,
@@ -112,7 +124,7 @@ def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
 def status(project: Project) -> Status:
     """What is queued, what ran, and why the rest does not run."""
     layout, settings = project.layout, project.settings
-    listed_now = _listing(project, LIST).refresh()
+    listed_now = _listing(project, LIST, patient=False).refresh()
     ledger, warnings = read_histories(layout)
     policy = _policy(project, session="", unattended=True)
     standings = explain(listed_now.models, ledger, policy, datetime.now().astimezone())
@@ -123,6 +135,80 @@ def status(project: Project) -> Status:
         warnings=(*settings.warnings, *listed_now.warnings, *warnings),
         problems=listed_now.problems,
     )
+
+
+def stop(project: Project, mode: StopMode) -> str:
+    """Have this host's session end; returns what it was told.
+
+    Raises MlpipelineError when there is none, or it does not listen.
+    """
+    pid = _ask(project, Stop(mode))
+    if not pid:
+        raise MlpipelineError("no mlpipeline -r works on this project on this host")
+    what = {
+        StopMode.GRACEFUL: f"runs are asked to stop and get {project.settings.grace:g} s for it",
+        StopMode.NOW: "runs are killed",
+        StopMode.AFTER_CURRENT: "what runs runs to its end, and nothing more is started",
+        StopMode.DETACH: "runs go on without it",
+    }
+    return f"pid {pid} ends: {what[mode]}"
+
+
+def lose_host(project: Project, host: str) -> str:
+    """Take ``host`` for lost; returns what was done.
+
+    Raises MlpipelineError for this host, and for one that has no runs.
+    """
+    layout = project.layout
+    pid = _ask(project, LoseHost(host))
+    if pid:
+        return f"pid {pid} is told; it says in {short(layout.log)} what it does"
+    with scheduler_lock(layout.lock), closing(DiskHistory(layout)) as history:
+        return Hosts(layout, history, timeout=0, now=lambda: datetime.now().astimezone()).lose(host)
+
+
+def _ask(project: Project, request: Request) -> str:
+    """The pid of this host's scheduler, which has taken ``request``; empty when there is none."""
+    layout = project.layout
+    pid = holder_of(layout.lock) if layout.outputs.is_dir() else ""
+    if not pid:
+        return ""
+    path = put(layout, request)
+    deadline = time.monotonic() + PATIENCE
+    while path.exists():
+        if time.monotonic() > deadline:
+            path.unlink(missing_ok=True)
+            raise MlpipelineError(f"pid {pid} does not answer; is it an older mlpipeline, or busy?")
+        time.sleep(0.02)
+    return pid
+
+
+def check_up(project: Project) -> list[Finding]:
+    """What there is to say of the project's health."""
+    return doctor.check_up(project.settings, project.layout, datetime.now().astimezone())
+
+
+def rebuild_output(project: Project) -> int:
+    """Make output-<hostname> again from the history and the run folders; returns how many runs.
+
+    Raises ProjectBusy while a scheduler writes it.
+    """
+    layout = project.layout
+    with scheduler_lock(layout.lock):
+        ledger, _ = read_histories(layout)
+        runs = [run for run in ledger if run.host == layout.host and not run.active]
+        return reports.rebuild_output(
+            layout, (_ended(layout, run) for run in sorted(runs, key=_end))
+        )
+
+
+def _end(run: Run) -> datetime:
+    return run.ended_at or run.started_at
+
+
+def _ended(layout: Layout, run: Run) -> Ended:
+    exit, report = read_end(layout.run_folder(run.id))
+    return Ended(launched=None, run=run, exit=exit, report=report)
 
 
 def find_run(project: Project, name: str) -> tuple[Run, RunFolder]:
@@ -181,6 +267,7 @@ def _scheduler(
     warnings: Sequence[str],
     unattended: bool = False,
     test: bool = False,
+    room: Room | None = None,
 ) -> Scheduler:
     session = f"{datetime.now().astimezone():%Y%m%dT%H%M%S%z}-{os.getpid()}"
     return Scheduler(
@@ -192,14 +279,21 @@ def _scheduler(
         listeners=listeners,
         policy=_policy(project, session=session, unattended=unattended, test=test),
         test=test,
+        room=room,
         warnings=warnings,
     )
 
 
-def _listing(project: Project, name: str) -> Listing:
+def _set_umask(shared: bool) -> None:
+    """What is made from now on is as the user's umask says, and the group's only if ``shared``."""
+    before = os.umask(0o077)
+    os.umask(before & ~0o070 if shared else before | 0o022)
+
+
+def _listing(project: Project, name: str, *, patient: bool = True) -> Listing:
     layout = project.layout
     inspector = Inspector(layout.models_dir, layout.project, project.settings.inspect_timeout)
-    return Listing(layout.project / name, layout.models_dir, inspector)
+    return Listing(layout.project / name, layout.models_dir, inspector, patient=patient)
 
 
 def _policy(project: Project, *, session: str, unattended: bool, test: bool = False) -> Policy:

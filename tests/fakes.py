@@ -43,6 +43,7 @@ class FakeExecutor:
         self.stopped: list[tuple[str, float]] = []
         self.most_at_once = 0
         self._running: dict[str, Spec] = {}
+        self._over: dict[str, Gone] = {}
 
     def submit(self, spec: Spec) -> str:
         self.submitted.append(spec)
@@ -59,14 +60,15 @@ class FakeExecutor:
     def _observe(self, handle: str):
         spec = self._running.get(handle)
         if spec is None:
-            return Gone(prepared=True)
+            return self._over.get(handle, Gone(prepared=True))
         if any(stopped == handle for stopped, _ in self.stopped):
             del self._running[handle]
             return Gone(exit=exited(signal=15))
         if spec.version not in self.endings:
             return Running()
         del self._running[handle]
-        return self.endings[spec.version]
+        self._over[handle] = self.endings[spec.version]
+        return self._over[handle]
 
     def stop(self, handle: str, grace: float) -> None:
         self.stopped.append((handle, grace))

@@ -85,6 +85,8 @@ class Project:
         name = "models_test.config" if test else "models.config"
         temporary = self.folder / f".{name}"
         temporary.write_text(text)
+        settled = time.time() - 10  # as a file that is moved here; no test waits for it to settle
+        os.utime(temporary, (settled, settled))
         temporary.replace(self.folder / name)
 
     def script(self, name: str, text: str) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from core.events import finished, starting
+from core.events import clock, finished, starting
 from fakes import FAILURE, SUCCESS, FakeExecutor, Recording
 
 from mlpipeline.core.listening import Listener
 from mlpipeline.core.planning import ListedModel, ListedVersion, Policy
-from mlpipeline.core.runs import RunId
-from mlpipeline.errors import MlpipelineError, StorageError
+from mlpipeline.core.runs import Finished, RunId
+from mlpipeline.errors import DiskFull, MlpipelineError, StorageError
 from mlpipeline.execution.listing import Listed
 from mlpipeline.scheduler import Scheduler
+from mlpipeline.state.claims import Claims
 from mlpipeline.state.config import Settings
 from mlpipeline.state.history import DiskHistory, History
 from mlpipeline.state.layout import Layout
@@ -45,7 +46,17 @@ def make(tmp_path):
     layout = Layout(project=tmp_path, models_dir=tmp_path, outputs=tmp_path / "out", host="here")
     layout.outputs.mkdir()
 
-    def build(listing, executor, *, history=None, listeners=(), slots=1, test=False, session="s"):
+    def build(
+        listing,
+        executor,
+        *,
+        history=None,
+        listeners=(),
+        slots=1,
+        test=False,
+        session="s",
+        room=None,
+    ):
         return Scheduler(
             layout=layout,
             settings=Settings(models_dir=tmp_path, parallel=slots, grace=7.0, min_free_disk=0),
@@ -55,6 +66,7 @@ def make(tmp_path):
             listeners=listeners,
             policy=Policy(session=session, host="here", unattended=True, slots=slots),
             test=test,
+            room=room,
         )
 
     build.layout = layout
@@ -217,13 +229,90 @@ def test_a_version_that_another_host_runs_is_left_to_it_and_told_at_the_end(make
     assert [(each.version.name, each.reason) for each in result.blocked] == [("b", "on there")]
 
 
-def test_two_hosts_never_have_one_folder_for_their_runs(make):
-    make.layout.run_folder(RunId("m", "a", 1)).path.mkdir(parents=True)  # the other one's
+def test_what_another_host_has_claimed_is_left_to_it_before_its_history_tells(make):
+    elsewhere = Claims(msgspec.structs.replace(make.layout, host="there"))
+    elsewhere.take(RunId("m", "a", 1), "model-a", clock(0))
+    executor = FakeExecutor({"a": SUCCESS, "b": SUCCESS})
+
+    result = make(FixedListing("a", "b"), executor).run()
+
+    assert [spec.version for spec in executor.submitted] == ["b"]
+    assert [each.reason for each in result.blocked] == ["on there"]
+
+
+def test_a_model_dir_that_another_host_uses_is_waited_for(make):
+    elsewhere = Claims(msgspec.structs.replace(make.layout, host="there"))
+    elsewhere.take_model_dir(RunId("m", "x", 1), "model-a", clock(0))
+    executor = FakeExecutor({"a": SUCCESS, "b": SUCCESS})
+
+    result = make(FixedListing("a", "b"), executor).run()
+
+    assert [spec.version for spec in executor.submitted] == ["b"]
+    assert ["waits for m/x#1 on there" in each.reason for each in result.blocked] == [True]
+
+
+def test_an_attempt_that_was_claimed_but_never_recorded_is_taken_up_again(make):
+    Claims(make.layout).take(RunId("m", "a", 1), "model-a", clock(0))  # and then came kill -9
+    Claims(make.layout).take_model_dir(RunId("m", "a", 1), "model-a", clock(0))
     executor = FakeExecutor({"a": SUCCESS})
 
     make(FixedListing("a"), executor).run()
 
-    assert [spec.attempt for spec in executor.submitted] == [2]
+    assert [spec.attempt for spec in executor.submitted] == [1]
+
+
+def test_a_run_that_can_not_be_started_is_recorded_as_such(make):
+    class Refusing(FakeExecutor):
+        def submit(self, spec):
+            raise StorageError("no process to be had")
+
+    with closing(DiskHistory(make.layout)) as history:
+        with pytest.raises(StorageError, match="no process"):
+            make(FixedListing("a"), Refusing(), history=history).run()
+
+        (run,) = history.ledger
+        assert str(run.verdict) == "interrupted: no process to be had"
+
+
+def test_without_room_nothing_is_started_until_there_is_some(make):
+    class Scarce:
+        looks = 0
+
+        def lack(self):
+            self.looks += 1
+            return "too little" if self.looks < 3 else ""
+
+    executor, listener = FakeExecutor({"a": SUCCESS}), Recording()
+    room = Scarce()
+
+    make(FixedListing("a"), executor, listeners=[listener], room=room).run()
+
+    assert room.looks >= 3
+    assert listener.events[:3] == [
+        "WARNING: too little",
+        "WARNING: there is room again: going on",
+        "started m/a#1",
+    ]
+
+
+def test_an_end_that_finds_no_room_is_recorded_when_there_is_some(make):
+    class Full(History):
+        refused = 0
+
+        def _store(self, event):
+            if isinstance(event, Finished) and self.refused < 3:
+                self.refused += 1
+                raise DiskFull("no room")
+
+    history, listener = Full("here"), Recording()
+
+    result = make(
+        FixedListing("a"), FakeExecutor({"a": SUCCESS}), history=history, listeners=[listener]
+    ).run()
+
+    assert [str(run.verdict) for run in result.runs] == ["succeeded"]
+    assert history.refused == 3
+    assert sum("no room" in event for event in listener.events) == 1
 
 
 def test_runs_are_watched_while_a_script_is_slow_to_import(make):

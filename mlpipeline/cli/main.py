@@ -14,9 +14,12 @@ from mlpipeline.errors import MlpipelineError
 
 # name -> (where it is, what the help says): a subcommand is imported only when it is used
 COMMANDS = {
+    "doctor": ("mlpipeline.cli.doctor", "Say what is wrong with the project, and what to do."),
     "init": ("mlpipeline.cli.init", "Make the files of a new project."),
     "logs": ("mlpipeline.cli.logs", "Print what a run printed."),
+    "retry": ("mlpipeline.cli.steer", "Have runs tried again."),
     "status": ("mlpipeline.cli.status", "Show the queue and past runs in one table."),
+    "stop": ("mlpipeline.cli.steer", "End the session that works on this project."),
 }
 
 # historic spelling of an option -> the option

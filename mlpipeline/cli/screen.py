@@ -117,6 +117,10 @@ def closing_line(result: Result, output: Path | None) -> str:
         first = result.blocked[0]
         name = f"{first.model.name}/{first.version.name if first.version else ''}"
         parts.append(f"{len(result.blocked)} left to other hosts ({name} {first.reason})")
+    if result.left_running:
+        parts.append(f"{result.left_running} left running")
+    if result.stopped and not parts:
+        return "stopped: nothing was running"
     if not parts:
         return "nothing to do: all is done" if result.listed else "nothing to do: nothing is listed"
     return ", ".join(parts) + (f" · {short(output)}" if output and result.runs else "")

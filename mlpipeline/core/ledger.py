@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from mlpipeline.core.runs import AnyEvent, Run, RunId, Starting, advance
+from mlpipeline.core.runs import AnyEvent, Fenced, Run, RunId, advance
+
+
+def _key(event: AnyEvent, host: str) -> tuple[str, RunId]:
+    """Whose run ``event``, in the history of ``host``, is about."""
+    return (event.host if isinstance(event, Fenced) else host, event.run)
 
 
 class Ledger:
@@ -19,15 +24,15 @@ class Ledger:
 
     def preview(self, event: AnyEvent, host: str) -> Run:
         """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
-        return advance(self._runs.get((host, event.run)), event, host)
+        return advance(self._runs.get(_key(event, host)), event, host)
 
     def apply(self, event: AnyEvent, host: str) -> Run:
         """Take in ``event`` of ``host``'s history; raises IllegalTransition, changing nothing."""
         run = self.preview(event, host)
-        key = (host, event.run)
-        self._runs[key] = run
-        if isinstance(event, Starting):
+        key = _key(event, host)
+        if key not in self._runs:
             self._attempts[run.id.model, run.id.version].append(key)
+        self._runs[key] = run
         if run.active:
             self._active[key] = None
         else:
@@ -47,6 +52,10 @@ class Ledger:
         keys = self._attempts.get((model, version), [])
         runs = (self._runs[key] for key in keys)
         return sorted(runs, key=lambda run: (run.id.attempt, run.started_at))
+
+    def find(self, host: str, run: RunId) -> Run | None:
+        """The run of that name on ``host``."""
+        return self._runs.get((host, run))
 
     def active(self, host: str | None = None) -> list[Run]:
         """The runs of ``host`` (or of all) that have not ended, in the order of their start."""

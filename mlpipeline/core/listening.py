@@ -76,26 +76,58 @@ class Listener:
         """Some time has passed."""
 
 
-class Audience:
+class Audience(Listener):
     """All listeners as one; what one of them can't write, the others hear of."""
 
     def __init__(self, listeners: Iterable[Listener], now: Callable[[], datetime]):
         self._listeners = list(listeners)
         self._now = now
         self._said: set[str] = set()
+        self.shows_output = any(listener.shows_output for listener in self._listeners)
 
-    @property
-    def shows_output(self) -> bool:
-        """Whether anybody wants to be told what runs print."""
-        return any(listener.shows_output for listener in self._listeners)
+    def say(self, level: Level, text: str) -> None:
+        """A message."""
+        self.message(self._now(), level, text)
 
     def say_once(self, level: Level, text: str) -> None:
         """A message that is not repeated in this session."""
         if text not in self._said:
             self._said.add(text)
-            self.tell(lambda listener: listener.message(self._now(), level, text))
+            self.say(level, text)
 
-    def tell(self, call: Callable[[Listener], object]) -> None:
+    def message(self, at: datetime, level: Level, text: str) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.message(at, level, text))
+
+    def started(self, launched: Launched) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.started(launched))
+
+    def adopted(self, run: Run) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.adopted(run))
+
+    def printed(self, run: Run, lines: list[str]) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.printed(run, lines))
+
+    def logged(self, run: Run, lines: list[str]) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.logged(run, lines))
+
+    def progressed(self, run: Run, progress: Progress) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.progressed(run, progress))
+
+    def ended(self, ended: Ended) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.ended(ended))
+
+    def tick(self) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.tick())
+
+    def _tell(self, call: Callable[[Listener], object]) -> None:
         """Make ``call`` for each listener; one that fails loses this, and the queue goes on."""
         for listener in self._listeners:
             try:

@@ -17,7 +17,7 @@ The rules, in order, for one version of a listed model:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.runs import Outcome, Run, RunId
+from mlpipeline.core.runs import Claim, Outcome, Run, RunId
 
 # What may well not happen again. A bug in the code is the same bug a minute later.
 RETRIED = frozenset(
@@ -80,6 +80,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 1  # runs at a time
 
 
+class Claimed(msgspec.Struct, frozen=True):
+    """What other hosts have claimed, beyond what their histories tell."""
+
+    versions: Mapping[tuple[str, str], Claim] = {}  # by model and version
+    model_dirs: Mapping[str, Claim] = {}
+
+
+NOTHING_CLAIMED = Claimed()
+
+
 class State(StrEnum):
     """Where a listed version stands."""
 
@@ -112,14 +122,18 @@ class Start(msgspec.Struct, frozen=True):
 
 
 def explain(
-    listed: Sequence[ListedModel], ledger: Ledger, policy: Policy, now: datetime
+    listed: Sequence[ListedModel],
+    ledger: Ledger,
+    policy: Policy,
+    now: datetime,
+    claimed: Claimed = NOTHING_CLAIMED,
 ) -> list[Standing]:
     """Where each listed version stands, in the order in which they would start."""
     standings = [
         standing
         for model in listed
         for standing in (
-            [_standing(model, version, ledger, policy, now) for version in model.versions]
+            [_standing(model, version, ledger, policy, now, claimed) for version in model.versions]
             if not model.problem
             else [Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)]
         )
@@ -128,15 +142,19 @@ def explain(
 
 
 def plan(
-    listed: Sequence[ListedModel], ledger: Ledger, policy: Policy, now: datetime
+    listed: Sequence[ListedModel],
+    ledger: Ledger,
+    policy: Policy,
+    now: datetime,
+    claimed: Claimed = NOTHING_CLAIMED,
 ) -> list[Start]:
     """The starts that fill the free slots."""
     free = policy.slots - len(ledger.active(policy.host))
     if free <= 0:
         return []
-    taken = {run.model_dir for run in ledger.active()}
+    taken = {run.model_dir for run in ledger.active()} | set(claimed.model_dirs)
     starts: list[Start] = []
-    for standing in explain(listed, ledger, policy, now):
+    for standing in explain(listed, ledger, policy, now, claimed):
         model, version = standing.model, standing.version
         if standing.state is not State.QUEUED or standing.not_before or version is None:
             continue
@@ -152,7 +170,12 @@ def plan(
 
 
 def _standing(
-    model: ListedModel, version: ListedVersion, ledger: Ledger, policy: Policy, now: datetime
+    model: ListedModel,
+    version: ListedVersion,
+    ledger: Ledger,
+    policy: Policy,
+    now: datetime,
+    claimed: Claimed,
 ) -> Standing:
     attempts = ledger.attempts(model.name, version.name)
     last = attempts[-1] if attempts else None
@@ -166,6 +189,9 @@ def _standing(
     if running:
         elsewhere = f"on {running.host}" if running.host != policy.host else ""
         return stands(State.RUNNING, elsewhere)
+    claim = claimed.versions.get((model.name, version.name))
+    if claim:
+        return stands(State.RUNNING, f"on {claim.host}")
     relevant = same if policy.unattended else here
     success = next((run for run in reversed(relevant) if _ended(run, Outcome.SUCCEEDED)), None)
     if success:
@@ -178,8 +204,7 @@ def _standing(
     if not_before and now < not_before:
         why = f"is tried again at {not_before:%H:%M:%S}: was {failures[-1].verdict}"
         return stands(State.QUEUED, why, not_before=not_before)
-    user = _user_of_model_dir(version, ledger, policy)
-    waits = f"waits for {user.id}, which uses the same model_dir" if user else ""
+    waits = _why_wait(version, ledger, policy, claimed)
     if policy.unattended and last and last.verdict and _can_go_on(last, version, ledger):
         why = waits or f"resumes: was {last.verdict.outcome.value}"
         return stands(State.QUEUED, why, resumes=True)
@@ -202,11 +227,18 @@ def _next_try(failures: Sequence[Run], policy: Policy) -> datetime:
     return (last.ended_at or last.started_at) + delay
 
 
-def _user_of_model_dir(version: ListedVersion, ledger: Ledger, policy: Policy) -> Run | None:
-    """The run that keeps ``version`` waiting although a slot may be free."""
-    users = (run for run in ledger.active() if run.model_dir == version.model_dir)
-    others = (run for run in users if policy.slots > 1 or run.host != policy.host)
-    return next(others, None)
+def _why_wait(version: ListedVersion, ledger: Ledger, policy: Policy, claimed: Claimed) -> str:
+    """Which run keeps ``version`` waiting although a slot may be free."""
+    users = [run for run in ledger.active() if run.model_dir == version.model_dir]
+    names = [
+        f"{run.id} on {run.host}" if run.host != policy.host else str(run.id)
+        for run in users
+        if policy.slots > 1 or run.host != policy.host
+    ]
+    claim = claimed.model_dirs.get(version.model_dir)
+    if claim:
+        names.append(f"{claim.run} on {claim.host}")
+    return f"waits for {names[0]}, which uses the same model_dir" if names else ""
 
 
 def _can_go_on(last: Run, version: ListedVersion, ledger: Ledger) -> bool:

@@ -72,6 +72,15 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"{self.outcome.value}{divider}{self.reason}"
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """Says which host has an attempt; it is there before the history tells of that."""
+
+    host: str
+    run: RunId
+    model_dir: str
+    at: Moment
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
     """Something that happened to a run; a line of the history."""
 
@@ -111,7 +120,14 @@ class Finished(Event, frozen=True, kw_only=True):
     results: dict[str, Any] = {}
 
 
-AnyEvent = Starting | Adopted | Stopping | Finished
+class Fenced(Event, frozen=True, kw_only=True):
+    """Another host takes the run for lost; nothing that its own host says of it counts any more."""
+
+    host: str  # whose run it is
+    prepared: bool = False  # as in Finished
+
+
+AnyEvent = Starting | Adopted | Stopping | Finished | Fenced
 
 
 class IllegalTransition(ValueError):
@@ -133,6 +149,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None  # None while it runs
     ended_at: datetime | None = None
     prepared: bool = False
+    fenced: bool = False  # taken for lost by another host
     steps: int | None = None
     results: dict[str, Any] = {}
 
@@ -167,6 +184,10 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
     Raises IllegalTransition for an event of a run that never started, a second start, or an event
     after the end.
     """
+    if isinstance(event, Fenced):
+        return _fence(run, event)
+    if run is not None and run.fenced:
+        return run
     if isinstance(event, Starting):
         if run is not None:
             raise IllegalTransition(f"{event.run} starts twice")
@@ -199,3 +220,29 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
                 steps=event.steps,
                 results=event.results,
             )
+
+
+def _fence(run: Run | None, event: Fenced) -> Run:
+    """The run as lost, whatever its own host says or will say of it.
+
+    ``run`` is None where only its claim is known.
+    """
+    if run is None:
+        run = Run(
+            id=event.run,
+            host=event.host,
+            signature="",
+            script="",
+            model_dir="",
+            resume=False,
+            sessions=(),
+            started_at=event.at,
+        )
+    return msgspec.structs.replace(
+        run,
+        fenced=True,
+        verdict=Verdict(Outcome.LOST, f"{event.host} was taken for lost"),
+        ended_at=run.ended_at or event.at,
+        prepared=run.prepared or event.prepared,
+        results={},
+    )

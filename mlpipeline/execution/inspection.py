@@ -19,8 +19,8 @@ from mlpipeline.core.judging import signal_name
 from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.processes import child_command
-from mlpipeline.state.config import Entry, ModelList, choose_versions, model_files, python_files
 from mlpipeline.state.files import NOT_A_RECORD
+from mlpipeline.state.lists import Entry, ModelList, choose_versions, model_files, python_files
 
 Stamp = tuple[int, int]  # mtime in ns, size in bytes
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,9 +13,17 @@ import msgspec
 from mlpipeline.core.planning import ListedModel
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.inspection import Inspector
-from mlpipeline.state.config import ModelList, read_list
+from mlpipeline.state.lists import ListText, ModelList, read_list
 
 Stop = Callable[[], bool]
+
+REFRESH = timedelta(seconds=1)  # between two looks at the list while nothing asks for one
+AGAIN = timedelta(seconds=0.1)  # between two looks at a list that is being edited
+
+# Seconds that a list must have stayed as it is before it is taken.
+SETTLED = 0.3
+SETTLED_WITHOUT_END = 2.0  # its last line has no end: perhaps it is being written still
+SETTLED_SHORTER = 3.0  # it is what it was, less its last lines
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,16 +32,22 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ListedModel, ...] = ()
     warnings: tuple[str, ...] = ()  # what is odd in the list in use
     problems: tuple[str, ...] = ()  # what keeps the list, as it stands in the file, from being used
+    settled: bool = True  # False: the file is being edited, and the list is still the one before
 
 
 class Listing:
-    """Reads a list of models and keeps the last good one when an edit can't be used."""
+    """Reads a list of models; keeps the last good one while an edit goes on or can't be used."""
 
-    def __init__(self, path: Path, models_dir: Path, inspector: Inspector):
+    def __init__(self, path: Path, models_dir: Path, inspector: Inspector, *, patient: bool = True):
+        """``patient``: take no list that has just been written, since it may be half of one."""
         self._path = path
         self._models_dir = models_dir
         self._inspector = inspector
+        self._patient = patient
         self._good: ModelList | None = None
+        self._taken: ListText | None = None  # of the good list
+        self._seen: ListText | None = None
+        self._seen_at = 0.0  # monotonic seconds
 
     def refresh(self, stop: Stop = lambda: False) -> Listed:
         """Read everything again.
@@ -38,14 +55,30 @@ class Listing:
         When ``stop`` turns true, models that are not inspected yet are left out.
         """
         try:
-            models = read_list(self._path, self._models_dir)
+            text = ListText.read(self._path)
+            if not self._has_settled(text):
+                return msgspec.structs.replace(self._last_good([], stop), settled=False)
+            models = read_list(text, self._models_dir)
+            if self._taken:
+                text.check_whole(self._taken, models)
         except ConfigError as error:
             return self._last_good([str(error)], stop)
         listed, problems = self._inspector.listed(models, stop)
         if problems:
             return self._last_good(problems, stop)
-        self._good = models
+        self._good, self._taken = models, text
         return Listed(models=tuple(listed), warnings=models.warnings)
+
+    def _has_settled(self, text: ListText) -> bool:
+        """Whether ``text`` has stayed as it is for long enough, by its mtime or our own clock."""
+        if not self._patient or (self._taken and text.content == self._taken.content):
+            return True
+        if self._seen is None or text.content != self._seen.content:
+            self._seen, self._seen_at = text, time.monotonic()
+        if self._taken and text.is_start_of(self._taken):
+            return time.monotonic() - self._seen_at >= SETTLED_SHORTER
+        age = max(time.time() - text.mtime, time.monotonic() - self._seen_at)
+        return age >= (SETTLED if text.content.endswith("\n") else SETTLED_WITHOUT_END)
 
     def _last_good(self, problems: Sequence[str], stop: Stop) -> Listed:
         """The last good list, whose scripts may have changed all the same."""
@@ -53,3 +86,60 @@ class Listing:
             return Listed(problems=tuple(problems))
         listed, _ = self._inspector.listed(self._good, stop)
         return Listed(models=tuple(listed), warnings=self._good.warnings, problems=tuple(problems))
+
+
+class ListReader:
+    """Reads the list in a thread, since importing a script may take its time.
+
+    ``listed`` is the newest reading.
+    """
+
+    def __init__(
+        self, read: Callable[[], Listed], tell: Callable[[Listed], None], wake: Callable[[], None]
+    ):
+        """``tell`` is called, from :meth:`is_new`, with each reading; ``wake`` when one is done."""
+        self.listed = Listed()
+        self._read = read
+        self._tell = tell
+        self._wake = wake
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="list")
+        self._reading: Future[Listed] | None = None
+        self._begun_at: datetime | None = None
+        self._is_outdated = True
+        self._is_unused = False
+
+    def outdate(self) -> None:
+        """What is read, or is being read just now, is not to be acted on."""
+        self._is_outdated, self._is_unused = True, False
+
+    def is_new(self, now: datetime) -> bool:
+        """Whether ``listed`` is to be acted on; until :meth:`use` is called.
+
+        That is, whether it has been read since it was outdated or last used. If not, and it is time
+        to, the list begins to be read.
+        """
+        if self._reading is not None and self._reading.done():
+            self.listed, self._reading = self._reading.result(), None
+            self._is_unused = self.listed.settled and not self._is_outdated
+            self._tell(self.listed)
+        if self._reading is None and not self._is_unused and self._is_due(now):
+            self._begin(now)
+        return self._is_unused
+
+    def use(self) -> None:
+        """``listed`` has been acted on."""
+        self._is_unused = False
+
+    def close(self) -> None:
+        """Wait for what is being read."""
+        self._thread.shutdown()
+
+    def _is_due(self, now: datetime) -> bool:
+        pause = REFRESH if self.listed.settled else AGAIN
+        waited = self._begun_at is None or now - self._begun_at >= pause
+        return waited or (self._is_outdated and self.listed.settled)
+
+    def _begin(self, now: datetime) -> None:
+        self._is_outdated, self._begun_at = False, now
+        self._reading = self._thread.submit(self._read)
+        self._reading.add_done_callback(lambda _: self._wake())

@@ -1,25 +1,22 @@
-"""mlp.config and the lists of models, as typed records."""
+"""mlp.config, as a typed record."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from mlpipeline.core.planning import RETRIED
 from mlpipeline.core.runs import Outcome
-from mlpipeline.errors import ConfigError, short
+from mlpipeline.errors import ConfigError
 from mlpipeline.state.ini import IniFile, nearest
 from mlpipeline.state.layout import CONFIG
 
 N = TypeVar("N", int, float)
 
 MAIN = "MLP"
-WHITELIST = "WHITELISTED_MODELS"
-BLACKLIST = "BLACKLISTED_MODELS"
 INIT_HINT = "run `mlpipeline init` to make the files of a project"
 
 
@@ -39,23 +36,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     min_free_disk: float = 1.0  # GB without which nothing is started
     host_timeout: float = 0.0  # seconds of silence after which a host is lost; 0: a person decides
     shared: bool = False  # let the group write what is made here
-    warnings: tuple[str, ...] = ()
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A listed model file, with the text that narrows its versions (None: all of them)."""
-
-    path: str  # relative to models_dir, with forward slashes
-    line: int | None = None
-    narrowing: str | None = None
-
-
-class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """A list of models: the whitelisted ones in order, or all but the blacklisted ones."""
-
-    path: Path
-    entries: tuple[Entry, ...]
-    blacklist: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -91,135 +71,17 @@ def read_settings(project: Path) -> Settings:
         retry_delay=_number(ini, "retry_delay", default.retry_delay),
         timeout=_number(ini, "timeout", default.timeout),
         stall_timeout=_number(ini, "stall_timeout", default.stall_timeout),
-        stop_on_nan=_boolean(ini, "stop_on_nan"),
+        stop_on_nan=boolean(ini, "stop_on_nan"),
         inspect_timeout=_number(ini, "inspect_timeout", default.inspect_timeout, least=0.1),
         min_free_disk=_number(ini, "min_free_disk", default.min_free_disk),
         host_timeout=_number(ini, "host_timeout", default.host_timeout),
-        shared=_boolean(ini, "shared"),
+        shared=boolean(ini, "shared"),
         warnings=tuple(ini.unknown({MAIN: known})),
     )
 
 
-def read_list(path: Path, models_dir: Path) -> ModelList:
-    """Read a list of models and check its paths; raises ConfigError."""
-    ini = IniFile.read(path, remedy=INIT_HINT)
-    if not ini.sections():
-        raise ConfigError(
-            path, "it is empty", remedy=f"put a heading [{WHITELIST}] and your model files in it"
-        )
-    blacklist = _boolean(ini, "use_blacklist")
-    section = BLACKLIST if blacklist else WHITELIST
-    warnings = ini.unknown({MAIN: {"use_blacklist"}, WHITELIST: None, BLACKLIST: None})
-    if blacklist:
-        warnings += [
-            f"{short(models_dir)}: the name of {path!r} is not UTF-8, so it is left out; rename it"
-            for path in python_files(models_dir)
-            if not _is_text(path)
-        ]
-    entries: dict[str, Entry] = {}
-    for text, narrowing in ini.options(section).items():
-        line = ini.line_of(section, text)
-        model = _checked_path(path, line, text, models_dir)
-        if model in entries:
-            raise ConfigError(
-                path,
-                f"{text} is the same file as line {entries[model].line}",
-                line=line,
-                remedy="remove one line",
-            )
-        names = (narrowing or "").strip(", \n")
-        entries[model] = Entry(path=model, line=line, narrowing=names or None)
-    return ModelList(
-        path=path, entries=tuple(entries.values()), blacklist=blacklist, warnings=tuple(warnings)
-    )
-
-
-def model_files(models_dir: Path) -> list[str]:
-    """The model scripts below ``models_dir`` in path order: what is not named ``_…`` or ``.…``."""
-    paths = [PurePosixPath(path) for path in python_files(models_dir) if _is_text(path)]
-    return sorted(
-        str(path) for path in paths if not any(part.startswith(("_", ".")) for part in path.parts)
-    )
-
-
-def python_files(models_dir: Path) -> list[str]:
-    """All ``.py`` files below ``models_dir``, helpers too, but not those in outputs."""
-    found = []
-    for folder, folders, files in os.walk(models_dir):
-        relative = Path(folder).relative_to(models_dir)
-        if relative == Path():
-            folders[:] = [name for name in folders if name != "outputs"]
-        found += [(relative / name).as_posix() for name in files if name.endswith(".py")]
-    return found
-
-
-def _is_text(path: str) -> bool:
-    """Whether a path can stand in a list and in a record: a name may be any bytes."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def choose_versions(narrowing: str, known: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split a list of version names at commas and line ends, and tell known from unknown ones.
-
-    Names may themselves have commas (``lr=0.1,depth=2``): at each place the longest known name
-    wins. Returns the chosen names in the order written, each once, and the unknown pieces.
-    """
-    names = {_squeezed(name): name for name in known}
-    pieces = [piece.strip() for piece in narrowing.replace("\n", ",").split(",")]
-    chosen: dict[str, None] = {}
-    unknown = []
-    position = 0
-    while position < len(pieces):
-        for end in range(len(pieces), position, -1):
-            name = names.get(",".join(pieces[position:end]))
-            if name is not None:
-                chosen[name] = None
-                position = end
-                break
-        else:
-            if pieces[position]:
-                unknown.append(pieces[position])
-            position += 1
-    return list(chosen), unknown
-
-
-def _squeezed(name: str) -> str:
-    return ",".join(piece.strip() for piece in name.split(","))
-
-
-def _checked_path(source: Path, line: int | None, text: str, models_dir: Path) -> str:
-    """The listed path in its one normal form; raises ConfigError when it is not a model file."""
-    relative = PurePosixPath(os.path.normpath(text))
-    target = models_dir / relative
-    try:
-        within, is_file = _is_within(target, models_dir), target.is_file()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL, too long a name
-        raise ConfigError(
-            source, f"{text!r} can't be a path: {error}", line=line, remedy="correct the name"
-        ) from None
-    if relative.is_absolute():
-        problem, remedy = f"{text} is absolute", f"write it relative to {models_dir}"
-    elif ".." in relative.parts or not within:
-        problem, remedy = f"{text} leaves models_dir", f"move the file into {models_dir}"
-    elif not is_file:
-        problem = f"{text} does not exist in {models_dir}"
-        remedy = "correct the name" + nearest(text, model_files(models_dir))
-    elif target.suffix != ".py":
-        problem, remedy = f"{text} is not a model file", "model files end in .py"
-    else:
-        return relative.as_posix()
-    raise ConfigError(source, problem, line=line, remedy=remedy)
-
-
-def _is_within(target: Path, folder: Path) -> bool:
-    return target.resolve().is_relative_to(folder.resolve())
-
-
-def _boolean(ini: IniFile, option: str) -> bool:
+def boolean(ini: IniFile, option: str) -> bool:
+    """Whether ``option`` says yes; a missing one says no; raises ConfigError for other words."""
     text = ini.options(MAIN).get(option, "false")
     words = {"1": True, "yes": True, "true": True, "on": True}
     words |= {"0": False, "no": False, "false": False, "off": False}

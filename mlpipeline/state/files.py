@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mlpipeline.errors import StorageError
+from mlpipeline.errors import DiskFull, StorageError
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -35,9 +36,10 @@ def read_record(path: Path, kind: type[R]) -> R | None:
 
 @contextmanager
 def storage(doing: str) -> Iterator[None]:
-    """Turn an OSError into a StorageError that says what was being done."""
+    """Turn an OSError into a StorageError (DiskFull for want of room) that says what was done."""
     try:
         yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        raise StorageError(f"{doing}: {error.strerror or error}{where}") from error
+        kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageError
+        raise kind(f"{doing}: {error.strerror or error}{where}") from error

@@ -15,12 +15,14 @@ import msgspec
 
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import FORMAT, AnyEvent, IllegalTransition, Run
-from mlpipeline.errors import StorageError
+from mlpipeline.errors import DiskFull, StorageError
 from mlpipeline.state.files import NOT_A_RECORD, storage
 from mlpipeline.state.layout import Layout
+from mlpipeline.state.room import Room
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(AnyEvent).decode
+_decode_event = msgspec.json.Decoder(AnyEvent).decode
+SHOWN_WARNINGS = 3  # of one journal; the rest is counted
 
 
 class _Versioned(msgspec.Struct):
@@ -66,16 +68,26 @@ class DiskHistory(History):
     When ``append`` returns, the event is on the platter; an incomplete write is cut back.
     """
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, room: Room | None = None):
+        """``room``: whose ballast is given up for an event when the disk is full.
+
+        Raises StorageError when the journal can't be opened, or has records of a newer format.
+        """
         super().__init__(layout.host)
         self._path = layout.history
+        self._room = room
+        self._journals = Journals(layout, self.ledger)
+        self.warnings = self._journals.read()
+        if self._path in self._journals.newer:
+            raise StorageError(
+                f"{self._path} was written by a newer mlpipeline, and is left as it is; "
+                "update mlpipeline"
+            )
         with storage("the history can't be opened"):
-            self.warnings = _set_torn_end_aside(self._path)
+            self.warnings += _set_torn_end_aside(self._path)
             # Opened once: a journal that is renamed under a running scheduler stays whole.
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             _sync_folder(self._path.parent)
-        self._journals = Journals(layout, self.ledger)
-        self.warnings += self._journals.read()
 
     def catch_up(self) -> list[str]:
         """Read on in the other hosts' journals."""
@@ -86,17 +98,31 @@ class DiskHistory(History):
 
     def _store(self, event: AnyEvent) -> None:
         line = _encode(event) + b"\n"
-        before = os.fstat(self._file).st_size
+        try:
+            with storage(str(self._path)):
+                self._write(line)
+        except DiskFull:
+            if self._room is None:
+                raise
+            self._room.give_up_ballast()
+            with storage(str(self._path)):
+                self._write(line)
+
+    def _write(self, line: bytes) -> None:
+        """All of ``line``, on the platter; or OSError is raised, and none of it is there."""
+        stat = os.fstat(self._file)
+        if stat.st_nlink == 0:
+            raise OSError(
+                errno.ENOENT, "the history was deleted under this session; start mlpipeline again"
+            )
         try:
             if os.write(self._file, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             _sync(self._file)
-        except OSError as error:
+        except OSError:
             with suppress(OSError):  # else the next start sets the torn line aside
-                os.ftruncate(self._file, before)
-            raise StorageError(
-                f"{self._path}: {error.strerror}; nothing more is started, mend it and start again"
-            ) from error
+                os.ftruncate(self._file, stat.st_size)
+            raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -110,6 +136,7 @@ class Journals:
         self._layout = layout
         self._ledger = ledger
         self._read: dict[Path, tuple[int, int]] = {}  # bytes and lines
+        self.newer: set[Path] = set()  # journals that have records of a newer format
 
     def read(self, *, without: str | None = None) -> list[str]:
         """Take in what is new (of the host ``without``: nothing).
@@ -140,11 +167,18 @@ class Journals:
         for line in complete.splitlines():
             number += 1
             try:
-                self._ledger.apply(_known(_decode(line)), host)
-            except (*NOT_A_RECORD, IllegalTransition, _TooNew) as error:
+                self._ledger.apply(_decode(line), host)
+            except (*NOT_A_RECORD, IllegalTransition) as error:
+                if _is_newer(line):
+                    self.newer.add(path)
                 warnings.append(f"{path}:{number}: {_complaint(line, error)}; the line is left out")
         self._read[path] = position + len(complete) + len(newline), number
-        return warnings
+        more = len(warnings) - SHOWN_WARNINGS
+        return (
+            warnings
+            if more <= 1
+            else [*warnings[:SHOWN_WARNINGS], f"{path}: {more} more such lines"]
+        )
 
 
 def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
@@ -153,13 +187,10 @@ def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
     return ledger, Journals(layout, ledger).read()
 
 
-class _TooNew(Exception):
-    """A record of a later version of the format."""
-
-
-def _known(event: AnyEvent) -> AnyEvent:
+def _decode(line: bytes) -> AnyEvent:
+    event: AnyEvent = _decode_event(line)
     if event.v > FORMAT:
-        raise _TooNew
+        raise msgspec.ValidationError("of a newer format")
     return event
 
 
@@ -177,28 +208,36 @@ def _sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _complaint(line: bytes, error: Exception) -> str:
+def _is_newer(line: bytes) -> bool:
     try:
-        version = _decode_version(line).v
+        return _decode_version(line).v > FORMAT
     except NOT_A_RECORD:
-        return "damaged"
-    if version > FORMAT:
+        return False
+
+
+def _complaint(line: bytes, error: Exception) -> str:
+    if _is_newer(line):
+        version = _decode_version(line).v
         return f"written by a newer mlpipeline (format {version}; this one knows {FORMAT})"
-    return str(error)
+    return str(error) if isinstance(error, IllegalTransition) else "damaged"
+
+
+def torn_end(path: Path) -> bytes:
+    """What stands after the last line end of a journal: a write that was cut."""
+    try:
+        return path.read_bytes().rpartition(b"\n")[2]
+    except FileNotFoundError:
+        return b""
 
 
 def _set_torn_end_aside(path: Path) -> list[str]:
-    """Move what stands after the last line end into a file of its own: a write that was cut."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    complete, newline, torn = content.rpartition(b"\n")
+    """Move the torn end of a journal into a file of its own."""
+    torn = torn_end(path)
     if not torn:
         return []
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
     aside.write_bytes(torn)
-    os.truncate(path, len(complete) + len(newline))
+    os.truncate(path, path.stat().st_size - len(torn))
     return [f"{path}: its last line was cut short; {len(torn)} bytes are set aside in {aside.name}"]

@@ -73,8 +73,13 @@ class IniFile:
     @classmethod
     def read(cls, path: Path, *, remedy: str) -> IniFile:
         """Read ``path``; ``remedy`` is what to do when there is no such file."""
+        return cls(path, cls.text_of(path, remedy=remedy))
+
+    @staticmethod
+    def text_of(path: Path, *, remedy: str) -> str:
+        """What stands in ``path``; raises ConfigError."""
         try:
-            return cls(path, path.read_bytes().decode("utf-8-sig"))
+            return path.read_bytes().decode("utf-8-sig")
         except FileNotFoundError:
             raise ConfigError(path, "there is no such file", remedy=remedy) from None
         except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import socket
 from pathlib import Path
@@ -15,6 +16,7 @@ from mlpipeline.core.runs import RunId
 CONFIG = "mlp.config"
 LIST = "models.config"
 TEST_LIST = "models_test.config"
+HOST_VARIABLE = "MLPIPELINE_HOST"
 
 LONGEST_NAME = 120  # characters; file systems allow 255 bytes
 _KEPT = re.compile(r"[A-Za-z0-9._=+,@-]")
@@ -99,12 +101,15 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, project: Path, models_dir: Path, host: str | None = None) -> Layout:
-        """The layout of a project on this host."""
+        """The layout of a project on this host.
+
+        MLPIPELINE_HOST names the host where its own name does not stay: in a container, say.
+        """
         return cls(
             project=project,
             models_dir=models_dir,
             outputs=models_dir / "outputs",
-            host=host or socket.gethostname(),
+            host=host or os.environ.get(HOST_VARIABLE) or socket.gethostname(),
         )
 
     @property
@@ -137,6 +142,33 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return {self.host: self.history, **found}
 
     @property
+    def claims(self) -> Path:
+        """Which host has which attempt."""
+        return self.outputs / "claims"
+
+    def claim(self, run: RunId) -> Path:
+        """The claim on one attempt."""
+        return self.claims.joinpath(*self._parts(run))
+
+    def model_dir_claim(self, name: str) -> Path:
+        """The claim on a model_dir; no model is called ``.model_dirs``."""
+        return self.claims / ".model_dirs" / safe_name(name)
+
+    def beat(self, host: str) -> Path:
+        """Renewed by the scheduler of ``host`` as long as it lives."""
+        return self.claims / ".beats" / safe_name(host)
+
+    @property
+    def requests(self) -> Path:
+        """What is asked of this host's scheduler."""
+        return self.outputs / "requests" / safe_name(self.host)
+
+    @property
+    def ballast(self) -> Path:
+        """Room to give up when the disk is full."""
+        return self.outputs / f"ballast-{safe_name(self.host)}"
+
+    @property
     def lock(self) -> Path:
         """Held by this host's scheduler."""
         return self.outputs / f"scheduler-{safe_name(self.host)}.lock"
@@ -145,7 +177,15 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """Where a model keeps its checkpoints; ``name`` is a ListedVersion's ``model_dir``."""
         return self.outputs / "model_ckpts" / safe_name(name)
 
+    @property
+    def runs(self) -> Path:
+        """The folders of all runs: model/version/attempt."""
+        return self.outputs / "runs"
+
     def run_folder(self, run: RunId) -> RunFolder:
         """The folder of ``run``."""
-        parts = safe_name(run.model), safe_name(run.version), str(run.attempt)
-        return RunFolder(self.outputs.joinpath("runs", *parts))
+        return RunFolder(self.runs.joinpath(*self._parts(run)))
+
+    @staticmethod
+    def _parts(run: RunId) -> tuple[str, str, str]:
+        return safe_name(run.model), safe_name(run.version), str(run.attempt)

@@ -16,7 +16,7 @@ from mlpipeline.errors import ProjectBusy, StorageError
 def scheduler_lock(path: Path) -> Iterator[None]:
     """Hold the lock at ``path``; raises ProjectBusy, naming the holder's pid, when it is taken."""
     holder = path.with_suffix(".pid")
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=0, mode=0o666)  # less the umask
     try:
         lock.acquire()
     except Timeout:
@@ -35,6 +35,15 @@ def scheduler_lock(path: Path) -> Iterator[None]:
         with suppress(OSError):
             holder.unlink(missing_ok=True)
         lock.release()
+
+
+def holder_of(path: Path) -> str:
+    """The pid that holds the lock at ``path``, or a word in its place; empty when it is free."""
+    try:
+        with scheduler_lock(path):
+            return ""
+    except ProjectBusy:
+        return _read(path.with_suffix(".pid")) or "unknown"
 
 
 def _read(path: Path) -> str:

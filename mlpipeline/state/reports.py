@@ -6,6 +6,7 @@ All can be made again from the history and the run folders.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,20 @@ import yaml
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.wording import duration, log_line, shown
-from mlpipeline.state.files import write_whole
+from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.layout import Layout
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only, and no key twice: of two, one would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {key!r} is there twice")
+        return super().construct_mapping(node, deep)
+
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -55,7 +68,7 @@ class Reports(Listener):
         failures = report.failures if report else []
         tracebacks = "".join(f"\nin {each.part}:\n{each.traceback}" for each in failures)
         self.message(run.ended_at, level, f"{run.id} {run.verdict}{tracebacks.rstrip()}")
-        beginning = self._beginnings.pop(run.id, None) or self._read_record(run.id)
+        beginning = self._beginnings.pop(run.id, None) or self.read_record(run.id)
         self._write_record(run.id, {**beginning, **_ending(ended)})
         _append(self._layout.output, output_block(ended, beginning.get("parameters")))
 
@@ -68,13 +81,24 @@ class Reports(Listener):
         text = yaml.dump(told, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
         write_whole(self._layout.run_folder(run).record, text.encode())
 
-    def _read_record(self, run: RunId) -> dict[str, Any]:
-        """What an earlier session wrote of a run that this one adopted."""
+    def read_record(self, run: RunId) -> dict[str, Any]:
+        """What run.yaml says; little, when that can't be read."""
         try:
-            record = yaml.safe_load(self._layout.run_folder(run).record.read_text("utf-8"))
+            record = yaml.load(self._layout.run_folder(run).record.read_text("utf-8"), _Loader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             record = None
         return record if isinstance(record, dict) else {"run": str(run)}
+
+
+def rebuild_output(layout: Layout, ended: Iterable[Ended]) -> int:
+    """Make output-<hostname> again, of ``ended`` runs in their order; returns how many."""
+    reports = Reports(layout)
+    blocks = [
+        output_block(each, reports.read_record(each.run.id).get("parameters")) for each in ended
+    ]
+    with storage(f"{layout.output} can't be written"):
+        write_whole(layout.output, "".join(blocks).encode())
+    return len(blocks)
 
 
 def output_block(ended: Ended, parameters: object) -> str:

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlpipeline.errors import ConfigError
-from mlpipeline.state.config import choose_versions, model_files, read_list, read_settings
+from mlpipeline.state.config import read_settings
 from mlpipeline.state.ini import IniFile
+from mlpipeline.state.lists import ListText, choose_versions, model_files, read_list
 
 WHITELIST = "[WHITELISTED_MODELS]\n"
 
@@ -37,7 +38,7 @@ def list_of(project):
     def read(text):
         content = text if isinstance(text, bytes) else text.encode()
         (project / "models.config").write_bytes(content)
-        return read_list(project / "models.config", project / "models")
+        return read_list(ListText.read(project / "models.config"), project / "models")
 
     return read
 
@@ -221,7 +222,7 @@ def test_models_dir_may_itself_be_a_link(project, tmp_path_factory):
     link.symlink_to(project / "models")
     (project / "models.config").write_text(f"{WHITELIST}a.py\n")
 
-    assert paths(read_list(project / "models.config", link)) == ["a.py"]
+    assert paths(read_list(ListText.read(project / "models.config"), link)) == ["a.py"]
 
 
 def test_comments_stand_alone_or_after_a_blank(list_of):
@@ -391,14 +392,14 @@ def test_only_a_line_feed_counts_as_a_line(character, list_of):
 
 def test_a_list_that_does_not_exist_is_an_error(project):
     with pytest.raises(ConfigError, match=r"models\.config: there is no such file; .*init"):
-        read_list(project / "models.config", project / "models")
+        read_list(ListText.read(project / "models.config"), project / "models")
 
 
 def test_a_list_that_is_a_folder_is_an_error(project):
     (project / "models.config").mkdir()
 
     with pytest.raises(ConfigError, match=r"models\.config: can't be read: Is a dir"):
-        read_list(project / "models.config", project / "models")
+        read_list(ListText.read(project / "models.config"), project / "models")
 
 
 @pytest.mark.parametrize(

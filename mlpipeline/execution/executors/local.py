@@ -97,8 +97,7 @@ class LocalExecutor:
         if handle in self._children and not folder.processes.exists():
             self._keep_first_words(folder)
         self._forget(handle)
-        exit = read_record(folder.exit, Exit)
-        report = _read_report(folder, ended=exit is not None)
+        exit, report = read_end(folder)
         prepared = folder.prepared.exists()
         last_sign = None if exit else _last_sign(folder.path)
         return Gone(exit=exit, report=report, prepared=prepared, last_sign=last_sign)
@@ -190,6 +189,12 @@ def _tell(spare: subprocess.Popen[bytes], folder: bytes) -> None:
     with suppress(BrokenPipeError):  # it was killed: then the run is found to be lost
         spare.stdin.write(folder)
         spare.stdin.close()
+
+
+def read_end(folder: RunFolder) -> tuple[Exit | None, Report | None]:
+    """What a run's processes left of its end."""
+    exit = read_record(folder.exit, Exit)
+    return exit, _read_report(folder, ended=exit is not None)
 
 
 def _read_report(folder: RunFolder, *, ended: bool) -> Report | None:

@@ -1,0 +1,53 @@
+"""``mlpipeline stop`` and ``mlpipeline retry``: steering the scheduler of this host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlpipeline import service
+from mlpipeline.cli.options import project_option
+from mlpipeline.state.requests import StopMode
+
+
+@click.command()
+@click.option(
+    "--after-current",
+    "mode",
+    flag_value=StopMode.AFTER_CURRENT.value,
+    help="Let what runs run to its end, and start nothing more.",
+)
+@click.option("--now", "mode", flag_value=StopMode.NOW.value, help="Kill what runs.")
+@click.option(
+    "--detach",
+    "mode",
+    flag_value=StopMode.DETACH.value,
+    help="Leave what runs alone; the next mlpipeline -r adopts it.",
+)
+@project_option
+def stop(mode: str | None, project: Path) -> None:
+    """End the session that works on this project on this host.
+
+    Runs are asked to stop and have `grace` seconds for it, as with Ctrl-C. With -u, they resume
+    first next time.
+    """
+    chosen = StopMode(mode or StopMode.GRACEFUL)
+    click.echo(service.stop(service.open_project(project), chosen))
+
+
+@click.command()
+@click.option(
+    "--lost-host",
+    metavar="NAME",
+    required=True,
+    help="Take NAME for lost: what it runs may be run again, here or elsewhere.",
+)
+@project_option
+def retry(lost_host: str, project: Path) -> None:
+    """Have runs tried again.
+
+    Only say that a host is lost when it is: if it comes back, what it says of those runs does not
+    count, and it stops them.
+    """
+    click.echo(service.lose_host(service.open_project(project), lost_host))

@@ -1,0 +1,143 @@
+"""From a planned start to a run that is watched: claim, record, submit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from mlpipeline.core.launch import Spec
+from mlpipeline.core.listening import Launched
+from mlpipeline.core.planning import Claimed, Policy, Start
+from mlpipeline.core.runs import Claim, Finished, Outcome, RunId, Starting
+from mlpipeline.errors import StorageError
+from mlpipeline.execution.executors.base import Executor
+from mlpipeline.execution.watching import WatchedRun
+from mlpipeline.state.claims import Claims
+from mlpipeline.state.config import Settings
+from mlpipeline.state.files import storage, write_whole
+from mlpipeline.state.history import History
+from mlpipeline.state.layout import Layout, RunFolder
+
+
+class Launcher:
+    """Starts runs of one session. ``claimed`` is what it found other hosts to have."""
+
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        settings: Settings,
+        history: History,
+        executor: Executor,
+        policy: Policy,
+        test: bool,
+        now: Callable[[], datetime],
+    ):
+        self._layout = layout
+        self._settings = settings
+        self._history = history
+        self._executor = executor
+        self._policy = policy
+        self._test = test
+        self._now = now
+        self._claims = Claims(layout)
+        self.claimed = Claimed()
+
+    def forget_claimed(self) -> None:
+        """Look anew at what other hosts have."""
+        self.claimed = Claimed()
+
+    def launch(self, start: Start, git: dict[str, object] | None) -> WatchedRun | None:
+        """Start a run; None when another host has the version, or uses its model_dir.
+
+        What is recorded is on disk before a process is spawned. Raises DiskFull when there is no
+        room for it (nothing is recorded then), StorageError when the run can't be started.
+        """
+        reserved = self._reserve(start)
+        if reserved is None:
+            return None
+        start, folder = reserved
+        spec = self._spec(start, folder)
+        with storage(f"{start.run} can't be started"):
+            folder.path.mkdir(parents=True, exist_ok=True)
+            write_whole(folder.spec, msgspec.json.encode(spec))
+            folder.console.touch()
+        run = self._history.append(
+            Starting(
+                at=self._now(),
+                run=start.run,
+                session=self._policy.session,
+                signature=start.version.signature,
+                script=start.model.digest,
+                model_dir=start.version.model_dir,
+                resume=start.resume,
+            )
+        )
+        try:
+            handle = self._executor.submit(spec)
+        except StorageError as error:
+            self._record_false_start(start.run, str(error))
+            raise
+        launched = Launched(run=run, model=start.model, version=start.version, git=git)
+        return WatchedRun(run, handle, folder, launched)
+
+    def _reserve(self, start: Start) -> tuple[Start, RunFolder] | None:
+        """``start`` with an attempt that is ours alone, and the folder for it."""
+        version, run, now = start.version, start.run, self._now()
+        while True:
+            claim = self._claims.take(run, version.model_dir, now)
+            if claim.host != self._layout.host:
+                self._note(versions={(run.model, run.version): claim})
+                return None
+            folder = self._layout.run_folder(run)
+            # Ours, but begun already: what tells of it is a history that is lost.
+            if not folder.processes.exists():
+                break
+            run = msgspec.structs.replace(run, attempt=run.attempt + 1)
+        user = self._claims.take_model_dir(run, version.model_dir, now)
+        if user.host != self._layout.host:
+            self._note(model_dirs={version.model_dir: user})
+            return None
+        return msgspec.structs.replace(start, run=run), folder
+
+    def _note(
+        self,
+        versions: Mapping[tuple[str, str], Claim] = {},
+        model_dirs: Mapping[str, Claim] = {},
+    ) -> None:
+        self.claimed = Claimed(
+            {**self.claimed.versions, **versions}, {**self.claimed.model_dirs, **model_dirs}
+        )
+
+    def _record_false_start(self, run: RunId, reason: str) -> None:
+        now = self._now()
+        self._history.append(
+            Finished(at=now, run=run, outcome=Outcome.INTERRUPTED, reason=reason, ended_at=now)
+        )
+
+    def _spec(self, start: Start, folder: RunFolder) -> Spec:
+        settings = self._settings
+        model_dir = self._layout.model_dir(start.version.model_dir)
+        if self._test:
+            shutil.rmtree(model_dir, ignore_errors=True)
+        return Spec(
+            model=start.model.name,
+            version=start.version.name,
+            attempt=start.run.attempt,
+            script=str(self._layout.models_dir / start.model.path),
+            signature=start.version.signature,
+            stamp=start.model.stamp,
+            folder=str(folder.path),
+            project=str(self._layout.project),
+            models_dir=str(self._layout.models_dir),
+            model_dir=str(model_dir),
+            test=self._test,
+            fresh=not start.resume,
+            timeout=start.version.timeout or settings.timeout or None,
+            stall_timeout=settings.stall_timeout or None,
+            grace=settings.grace,
+            stop_on_nan=settings.stop_on_nan,
+        )

@@ -1,0 +1,191 @@
+"""The lists of models, as typed records; which files below models_dir are model files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from mlpipeline.errors import ConfigError, short
+from mlpipeline.state.config import INIT_HINT, MAIN, boolean
+from mlpipeline.state.ini import IniFile, nearest
+
+WHITELIST = "WHITELISTED_MODELS"
+BLACKLIST = "BLACKLISTED_MODELS"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed model file, with the text that narrows its versions (None: all of them)."""
+
+    path: str  # relative to models_dir, with forward slashes
+    line: int | None = None
+    narrowing: str | None = None
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of models: the whitelisted ones in order, or all but the blacklisted ones."""
+
+    path: Path
+    entries: tuple[Entry, ...]
+    blacklist: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class ListText(msgspec.Struct, frozen=True):
+    """A list as it stands in its file."""
+
+    path: Path
+    content: str
+    mtime: float  # seconds since the epoch
+
+    @classmethod
+    def read(cls, path: Path) -> ListText:
+        """Read the file; raises ConfigError when that fails."""
+        content = IniFile.text_of(path, remedy=INIT_HINT)
+        try:
+            return cls(path, content, path.stat().st_mtime)
+        except OSError:  # it is just being replaced
+            return cls(path, content, float("inf"))
+
+    def is_start_of(self, before: ListText) -> bool:
+        """Whether it is the list before, less its end."""
+        return self.content != before.content and before.content.startswith(self.content)
+
+    def check_whole(self, before: ListText, models: ModelList) -> None:
+        """Raise ConfigError where it looks like the list before, cut short by accident.
+
+        A list that lost its last lines may be meant so, if it still lists something. But one that
+        ends within a line, or a shorter blacklist, could start what nobody listed.
+        """
+        if not self.is_start_of(before):
+            return
+        ends_with_line = self.content.endswith("\n") or before.content[len(self.content)] == "\n"
+        if models.blacklist or not models.entries or not ends_with_line:
+            raise ConfigError(
+                self.path,
+                "it is the list before, cut short",
+                line=self.content.count("\n") + 1,
+                remedy="save it whole; if it is meant so, put a # and a line end after it",
+            )
+
+
+def read_list(text: ListText, models_dir: Path) -> ModelList:
+    """Parse a list of models and check its paths; raises ConfigError."""
+    path = text.path
+    ini = IniFile(path, text.content)
+    if not ini.sections():
+        raise ConfigError(
+            path, "it is empty", remedy=f"put a heading [{WHITELIST}] and your model files in it"
+        )
+    blacklist = boolean(ini, "use_blacklist")
+    section = BLACKLIST if blacklist else WHITELIST
+    warnings = ini.unknown({MAIN: {"use_blacklist"}, WHITELIST: None, BLACKLIST: None})
+    if blacklist:
+        warnings += [
+            f"{short(models_dir)}: the name of {path!r} is not UTF-8, so it is left out; rename it"
+            for path in python_files(models_dir)
+            if not _is_text(path)
+        ]
+    entries: dict[str, Entry] = {}
+    for name, narrowing in ini.options(section).items():
+        line = ini.line_of(section, name)
+        model = _checked_path(path, line, name, models_dir)
+        if model in entries:
+            raise ConfigError(
+                path,
+                f"{name} is the same file as line {entries[model].line}",
+                line=line,
+                remedy="remove one line",
+            )
+        names = (narrowing or "").strip(", \n")
+        entries[model] = Entry(path=model, line=line, narrowing=names or None)
+    return ModelList(
+        path=path, entries=tuple(entries.values()), blacklist=blacklist, warnings=tuple(warnings)
+    )
+
+
+def model_files(models_dir: Path) -> list[str]:
+    """The model scripts below ``models_dir`` in path order: what is not named ``_…`` or ``.…``."""
+    paths = [PurePosixPath(path) for path in python_files(models_dir) if _is_text(path)]
+    return sorted(
+        str(path) for path in paths if not any(part.startswith(("_", ".")) for part in path.parts)
+    )
+
+
+def python_files(models_dir: Path) -> list[str]:
+    """All ``.py`` files below ``models_dir``, helpers too, but not those in outputs."""
+    found = []
+    for folder, folders, files in os.walk(models_dir):
+        relative = Path(folder).relative_to(models_dir)
+        if relative == Path():
+            folders[:] = [name for name in folders if name != "outputs"]
+        found += [(relative / name).as_posix() for name in files if name.endswith(".py")]
+    return found
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path can stand in a list and in a record: a name may be any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def choose_versions(narrowing: str, known: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Split a list of version names at commas and line ends, and tell known from unknown ones.
+
+    Names may themselves have commas (``lr=0.1,depth=2``): at each place the longest known name
+    wins. Returns the chosen names in the order written, each once, and the unknown pieces.
+    """
+    names = {_squeezed(name): name for name in known}
+    pieces = [piece.strip() for piece in narrowing.replace("\n", ",").split(",")]
+    chosen: dict[str, None] = {}
+    unknown = []
+    position = 0
+    while position < len(pieces):
+        for end in range(len(pieces), position, -1):
+            name = names.get(",".join(pieces[position:end]))
+            if name is not None:
+                chosen[name] = None
+                position = end
+                break
+        else:
+            if pieces[position]:
+                unknown.append(pieces[position])
+            position += 1
+    return list(chosen), unknown
+
+
+def _squeezed(name: str) -> str:
+    return ",".join(piece.strip() for piece in name.split(","))
+
+
+def _checked_path(source: Path, line: int | None, text: str, models_dir: Path) -> str:
+    """The listed path in its one normal form; raises ConfigError when it is not a model file."""
+    relative = PurePosixPath(os.path.normpath(text))
+    target = models_dir / relative
+    try:
+        within, is_file = _is_within(target, models_dir), target.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL, too long a name
+        raise ConfigError(
+            source, f"{text!r} can't be a path: {error}", line=line, remedy="correct the name"
+        ) from None
+    if relative.is_absolute():
+        problem, remedy = f"{text} is absolute", f"write it relative to {models_dir}"
+    elif ".." in relative.parts or not within:
+        problem, remedy = f"{text} leaves models_dir", f"move the file into {models_dir}"
+    elif not is_file:
+        problem = f"{text} does not exist in {models_dir}"
+        remedy = "correct the name" + nearest(text, model_files(models_dir))
+    elif target.suffix != ".py":
+        problem, remedy = f"{text} is not a model file", "model files end in .py"
+    else:
+        return relative.as_posix()
+    raise ConfigError(source, problem, line=line, remedy=remedy)
+
+
+def _is_within(target: Path, folder: Path) -> bool:
+    return target.resolve().is_relative_to(folder.resolve())

@@ -1,0 +1,66 @@
+"""What a view asks of the scheduler of its host: files that one puts down and the other takes."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.state.files import read_record, storage, write_whole
+from mlpipeline.state.layout import Layout
+
+
+class StopMode(StrEnum):
+    """How a session ends."""
+
+    GRACEFUL = "graceful"  # runs are asked to stop, and have their grace
+    NOW = "now"  # runs are killed
+    AFTER_CURRENT = "after-current"  # what runs runs to its end, and nothing more is started
+    DETACH = "detach"  # runs go on without a scheduler
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """End the session."""
+
+    mode: StopMode
+
+
+class LoseHost(msgspec.Struct, frozen=True, tag="lose-host"):
+    """Take ``host`` for lost: what it runs is run again."""
+
+    host: str
+
+
+Request = Stop | LoseHost
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    request: Request
+
+
+def put(layout: Layout, request: Request) -> Path:
+    """Ask this host's scheduler; the file is gone as soon as it has taken the request.
+
+    Raises StorageError when it can't be written.
+    """
+    path = layout.requests / f"{time.time_ns()}-{os.getpid()}.json"
+    with storage(f"{layout.requests} can't be written to"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, msgspec.json.encode(_Envelope(request)))
+    return path
+
+
+def take(layout: Layout) -> list[Request]:
+    """What is asked, in the order of asking; each request is handed out once."""
+    requests = []
+    for path in sorted(layout.requests.glob("[!.]*.json")):
+        envelope = read_record(path, _Envelope)
+        with suppress(OSError):
+            path.unlink()
+        if envelope:
+            requests.append(envelope.request)
+    return requests
