@@ -212,7 +212,7 @@ class Scheduler:
         """Record how a run ended; as long as the disk has no room for that, it is watched on."""
         now = self._now()
         report, run = gone.report, watched.run
-        verdict = judge(gone.exit, report, stopping_at=run.stopping_at)
+        verdict = judge(gone.exit, report, stopping_at=run.stopping_at, began=gone.began)
         event = Finished(
             at=now,
             run=run.id,

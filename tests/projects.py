@@ -122,7 +122,7 @@ class Project:
         )
 
     def history(self) -> list[dict]:
-        (path,) = self.outputs.glob("history-*")
+        (path,) = (each for each in self.outputs.glob("history-*") if ".damaged-" not in each.name)
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def started(self) -> list[str]:
@@ -151,3 +151,11 @@ class Project:
 
 def _name(run: dict) -> str:
     return f"{run['model']}/{run['version']}#{run['attempt']}"
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -21,12 +21,19 @@ MEMORY_WORDS = re.compile(
 )
 
 
-def judge(exit: Exit | None, report: Report | None, *, stopping_at: datetime | None) -> Verdict:
+def judge(
+    exit: Exit | None,
+    report: Report | None,
+    *,
+    stopping_at: datetime | None,
+    began: bool = True,
+) -> Verdict:
     """The verdict on a run that is no longer there.
 
     ``exit`` is None when its supervisor could not write one, ``report`` when the user's code never
     came to an end that Python sees. ``stopping_at``: when it was asked to stop, if it was. What
     returns after that may have trained less than it should, so it counts as cut short.
+    ``began``: it has had a process at all.
     """
     if report and report.ending == "edited":
         return Verdict(Outcome.INTERRUPTED, report.detail)
@@ -36,28 +43,40 @@ def judge(exit: Exit | None, report: Report | None, *, stopping_at: datetime | N
         return Verdict(Outcome.SUCCEEDED)
     if stopping_at is not None:
         return Verdict(Outcome.INTERRUPTED, "asked to stop")
+    if not began:
+        return Verdict(Outcome.INTERRUPTED, "it never began")
     if exit and limit:
         return Verdict(LIMITS.get(limit, Outcome.KILLED), exit.limit_detail)
-    if report and report.failures:
+    told = _of_report(report) if report else None
+    return told or _of_exit(exit, report)
+
+
+def _of_report(report: Report) -> Verdict | None:
+    """What the worker says itself; None where that does not tell."""
+    if report.failures:
         lines = "; ".join(failure.line for failure in report.failures)
         return Verdict(_worst(report.failures), lines)
-    if report and report.ending == "diverged":
-        return Verdict(Outcome.DIVERGED, report.detail)
-    if report and report.ending == "stopped":
-        return Verdict(Outcome.INTERRUPTED, report.detail)
-    if report and report.ending == "sys.exit":
-        return Verdict(Outcome.FAILED, report.detail)
+    outcomes = {
+        "diverged": Outcome.DIVERGED,
+        "stopped": Outcome.INTERRUPTED,
+        "sys.exit": Outcome.FAILED,
+    }
+    outcome = outcomes.get(report.ending)
+    return Verdict(outcome, report.detail) if outcome else None
+
+
+def _of_exit(exit: Exit | None, report: Report | None) -> Verdict:
+    """What the supervisor saw of the worker's end, or did not live to see."""
     if exit is None:
         return Verdict(Outcome.LOST, "its processes are gone and left no record of their end")
     if exit.signal is not None:
         return _of_signal(exit.signal, exit.oom_kills)
-    if report and report.ending == "unreadable":
+    if report is None:
+        return Verdict(Outcome.FAILED, f"left by os._exit with status {exit.status}")
+    if report.ending == "unreadable":
         return Verdict(Outcome.FAILED, report.detail)
-    if report:
-        return Verdict(
-            Outcome.FAILED, f"exited with status {exit.status} while Python was shutting down"
-        )
-    return Verdict(Outcome.FAILED, f"left by os._exit with status {exit.status}")
+    how = f"exited with status {exit.status} while Python was shutting down"
+    return Verdict(Outcome.FAILED, how)
 
 
 def signal_name(number: int) -> str:

@@ -187,20 +187,11 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
     if isinstance(event, Fenced):
         return _fence(run, event)
     if run is not None and run.fenced:
-        return run
+        return _as_started(run, event) if isinstance(event, Starting) else run
     if isinstance(event, Starting):
         if run is not None:
             raise IllegalTransition(f"{event.run} starts twice")
-        return Run(
-            id=event.run,
-            host=host,
-            signature=event.signature,
-            script=event.script,
-            model_dir=event.model_dir,
-            resume=event.resume,
-            sessions=(event.session,),
-            started_at=event.at,
-        )
+        return _begun(event, host)
     kind = type(event).__name__.lower()
     if run is None:
         raise IllegalTransition(f"{event.run} is {kind} but never started")
@@ -220,6 +211,30 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
                 steps=event.steps,
                 results=event.results,
             )
+
+
+def _begun(event: Starting, host: str) -> Run:
+    return Run(
+        id=event.run,
+        host=host,
+        signature=event.signature,
+        script=event.script,
+        model_dir=event.model_dir,
+        resume=event.resume,
+        sessions=(event.session,),
+        started_at=event.at,
+    )
+
+
+def _as_started(run: Run, event: Starting) -> Run:
+    """A run that was fenced in one history before its start was read in another."""
+    return msgspec.structs.replace(
+        _begun(event, run.host),
+        fenced=True,
+        verdict=run.verdict,
+        ended_at=run.ended_at,
+        prepared=run.prepared,
+    )
 
 
 def _fence(run: Run | None, event: Fenced) -> Run:

@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from projects import wait_until
+from projects import is_there, wait_until
 
 HELD = """
 Path(self.model_dir, "checkpoint").touch()
@@ -189,7 +189,7 @@ def test_test_mode_runs_beside_a_scheduler(project):
     assert rehearsal.returncode == 0
 
 
-def test_a_start_that_was_recorded_but_never_happened_is_lost_and_tried_again(project):
+def test_a_start_that_was_recorded_but_never_happened_is_tried_again(project):
     project.model("m.py", "v")
     project.list("m.py")
     project.run("-r", "-u")
@@ -200,7 +200,7 @@ def test_a_start_that_was_recorded_but_never_happened_is_lost_and_tried_again(pr
     project.run("-r", "-u")
 
     outcomes = project.outcomes()
-    assert outcomes["m/v#2"].startswith("lost")
+    assert outcomes["m/v#2"] == "interrupted it never began"
     assert outcomes["m/v#3"] == "succeeded"
 
 
@@ -289,13 +289,6 @@ def test_under_nohup_a_hangup_changes_nothing(project):
     assert project.outcomes() == {"held/a#1": "succeeded"}
 
 
-def _is_there(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def test_the_interpreter_that_stands_by_goes_with_a_scheduler_that_is_killed(project):
     session = begin(project, "-r")
     children = Path(f"/proc/{session.pid}/task/{session.pid}/children").read_text().split()
@@ -305,6 +298,6 @@ def test_the_interpreter_that_stands_by_goes_with_a_scheduler_that_is_killed(pro
     session.kill()
     session.communicate()
 
-    wait_until(lambda: not _is_there(spare), "the spare interpreter ends")
+    wait_until(lambda: not is_there(spare), "the spare interpreter ends")
     (project.folder / "go").touch()
     wait_until((project.folder_of("held", "a") / "exit.json").exists)

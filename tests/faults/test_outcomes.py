@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from projects import wait_until
+from projects import is_there, wait_until
 
 FAULTS = {
     "raise MemoryError": "out of memory MemoryError",
@@ -238,12 +238,3 @@ def test_an_on_stop_that_fails_or_hangs_keeps_nobody_waiting(project):
 
     assert set(project.outcomes().values()) == {"interrupted asked to stop"}
     assert "ValueError: no" in (project.folder_of("fails", "v") / "console.log").read_text()
-
-
-def is_there(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-        return file.read().rpartition(")")[2].split()[0] != "Z"

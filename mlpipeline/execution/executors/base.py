@@ -20,12 +20,13 @@ class Running(msgspec.Struct, frozen=True):
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
     """The run is over; ``exit`` and ``report`` are what its processes left, if they could.
 
-    ``prepared``: the model_dir had been made ready for it. ``last_sign`` is when its processes last
-    wrote anything, where that is all there is.
+    ``began``: it has had a process at all. ``prepared``: the model_dir had been made ready for it.
+    ``last_sign`` is when its processes last wrote anything, where that is all there is.
     """
 
     exit: Exit | None = None
     report: Report | None = None
+    began: bool = True
     prepared: bool = False
     last_sign: datetime | None = None
 

@@ -100,7 +100,13 @@ class LocalExecutor:
         exit, report = read_end(folder)
         prepared = folder.prepared.exists()
         last_sign = None if exit else _last_sign(folder.path)
-        return Gone(exit=exit, report=report, prepared=prepared, last_sign=last_sign)
+        return Gone(
+            exit=exit,
+            report=report,
+            began=_has_begun(folder),
+            prepared=prepared,
+            last_sign=last_sign,
+        )
 
     def _keep_first_words(self, folder: RunFolder) -> None:
         self._first_words.seek(0)
@@ -214,6 +220,14 @@ def _last_sign(folder: Path) -> datetime | None:
     except OSError:  # somebody deletes it
         return None
     return datetime.fromtimestamp(max(times)).astimezone() if times else None
+
+
+def _has_begun(folder: RunFolder) -> bool:
+    """Whether the run's processes were there; ``_revoke`` leaves an empty file in their place."""
+    try:
+        return folder.processes.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _revoke(folder: Path) -> None:
