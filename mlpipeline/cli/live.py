@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import termios
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID
@@ -16,7 +19,7 @@ from mlpipeline.cli.screen import Screen, closing_line, results, took
 from mlpipeline.core import launch
 from mlpipeline.core.listening import Ended, Launched, Level
 from mlpipeline.core.runs import Outcome, Run, RunId
-from mlpipeline.core.wording import duration, shown
+from mlpipeline.core.wording import duration, shortened, shown
 from mlpipeline.scheduler import Result
 
 MARKS = {
@@ -37,7 +40,7 @@ class LiveScreen(Screen):
         self._console = Console(highlight=False)
         self._progress = Progress(
             SpinnerColumn(table_column=Column(width=1)),
-            _Name(table_column=Column(no_wrap=True, overflow="ellipsis")),
+            _Name(self._console, table_column=Column(no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=6 if self._console.width < ROOMY else 20),
             _Steps(table_column=Column(no_wrap=True)),
             _Metrics(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
@@ -49,6 +52,7 @@ class LiveScreen(Screen):
         self._tasks: dict[RunId, TaskID] = {}
 
     def __enter__(self) -> LiveScreen:
+        self._terminal = _without_echo_of_control_keys()
         self._progress.start()
         self._reading = self._add_task("reading the model scripts")
         self._progress.refresh()
@@ -61,6 +65,8 @@ class LiveScreen(Screen):
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
+        if self._terminal:
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, self._terminal)
 
     def message(self, at: datetime, level: Level, text: str) -> None:
         """A coloured line."""
@@ -130,11 +136,27 @@ class LiveScreen(Screen):
         return self._progress.add_task(name, total=None, part=part, rate=None, metrics="")
 
 
+def _without_echo_of_control_keys() -> list[Any] | None:
+    """Keep ``^C`` from being written into the display; returns how the terminal was set."""
+    if not sys.stdin.isatty():
+        return None
+    before = termios.tcgetattr(sys.stdin)
+    after = [*before]
+    after[3] &= ~termios.ECHOCTL  # of the local flags
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, after)
+    return before
+
+
 class _Name(ProgressColumn):
-    """The run's name and the part that it is in."""
+    """The run's name, at most a third of the line, and the part that it is in."""
+
+    def __init__(self, console: Console, table_column: Column):
+        super().__init__(table_column)
+        self._console = console
 
     def render(self, task: Task) -> Text:
-        return Text.assemble(task.description, (f" {task.fields['part']}", "dim"))
+        name = shortened(task.description, self._console.width // 3)
+        return Text.assemble(name, (f" {task.fields['part']}", "dim"))
 
 
 class _Steps(ProgressColumn):
@@ -144,6 +166,8 @@ class _Steps(ProgressColumn):
         if not task.completed:
             return Text(duration(task.elapsed or 0.0), style="dim")
         total, rate = task.total, task.fields["rate"]
+        if total and task.completed > total:
+            total = None  # the script knows better
         words = [f"{task.completed:.0f}" + (f"/{total:.0f}" if total else "")]
         if rate:
             words.append(f"{rate:.3g}/s" if rate >= 1 else f"{1 / rate:.3g} s each")

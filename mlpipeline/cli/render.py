@@ -12,6 +12,7 @@ import msgspec
 if TYPE_CHECKING:
     from rich.table import Table
 
+LONGEST_CELL = 160  # characters
 COLOURS = {
     "running": "cyan",
     "queued": "",
@@ -45,6 +46,12 @@ def show_table(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
         click.echo(plain_table(rows))
 
 
+def _cell(row: Row, column: str) -> str:
+    """What a table shows; a long reason is cut, and run.yaml has the rest."""
+    text: str = getattr(row, column)
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
+
+
 def _columns(rows: Sequence[Row]) -> list[str]:
     return [name for name in Row.__struct_fields__ if any(getattr(row, name) for row in rows)]
 
@@ -52,7 +59,7 @@ def _columns(rows: Sequence[Row]) -> list[str]:
 def plain_table(rows: Sequence[Row]) -> str:
     """``rows`` as lines of text that line up."""
     columns = _columns(rows)
-    cells = [columns, *([getattr(row, name) for name in columns] for row in rows)]
+    cells = [columns, *([_cell(row, name) for name in columns] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -73,7 +80,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
         table.add_row(
             *(
                 Text(
-                    getattr(row, name),
+                    _cell(row, name),
                     style=COLOURS.get(row.state, "red") if name == "state" else "",
                 )
                 for name in columns

@@ -27,6 +27,14 @@ def shown(value: Any, digits: int = 5) -> str:
     return str(value)
 
 
+def shortened(text: str, longest: int) -> str:
+    """``text`` in at most ``longest`` characters (3 or more); a longer one lacks its middle."""
+    if len(text) <= longest:
+        return text
+    head = longest // 2
+    return f"{text[:head]}…{text[len(text) - (longest - head - 1) :]}"
+
+
 def duration(seconds: float) -> str:
     """A person's way to say how long something took: ``0.4 s``, ``3 min 5 s``, ``2 h 4 min``."""
     if round(seconds, 1) < 60:

@@ -44,6 +44,13 @@ def read_settings(project: Path) -> Settings:
     path = project / CONFIG
     ini = IniFile.read(path, remedy=INIT_HINT)
     options = ini.options(MAIN)
+    if MAIN not in ini.sections():
+        raise ConfigError(
+            path,
+            f"it has no section [{MAIN}]",
+            line=next((ini.line_of(name) for name in ini.sections()), None),
+            remedy=f"put a heading [{MAIN}] above your settings",
+        )
     text = options.get("models_dir")
     if not text:
         raise ConfigError(

@@ -16,8 +16,10 @@ from mlpipeline.errors import ProjectBusy, StorageError
 def scheduler_lock(path: Path) -> Iterator[None]:
     """Hold the lock at ``path``; raises ProjectBusy, naming the holder's pid, when it is taken."""
     holder = path.with_suffix(".pid")
-    lock = FileLock(path, timeout=0, mode=0o666)  # less the umask
     try:
+        path.touch()
+        mode = path.stat().st_mode & 0o777  # as the umask has it; filelock would set its own
+        lock = FileLock(path, timeout=0, mode=mode)
         lock.acquire()
     except Timeout:
         pid = _read(holder) or "unknown"

@@ -115,7 +115,7 @@ def test_a_project_without_settings_is_told_how_to_make_them(project):
         ("[MLP]\n", ":1: [MLP] has no models_dir", "models_dir = models"),
         ("[MLP]\nmodels_dir\n", ":2: [MLP] has no models_dir", "models_dir = models"),
         ("[MLP]\nmodels_dir =\n", ":2: [MLP] has no models_dir", "models_dir = models"),
-        ("[other]\nmodels_dir = models\n", ": [MLP] has no models_dir", "models_dir = models"),
+        ("[mlp]\nmodels_dir = models\n", ":1: it has no section [MLP]", "put a heading [MLP]"),
         ("[MLP]\n\nmodels_dir = modls\n", ":3: models_dir modls is not a folder", "make it"),
     ],
 )
