@@ -125,27 +125,34 @@ class Scheduler:
         Raises MlpipelineError when the list can't be used (at the start only), StorageError when
         the history can't be written; runs go on then, and the next session adopts them.
         """
+        if self._begin():
+            while not self._step():
+                self._sleep()
+        return self._result()
+
+    def _begin(self) -> bool:
+        """Read the list and adopt what runs; whether the session is to go on."""
         while not self._reader.is_new(self._now()):
             if self._is_stopping():
-                return self._result()
+                return False
             self._audience.tick()
             self._sleep()
         if self._reader.listed.problems:
             raise MlpipelineError("\n".join(self._reader.listed.problems))
         self._adopt()
-        while True:
-            self._observe()
-            self._take_requests()
-            if self._is_stopping() or self._must_halt():
-                self._stop_runs()
-                if not self._watched or self._stop is StopMode.DETACH:
-                    break
-            elif self._reader.is_new(self._now()):
-                self._start_all()
-                if not self._watched and not self._is_waiting():
-                    break
-            self._sleep()
-        return self._result()
+        return True
+
+    def _step(self) -> bool:
+        """Observe, plan, act, record, once; whether the session is over."""
+        self._observe()
+        self._take_requests()
+        if self._is_stopping() or self._must_halt():
+            self._stop_runs()
+            return not self._watched or self._stop is StopMode.DETACH
+        if self._reader.is_new(self._now()):
+            self._start_all()
+            return not self._watched and not self._is_waiting()
+        return False
 
     def _result(self) -> Result:
         standings = self._explain()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import termios
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.table import Column
 from rich.text import Text
@@ -38,35 +35,24 @@ class LiveScreen(Screen):
     def __init__(self, *, test: bool, show_output: bool):
         super().__init__(test=test, show_output=show_output)
         self._console = Console(highlight=False)
-        self._progress = Progress(
+        self._progress = _Bars(
             SpinnerColumn(table_column=Column(width=1)),
             _Name(self._console, table_column=Column(no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=6 if self._console.width < ROOMY else 20),
             _Steps(table_column=Column(no_wrap=True)),
             _Metrics(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=self._console,
-            expand=True,
-            transient=True,
-            auto_refresh=False,
         )
         self._tasks: dict[RunId, TaskID] = {}
 
     def __enter__(self) -> LiveScreen:
-        self._terminal = _without_echo_of_control_keys()
         self._progress.start()
         self._reading = self._add_task("reading the model scripts")
         self._progress.refresh()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
-        if self._terminal:
-            termios.tcsetattr(sys.stdin, termios.TCSANOW, self._terminal)
 
     def message(self, at: datetime, level: Level, text: str) -> None:
         """A coloured line."""
@@ -136,15 +122,15 @@ class LiveScreen(Screen):
         return self._progress.add_task(name, total=None, part=part, rate=None, metrics="")
 
 
-def _without_echo_of_control_keys() -> list[Any] | None:
-    """Keep ``^C`` from being written into the display; returns how the terminal was set."""
-    if not sys.stdin.isatty():
-        return None
-    before = termios.tcgetattr(sys.stdin)
-    after = [*before]
-    after[3] &= ~termios.ECHOCTL  # of the local flags
-    termios.tcsetattr(sys.stdin, termios.TCSANOW, after)
-    return before
+class _Bars(Progress):
+    """Leaves the end of each line free: what the terminal echoes there (^C) must not wrap."""
+
+    def __init__(self, *columns: ProgressColumn, console: Console):
+        self._terminal = console
+        super().__init__(*columns, console=console, expand=True, transient=True, auto_refresh=False)
+
+    def get_renderable(self) -> RenderableType:
+        return Constrain(super().get_renderable(), self._terminal.width - len("^C") - 1)
 
 
 class _Name(ProgressColumn):

@@ -20,28 +20,25 @@ def run(folder: Path, *, execute: bool, unattended: bool, log: bool) -> int:
     """Run a session of the project in ``folder`` and return the exit code."""
     project = service.open_project(folder)
     slots = project.settings.parallel if execute else 1
-    with _screen(test=not execute, show_output=slots == 1) as screen:
-        session = (
-            service.execution(project, screen, unattended=unattended, log=log)
-            if execute
-            else service.rehearsal(project, screen)
-        )
-        with session as scheduler, _stopping(scheduler.ask_to_stop):
-            result = scheduler.run()
+    screen = _screen(test=not execute, show_output=slots == 1)
+    session = (
+        service.execution(project, screen, unattended=unattended, log=log)
+        if execute
+        else service.rehearsal(project, screen)
+    )
+    with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
+        result = scheduler.run()
     screen.summary(result, project.layout.output if execute else None)
     return _exit_code(result)
 
 
-@contextmanager
-def _screen(*, test: bool, show_output: bool) -> Iterator[Screen]:
+def _screen(*, test: bool, show_output: bool) -> Screen:
     """The screen that fits where standard output goes."""
     if not sys.stdout.isatty():
-        yield PlainScreen(test=test, show_output=show_output)
-        return
+        return PlainScreen(test=test, show_output=show_output)
     from mlpipeline.cli.live import LiveScreen  # rich's live parts are for terminals alone
 
-    with LiveScreen(test=test, show_output=show_output) as screen:
-        yield screen
+    return LiveScreen(test=test, show_output=show_output)
 
 
 def _exit_code(result: Result) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from mlpipeline.scheduler import Result
 SCROLLS = 10  # runs; after more, the failures are shown once again at the end
 
 
-class Screen(Listener):
-    """A listener that ends with a summary."""
+class Screen(Listener, AbstractContextManager["Screen"]):
+    """A listener that is entered while the session goes on, and ends with a summary."""
 
     def __init__(self, *, test: bool, show_output: bool):
         """``show_output``: show what the runs print."""
@@ -31,6 +32,9 @@ class Screen(Listener):
 
     def summary(self, result: Result, output: Path | None) -> None:
         """The end: what came of the session, and the file ``output`` that has the results."""
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def summary_rows(self, result: Result) -> list[Row]:
         """The table at the end: all runs of test mode; else the failures, if they may have scrolled

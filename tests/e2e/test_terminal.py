@@ -27,9 +27,15 @@ class Terminal:
             timeout=60,
         )
 
-    def run(self):
-        """Read to the end, keeping each state of the screen; returns the exit status."""
+    def run(self, *, interrupt_at=None):
+        """Read to the end, keeping each state of the screen; returns the exit status.
+
+        When ``interrupt_at`` is on the screen, Ctrl-C is pressed.
+        """
         while True:
+            if interrupt_at and interrupt_at in self.text:
+                self._child.sendintr()
+                interrupt_at = None
             try:
                 data = self._child.read_nonblocking(1 << 16)
             except pexpect.EOF:
@@ -134,3 +140,54 @@ def test_a_pipe_gets_plain_lines(steps):
     assert "hello from a" in done.stdout
     assert "steps/a#1 started" in done.stdout
     assert "steps/a#1 took" in done.stdout
+
+
+def test_ctrl_c_leaves_no_bar_behind(project):
+    project.model("m.py", "v", body="print('began'); wait_for_file('never')")
+    project.list("m.py")
+    terminal = Terminal(project, "-r")
+
+    assert terminal.run(interrupt_at="m/v#1 train") == 130
+
+    lines = [line for line in terminal.text.splitlines() if "m/v#1" in line]
+    assert len(lines) == 1, terminal.text
+    assert "■ m/v#1" in lines[0]
+    assert "^C" not in terminal.text
+
+
+def test_ctrl_c_while_scripts_are_read_is_no_success(project):
+    project.script("m.py", "from pathlib import Path\nPath('began').touch()\nwhile True: pass\n")
+    project.list("m.py")
+    terminal = Terminal(project, "-r")
+
+    assert terminal.run(interrupt_at="reading the model scripts") == 130
+
+    assert "stopped: nothing was running" in terminal.text
+
+
+def test_a_long_name_leaves_room_for_the_bar(steps):
+    (steps.models / "steps.py").rename(steps.models / "long_model_name_for_a_network.py")
+    steps.list("long_model_name_for_a_network.py = a")
+    terminal = Terminal(steps, "-r", columns=80)
+
+    assert terminal.run() == 0
+
+    bars = [state for state in terminal.states if "/10 · " in state]
+    assert bars
+    line = next(line for line in bars[-1].splitlines() if "/10 · " in line)
+    assert line.startswith(tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"))
+    assert "…" in line
+    assert "━" in line
+    assert "loss" in line
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_long_reason_does_not_swamp_the_table(project, columns):
+    project.model("bad.py", "v", body="raise ValueError('no ' * 1000)")
+    project.list("bad.py")
+    project.run("-r")
+    terminal = Terminal(project, "status", columns=columns)
+
+    assert terminal.run() == 0
+
+    assert len(terminal.text.splitlines()) < 14
