@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 COMMAND = [sys.executable, "-m", "mlpipeline"]
@@ -159,3 +160,12 @@ def is_there(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def skip_without(right: str, command: list[str]) -> None:
+    """Skip the test where ``command`` fails; CI says beforehand where it may."""
+    if subprocess.run(command, capture_output=True).returncode == 0:
+        return
+    required = "MLPIPELINE_REQUIRE_ALL" in os.environ
+    assert not required or "MLPIPELINE_UNPRIVILEGED" in os.environ, f"no right to {right}"
+    pytest.skip(f"no right to {right}")
