@@ -139,6 +139,7 @@ class Scheduler:
             self._sleep()
         if self._reader.listed.problems:
             raise MlpipelineError("\n".join(self._reader.listed.problems))
+        self._audience.ready()
         self._adopt()
         return True
 

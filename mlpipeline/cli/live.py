@@ -58,6 +58,10 @@ class LiveScreen(Screen):
         """A coloured line."""
         self._console.print(Text(text, style=LEVELS[level]))
 
+    def ready(self) -> None:
+        """The first bar goes."""
+        self._progress.update(self._reading, visible=False)
+
     def started(self, launched: Launched) -> None:
         """A bar appears."""
         self._add(launched.run)
@@ -105,7 +109,6 @@ class LiveScreen(Screen):
 
     def tick(self) -> None:
         """Draw anew."""
-        self._progress.update(self._reading, visible=False)
         self._progress.refresh()
 
     def summary(self, result: Result, output: Path | None) -> None:

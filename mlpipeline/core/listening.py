@@ -54,6 +54,9 @@ class Listener:
     def message(self, at: datetime, level: Level, text: str) -> None:
         """The scheduler has something to say to a person."""
 
+    def ready(self) -> None:
+        """The list and its scripts have been read for the first time."""
+
     def started(self, launched: Launched) -> None:
         """A run starts."""
 
@@ -98,6 +101,10 @@ class Audience(Listener):
     def message(self, at: datetime, level: Level, text: str) -> None:
         """Tell all."""
         self._tell(lambda listener: listener.message(at, level, text))
+
+    def ready(self) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.ready())
 
     def started(self, launched: Launched) -> None:
         """Tell all."""
