@@ -59,6 +59,7 @@ class Doctor:
         yield from self._clock(ledger)
         yield from self._runs(ledger, is_at_work=any(not each.problem for each in works))
         yield from self._folders(ledger)
+        yield from self._claims()
         yield from self._other_hosts(ledger)
 
     def _lists(self) -> Iterator[Finding]:
@@ -144,6 +145,13 @@ class Doctor:
                     "nothing: its number is not given again; delete it if you like",
                     problem=False,
                 )
+
+    def _claims(self) -> Iterator[Finding]:
+        for path in Claims(self._layout).unreadable():
+            yield Finding(
+                f"{short(path)} does not say which host has this attempt",
+                "if no host is just starting it: delete the file",
+            )
 
     def _other_hosts(self, ledger: Ledger) -> Iterator[Finding]:
         claims = Claims(self._layout)

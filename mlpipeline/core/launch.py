@@ -48,7 +48,8 @@ class Processes(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     boot: str  # the boot's id; the same pid in another boot is another process
     supervisor: ProcessStamp
-    worker: ProcessStamp  # runs the user's code, and leads a process group of its own
+    worker: ProcessStamp  # runs the user's code
+    process_group: int  # that the worker leads
     started_at: Moment
 
 

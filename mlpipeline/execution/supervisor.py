@@ -44,6 +44,7 @@ def supervise(folder: str, spec: dict[str, Any], worker: int, ready: int) -> Non
         "boot": boot_id(),
         "supervisor": {"pid": os.getpid(), "started": start_time(os.getpid())},
         "worker": {"pid": worker, "started": start_time(worker)},
+        "process_group": worker,  # which it leads
         "started_at": iso_now(),
     }
     try:

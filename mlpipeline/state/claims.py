@@ -60,6 +60,12 @@ class Claims:
             if claim and claim.host == host:
                 yield claim
 
+    def unreadable(self) -> Iterator[Path]:
+        """Claims that do not say whose they are: just being written, or cut."""
+        for path in sorted(self._layout.claims.glob("[!.]*/*/*")):
+            if read_record(path, Claim) is None and path.is_file():
+                yield path
+
     def release_all_model_dirs(self, host: str) -> None:
         """Free what ``host``, which is lost, has in use."""
         for path in self._layout.model_dir_claim("x").parent.glob("*"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 
 from mlpipeline.errors import ProjectBusy, StorageError
 
@@ -20,15 +20,19 @@ def scheduler_lock(path: Path) -> Iterator[None]:
         path.touch()
         mode = path.stat().st_mode & 0o777  # as the umask has it; filelock would set its own
         lock = FileLock(path, timeout=0, mode=mode)
-        lock.acquire()
-    except Timeout:
+        with suppress(Timeout):
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        raise StorageError(f"{path}: can't be locked: {error}") from error
+    if isinstance(lock, SoftFileLock):  # what filelock makes do with; a crash would leave it locked
+        lock.release()
+        raise StorageError(f"{path}: can't be locked: its file system has no locks")
+    if not lock.is_locked:
         pid = _read(holder) or "unknown"
         raise ProjectBusy(
             f"another mlpipeline -r works on this project (pid {pid}); "
             "edit models.config to steer it, or stop it first"
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        raise StorageError(f"{path}: can't be locked: {error}") from error
+        )
     try:
         with suppress(OSError):  # it is for a message only
             holder.write_text(f"{os.getpid()}\n")

@@ -7,7 +7,7 @@ import stat
 import subprocess
 
 import pytest
-from projects import is_there, wait_until
+from projects import is_there, skip_without, wait_until
 
 
 @pytest.fixture
@@ -79,7 +79,12 @@ def leave_an_end_unrecorded(project):
     journal(project).write_text(first)
 
 
+def cut_a_claim(project):
+    (project.outputs / "claims" / "m" / "a" / "1").write_bytes(b'{"ho')
+
+
 TROUBLES = {
+    cut_a_claim: ["claims/m/a/1 does not say which host has this attempt", "delete the file"],
     damage_journal: [":5: damaged; the line is left out", "ends within a record (5 bytes)"],
     break_list: ["models_test.config:1: 'nonsense' stands before any section"],
     break_script: ["models.config: m.py: it raises ValueError when it is imported"],
@@ -269,4 +274,38 @@ def test_an_outputs_folder_that_can_not_be_written_is_one_line_and_exit_code_2(p
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_project_on_a_read_only_file_system_is_one_line_and_exit_code_2(project, tmp_path):
+    project.model("m.py", "v")
+    project.list("m.py")
+    project.list("m.py", test=True)
+    bind = ["mount", "--bind", str(project.folder), str(project.folder)]
+    skip_without("mount", bind)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(project.folder)], check=True)
+        session, status, rehearsal = project.run("-r"), project.run("status"), project.run()
+    finally:
+        subprocess.run(["umount", "--lazy", str(project.folder)], check=True)
+
+    assert session.returncode == 2
+    assert "Read-only file system" in session.stderr
+    assert len(session.stderr.splitlines()) == 1
+    assert (status.returncode, rehearsal.returncode) == (0, 0)
+
+
+def test_a_file_system_that_lacks_locks_is_one_line_and_exit_code_2(project):
+    project.model("m.py", "v")
+    project.list("m.py")
+    (project.folder / "sitecustomize.py").write_text(
+        "import errno, fcntl\n"
+        "def flock(*_): raise OSError(errno.ENOSYS, 'Function not implemented')\n"
+        "fcntl.flock = flock\n"
+    )
+
+    done = project.run("-r", PYTHONPATH=str(project.folder))
+
+    assert done.returncode == 2
+    assert "can't be locked" in done.stderr
     assert "Traceback" not in done.stderr

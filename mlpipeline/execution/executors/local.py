@@ -124,7 +124,7 @@ class LocalExecutor:
         processes = _processes(handle)
         child = self._children.get(handle)
         if processes and is_alive(processes.worker.pid, processes.worker.started):
-            _signal_group(processes.worker.pid, number)
+            _signal_group(processes.process_group, number)
         elif processes is None and child is not None and child.poll() is None:
             child.kill()  # it has not come to its first line
 
