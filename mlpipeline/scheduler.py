@@ -11,8 +11,9 @@ import msgspec
 
 from mlpipeline.core.judging import judge
 from mlpipeline.core.listening import Audience, Ended, Level, Listener
-from mlpipeline.core.planning import ListedModel, Policy, Standing, State, explain, plan
+from mlpipeline.core.planning import Policy, Standing, State, explain, plan
 from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Stopping
+from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.executors.base import Executor, Gone
 from mlpipeline.execution.hosts import Hosts
@@ -25,30 +26,10 @@ from mlpipeline.state.config import Settings
 from mlpipeline.state.git import Repository
 from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout
-from mlpipeline.state.requests import LoseHost, Stop, StopMode
+from mlpipeline.state.requests import LoseHost, Stop
 from mlpipeline.state.room import Room
 
 TICK = 0.1  # seconds between two looks at what the runs print
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a session."""
-
-    runs: tuple[Run, ...]  # that ended, in the order of their end
-    broken: tuple[ListedModel, ...]  # listed models that can't be used
-    blocked: tuple[Standing, ...]  # listed versions that a run on another host keeps from running
-    listed: int  # versions and broken models that the list asks for
-    signal: int | None  # that ended the session
-    stopped: StopMode | None = None  # how it was asked to end, by a signal or a request
-    left_running: int = 0  # runs that go on without a scheduler
-
-    @property
-    def failed(self) -> bool:
-        """Whether anything went wrong that a person should look at."""
-        succeeded = {(run.id.model, run.id.version) for run in self.runs if run.succeeded}
-        return bool(self.broken) or any(
-            (run.id.model, run.id.version) not in succeeded for run in self.runs
-        )
 
 
 class Scheduler:

@@ -17,6 +17,7 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listening import Ended, Listener
 from mlpipeline.core.planning import Policy, Standing, explain
 from mlpipeline.core.runs import Run
+from mlpipeline.core.sessions import StopMode
 from mlpipeline.doctor import Finding
 from mlpipeline.errors import MlpipelineError, UnknownRun, short
 from mlpipeline.execution.executors.base import Executor
@@ -33,7 +34,7 @@ from mlpipeline.state.ini import nearest
 from mlpipeline.state.layout import LIST, TEST_LIST, Layout, RunFolder
 from mlpipeline.state.lock import holder_of, scheduler_lock
 from mlpipeline.state.reports import Reports
-from mlpipeline.state.requests import LoseHost, Request, Stop, StopMode, put
+from mlpipeline.state.requests import LoseHost, Request, Stop, put
 from mlpipeline.state.room import Room
 
 PATIENCE = 10.0  # seconds that a scheduler has to take a request

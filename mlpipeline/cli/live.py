@@ -16,8 +16,8 @@ from mlpipeline.cli.screen import Screen, closing_line, results, took
 from mlpipeline.core import launch
 from mlpipeline.core.listening import Ended, Launched, Level
 from mlpipeline.core.runs import Outcome, Run, RunId
+from mlpipeline.core.sessions import Result
 from mlpipeline.core.wording import duration, shortened, shown
-from mlpipeline.scheduler import Result
 
 MARKS = {
     Outcome.SUCCEEDED: ("✓", "green"),

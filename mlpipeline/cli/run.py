@@ -11,7 +11,7 @@ from types import FrameType
 
 from mlpipeline import service
 from mlpipeline.cli.screen import PlainScreen, Screen
-from mlpipeline.scheduler import Result
+from mlpipeline.core.sessions import Result
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

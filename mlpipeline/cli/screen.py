@@ -11,9 +11,9 @@ from mlpipeline.api.console import without_colours
 from mlpipeline.cli.render import Row, plain_table
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.runs import Run
+from mlpipeline.core.sessions import Result
 from mlpipeline.core.wording import duration, shown
 from mlpipeline.errors import short
-from mlpipeline.scheduler import Result
 
 SCROLLS = 10  # runs; after more, the failures are shown once again at the end
 

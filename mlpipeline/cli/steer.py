@@ -8,7 +8,7 @@ import click
 
 from mlpipeline import service
 from mlpipeline.cli.options import project_option
-from mlpipeline.state.requests import StopMode
+from mlpipeline.core.sessions import StopMode
 
 
 @click.command()

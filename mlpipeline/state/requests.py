@@ -5,22 +5,13 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
+from mlpipeline.core.sessions import StopMode
 from mlpipeline.state.files import read_record, storage, write_whole
 from mlpipeline.state.layout import Layout
-
-
-class StopMode(StrEnum):
-    """How a session ends."""
-
-    GRACEFUL = "graceful"  # runs are asked to stop, and have their grace
-    NOW = "now"  # runs are killed
-    AFTER_CURRENT = "after-current"  # what runs runs to its end, and nothing more is started
-    DETACH = "detach"  # runs go on without a scheduler
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):

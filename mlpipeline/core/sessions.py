@@ -1,0 +1,39 @@
+"""How a session of the scheduler ends, and what came of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from mlpipeline.core.planning import ListedModel, Standing
+from mlpipeline.core.runs import Run
+
+
+class StopMode(StrEnum):
+    """How a session ends."""
+
+    GRACEFUL = "graceful"  # runs are asked to stop, and have their grace
+    NOW = "now"  # runs are killed
+    AFTER_CURRENT = "after-current"  # what runs runs to its end, and nothing more is started
+    DETACH = "detach"  # runs go on without a scheduler
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a session."""
+
+    runs: tuple[Run, ...]  # that ended, in the order of their end
+    broken: tuple[ListedModel, ...]  # listed models that can't be used
+    blocked: tuple[Standing, ...]  # listed versions that a run on another host keeps from running
+    listed: int  # versions and broken models that the list asks for
+    signal: int | None  # that ended the session
+    stopped: StopMode | None = None  # how it was asked to end, by a signal or a request
+    left_running: int = 0  # runs that go on without a scheduler
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything went wrong that a person should look at."""
+        succeeded = {(run.id.model, run.id.version) for run in self.runs if run.succeeded}
+        return bool(self.broken) or any(
+            (run.id.model, run.id.version) not in succeeded for run in self.runs
+        )
