@@ -9,15 +9,15 @@ import msgspec
 
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import Run
-from mlpipeline.errors import MlpipelineError, ProjectBusy, StorageError, short
+from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.claims import Claims
 from mlpipeline.state.config import Settings
 from mlpipeline.state.history import read_histories, torn_end
-from mlpipeline.state.layout import LIST, TEST_LIST, Layout
-from mlpipeline.state.lock import scheduler_lock
+from mlpipeline.state.layout import LIST, TEST_LIST, Layout, RunFolder
+from mlpipeline.state.lock import holder_of
 from mlpipeline.state.room import Room
 
 CLOCK_SLACK = timedelta(minutes=1)
@@ -32,7 +32,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Doctor:
-    """Looks at everything, changes nothing."""
+    """Looks at everything, changes no record."""
 
     def __init__(self, settings: Settings, layout: Layout, now: datetime):
         self._settings = settings
@@ -44,20 +44,26 @@ class Doctor:
         for warning in self._settings.warnings:
             yield Finding(warning, "correct the key, or remove it")
         yield from self._lists()
-        if not self._layout.outputs.is_dir():
+        if self._layout.outputs.exists() and not self._layout.outputs.is_dir():
+            yield Finding(f"{short(self._layout.outputs)} is no folder", "move it away")
+            return
+        if not self._layout.outputs.exists():
             yield Finding("nothing has run yet", problem=False)
             return
-        works = self._scheduler_works()
-        yield from works
+        pid, problem = self._scheduler()
+        if pid:
+            yield Finding(f"a scheduler is at work (pid {pid})", problem=False)
+        if problem:
+            yield problem
         try:
             ledger, warnings = read_histories(self._layout)
         except StorageError as error:
             yield Finding(str(error), "make it readable")
             return
-        yield from self._journals(warnings, is_at_work=any(not each.problem for each in works))
+        yield from self._journals(warnings, is_at_work=bool(pid))
         yield from self._disk()
         yield from self._clock(ledger)
-        yield from self._runs(ledger, is_at_work=any(not each.problem for each in works))
+        yield from self._runs(ledger, is_at_work=bool(pid))
         yield from self._folders(ledger)
         yield from self._claims()
         yield from self._other_hosts(ledger)
@@ -76,19 +82,18 @@ class Doctor:
                 if model.problem:
                     yield Finding(f"{name}: {model.problem}", "mend the script, or take it off")
 
-    def _scheduler_works(self) -> list[Finding]:
-        """A finding that is no problem when a scheduler is at work."""
+    def _scheduler(self) -> tuple[str, Finding | None]:
+        """The pid of the scheduler that is at work, or none; and what keeps one from that."""
         try:
-            with scheduler_lock(self._layout.lock):
-                return []
-        except ProjectBusy as error:
-            return [Finding(str(error).partition(";")[0], problem=False)]
+            return holder_of(self._layout.lock), None
         except StorageError as error:
-            return [Finding(str(error), "the outputs need a folder that can be written and locked")]
+            return "", Finding(
+                str(error), "the outputs need a folder that can be written and locked"
+            )
 
     def _journals(self, warnings: list[str], *, is_at_work: bool) -> Iterator[Finding]:
         for warning in warnings:
-            yield Finding(warning, "nothing: the rest of the history counts")
+            yield Finding(warning, "delete the line while no session runs; the rest counts anyway")
         torn = torn_end(self._layout.history)
         if torn and not is_at_work:
             yield Finding(
@@ -139,7 +144,7 @@ class Doctor:
             if not path.is_dir():
                 yield Finding(f"{run.id}: its folder is gone", "nothing: history knows its outcome")
         for path in sorted(self._layout.runs.glob("*/*/*")):
-            if path not in known and (path / "proc.json").exists():
+            if path not in known and RunFolder(path).processes.exists():
                 yield Finding(
                     f"{short(path)} belongs to no run in any history",
                     "nothing: its number is not given again; delete it if you like",
@@ -149,8 +154,8 @@ class Doctor:
     def _claims(self) -> Iterator[Finding]:
         for path in Claims(self._layout).unreadable():
             yield Finding(
-                f"{short(path)} does not say which host has this attempt",
-                "if no host is just starting it: delete the file",
+                f"{short(path)} does not say which host it is of",
+                "if no host is just starting something: delete the file",
             )
 
     def _other_hosts(self, ledger: Ledger) -> Iterator[Finding]:

@@ -21,15 +21,23 @@ class ModeKeys(StrEnum):
 TIMEOUT = "timeout"  # a parameter of ours that is no experiment's: seconds that a run may take
 
 
-def looks_secret(name: str) -> bool:
-    """Whether a parameter of this name is kept out of records: a token, password, secret or key.
+def looks_secret(name: str, value: object) -> bool:
+    """Whether a parameter is kept out of records by its name: a token, password, secret or key.
 
-    Counts of tokens, and tokenizers, are no secrets.
+    A number of tokens, and a tokenizer, are no secrets.
     """
     word = name.lower()
-    if "tokenizer" in word or word.endswith("tokens"):
+    if "tokenizer" in word or (word.endswith("tokens") and isinstance(value, (int, float))):
         return False
-    return word.endswith("_key") or any(part in word for part in ("token", "secret", "password"))
+    parts = ("token", "secret", "password", "passwd", "apikey")
+    return word.endswith("_key") or any(part in word for part in parts)
+
+
+def holds_secret(name: str, value: object) -> bool:
+    """Whether a parameter, or something in it, looks secret."""
+    if isinstance(value, dict):
+        return any(holds_secret(str(key), item) for key, item in value.items())
+    return looks_secret(name, value)
 
 
 class version_parameters:  # noqa: N801 - the historic spelling is the public name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from mlpipeline.api.keys import looks_secret, version_parameters
+from mlpipeline.api.keys import holds_secret, version_parameters
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _grid_name(choice: Mapping[str, Any]) -> str:
 def _short(key: str, value: Any) -> str:
     """``value`` for a name, the same in every process; of a secret, a digest."""
     text = str(getattr(value, "__name__", value))
-    if looks_secret(key):
+    if holds_secret(key, value):
         from hashlib import sha256  # costs each run 5 ms, and few combine secrets
 
         return sha256(text.encode()).hexdigest()[:6]

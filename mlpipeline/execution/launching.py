@@ -89,12 +89,12 @@ class Launcher:
         version, run, now = start.version, start.run, self._now()
         while True:
             claim = self._claims.take(run, version.model_dir, now)
-            if claim.host != self._layout.host:
+            if claim and claim.host != self._layout.host:
                 self._note(versions={(run.model, run.version): claim})
                 return None
             folder = self._layout.run_folder(run)
-            # Ours, but begun already: what tells of it is a history that is lost.
-            if not folder.processes.exists():
+            # Where ours has begun already, a history is lost that told of it.
+            if claim and not folder.processes.exists():
                 break
             run = msgspec.structs.replace(run, attempt=run.attempt + 1)
         user = self._claims.take_model_dir(run, version.model_dir, now)

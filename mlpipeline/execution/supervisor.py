@@ -5,7 +5,6 @@ It runs no user code, heeds no stop signal, and needs no scheduler.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -27,8 +26,6 @@ TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisi
 if TYPE_CHECKING:
     from typing import Any
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-WAIT_FOR_ROOM = 0.5  # seconds between two tries to write on a full disk
 LOOK = 0.5  # seconds between two looks for a sign of life
 POLL = 0.02  # seconds between two looks for the worker's end, where a signal can't be awaited
 SIGNS_OF_LIFE = (run_files.CONSOLE, run_files.MESSAGES, run_files.PROGRESS, run_files.METRICS)
@@ -71,22 +68,9 @@ def supervise(folder: str, spec: dict[str, Any], worker: int, ready: int) -> Non
         "oom_kills": oom_kill_count() - before,
         "report": _read_report(folder),
     }
-    _record(folder, ending)
+    write_at_last(folder, run_files.EXIT, ending, durable=True)
+    drop_ballast(folder)
     os._exit(0)
-
-
-def _record(folder: str, ending: dict[str, Any]) -> None:
-    """Write exit.json, however long it takes until the disk has room for it."""
-    while True:
-        try:
-            write_at_last(folder, run_files.EXIT, ending, durable=True)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            time.sleep(WAIT_FOR_ROOM)
-        else:
-            drop_ballast(folder)
-            return
 
 
 class _Limits:

@@ -88,11 +88,8 @@ def _work(folder: str, spec: dict[str, Any]) -> None:
     lifecycle = Lifecycle(spec, reporter)
     lifecycle.run()
     report = {**lifecycle.report, "environment": _environment()}
-    try:
+    with suppress(OSError):  # its folder is deleted: there is nobody to tell
         write_at_last(folder, run_files.REPORT, report, durable=False)
-    except OSError as error:
-        print(f"mlpipeline: the run's report can't be written: {error}", file=sys.stderr)
-        os._exit(os.EX_IOERR)
     sys.exit(0 if report["ending"] == "returned" else 1)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 BALLAST_SIZE = 64 << 10  # bytes
+FULL = (errno.ENOSPC, errno.EDQUOT)
+WAIT_FOR_ROOM = 0.5  # seconds between two tries to write on a full disk
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:
@@ -62,21 +64,29 @@ def keep_ballast(folder: str) -> None:
 
 
 def write_at_last(folder: str, name: str, content: Mapping[str, Any], *, durable: bool) -> None:
-    """``write_json``; when the disk is full, the ballast is given up for it.
+    """``write_json``, however long it takes until the disk has room for it.
 
-    Raises OSError when even that is too little room.
+    When the disk is full, the ballast is given up first. Raises OSError for anything else.
     """
+    while True:
+        try:
+            write_json(folder, name, content, durable=durable)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            if not drop_ballast(folder):
+                time.sleep(WAIT_FOR_ROOM)
+        else:
+            return
+
+
+def drop_ballast(folder: str) -> bool:
+    """Give up what ``keep_ballast`` put aside; whether there was any."""
     try:
-        write_json(folder, name, content, durable=durable)
-    except OSError:
-        drop_ballast(folder)
-        write_json(folder, name, content, durable=durable)
-
-
-def drop_ballast(folder: str) -> None:
-    """Give up what ``keep_ballast`` put aside."""
-    with suppress(OSError):
         os.unlink(os.path.join(folder, BALLAST))
+    except OSError:
+        return False
+    return True
 
 
 def mark(folder: str, name: str) -> None:

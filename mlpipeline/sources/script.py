@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
@@ -38,6 +39,7 @@ UNSIGNED = (
 )
 HIDDEN = (version_parameters.NAME, version_parameters.ORDER)  # told elsewhere
 SECRET = "***"
+PASSWORD_IN_URL = r"(://[^/:@\s]*:)[^@/\s]+@"  # RFC 3986, userinfo
 
 
 def load_model(script: str, models_dir: str) -> Model:
@@ -117,9 +119,11 @@ def _masked(value: Any) -> Any:
     """Plain data with the values of secrets replaced."""
     if isinstance(value, list):
         return [_masked(item) for item in value]
+    if isinstance(value, str):
+        return re.sub(PASSWORD_IN_URL, rf"\1{SECRET}@", value)
     if not isinstance(value, dict):
         return value
-    return {key: SECRET if looks_secret(key) else _masked(item) for key, item in value.items()}
+    return {k: SECRET if looks_secret(k, item) else _masked(item) for k, item in value.items()}
 
 
 def time_limit(version: Version) -> float | None:

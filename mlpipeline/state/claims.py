@@ -8,6 +8,7 @@ may tell that it is silent.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -20,6 +21,7 @@ from mlpipeline.state.files import NOT_A_RECORD, read_record, storage, write_who
 from mlpipeline.state.layout import Layout
 
 UNKNOWN_HOST = "another host"  # where a claim can't be read, since it is just being written
+BEING_WRITTEN = 60.0  # seconds; what can't be read after that is damaged
 
 
 class Claims:
@@ -28,10 +30,11 @@ class Claims:
     def __init__(self, layout: Layout):
         self._layout = layout
 
-    def take(self, run: RunId, model_dir: str, at: datetime) -> Claim:
+    def take(self, run: RunId, model_dir: str, at: datetime) -> Claim | None:
         """The claim on ``run``: this host's own, unless another host has it.
 
-        Raises StorageError when it can't be written.
+        None where the claim is damaged: then nobody can have this attempt. Raises StorageError when
+        it can't be written.
         """
         return self._take(self._layout.claim(run), run, model_dir, at)
 
@@ -39,7 +42,8 @@ class Claims:
         """The claim on ``model_dir``: for ``run`` of this host, unless another host has it."""
         path = self._layout.model_dir_claim(model_dir)
         claim = self._take(path, run, model_dir, at)
-        if claim.host == self._layout.host and claim.run != run:  # its run is over, or never was
+        # Damaged, or this host's own, whose run is over or never was.
+        if claim is None or (claim.host == self._layout.host and claim.run != run):
             with storage(f"{path} can't be written"):
                 claim = self._own(run, model_dir, at)
                 write_whole(path, msgspec.json.encode(claim))
@@ -49,22 +53,23 @@ class Claims:
         """Give up this host's claim on ``model_dir``; that of another host stays."""
         path = self._layout.model_dir_claim(model_dir)
         claim = read_record(path, Claim)
-        if claim and claim.host == self._layout.host:
+        if claim is None or claim.host == self._layout.host:
             with suppress(OSError):
                 path.unlink()
 
     def of_host(self, host: str) -> Iterator[Claim]:
         """All claims of ``host`` on attempts."""
-        for path in sorted(self._layout.claims.glob("[!.]*/*/*")):
+        for path in sorted(self._layout.claims.glob("[!.]*/*/[!.]*")):
             claim = read_record(path, Claim)
             if claim and claim.host == host:
                 yield claim
 
     def unreadable(self) -> Iterator[Path]:
         """Claims that do not say whose they are: just being written, or cut."""
-        for path in sorted(self._layout.claims.glob("[!.]*/*/*")):
-            if read_record(path, Claim) is None and path.is_file():
-                yield path
+        for pattern in ("[!.]*/*/[!.]*", ".model_dirs/[!.]*"):
+            for path in sorted(self._layout.claims.glob(pattern)):
+                if path.is_file() and read_record(path, Claim) is None:
+                    yield path
 
     def release_all_model_dirs(self, host: str) -> None:
         """Free what ``host``, which is lost, has in use."""
@@ -101,7 +106,7 @@ class Claims:
     def _own(self, run: RunId, model_dir: str, at: datetime) -> Claim:
         return Claim(host=self._layout.host, run=run, model_dir=model_dir, at=at)
 
-    def _take(self, path: Path, run: RunId, model_dir: str, at: datetime) -> Claim:
+    def _take(self, path: Path, run: RunId, model_dir: str, at: datetime) -> Claim | None:
         own = self._own(run, model_dir, at)
         with storage(f"{path} can't be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,23 +121,36 @@ def _create(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path`` at once, unless there is something; then FileExistsError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut may leave the name without the content
         try:
             path.hardlink_to(temporary)
         except FileExistsError:
             raise
         except OSError:  # a file system without hard links
-            with path.open("xb") as file:
-                file.write(content)
+            _create_in_place(path, content)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _holder(path: Path, own: Claim) -> Claim:
-    """Who holds the claim at ``path``."""
+def _create_in_place(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        try:
+            file.write(content)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
+
+
+def _holder(path: Path, own: Claim) -> Claim | None:
+    """Who holds the claim at ``path``; None when it is damaged, and so nobody's."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Claim)
+    except NOT_A_RECORD:
+        is_damaged = time.time() - path.stat().st_mtime > BEING_WRITTEN
+        return None if is_damaged else msgspec.structs.replace(own, host=UNKNOWN_HOST)
     except FileNotFoundError:  # it was given up just now: next time it may be ours
-        return msgspec.structs.replace(own, host=UNKNOWN_HOST)
-    except (OSError, *NOT_A_RECORD):
         return msgspec.structs.replace(own, host=UNKNOWN_HOST)

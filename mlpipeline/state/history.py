@@ -13,10 +13,11 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.core.launch import Spec
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.runs import FORMAT, AnyEvent, IllegalTransition, Run
+from mlpipeline.core.runs import FORMAT, AnyEvent, Fenced, IllegalTransition, Run, Starting
 from mlpipeline.errors import DiskFull, StorageError
-from mlpipeline.state.files import NOT_A_RECORD, storage
+from mlpipeline.state.files import NOT_A_RECORD, read_record, storage
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.room import Room
 
@@ -167,7 +168,11 @@ class Journals:
         for line in complete.splitlines():
             number += 1
             try:
-                self._ledger.apply(_decode(line), host)
+                event = _decode(line)
+                if start := self._lost_start(event, host):
+                    self._ledger.apply(start, host)
+                    warnings.append(f"{path}:{number}: its start is taken from its run folder")
+                self._ledger.apply(event, host)
             except (*NOT_A_RECORD, IllegalTransition) as error:
                 if _is_newer(line):
                     self.newer.add(path)
@@ -178,6 +183,23 @@ class Journals:
             warnings
             if more <= 1
             else [*warnings[:SHOWN_WARNINGS], f"{path}: {more} more such lines"]
+        )
+
+    def _lost_start(self, event: AnyEvent, host: str) -> Starting | None:
+        """The start of a run whose own line is damaged, as far as its folder tells."""
+        if isinstance(event, (Starting, Fenced)) or self._ledger.find(host, event.run):
+            return None
+        spec = read_record(self._layout.run_folder(event.run).spec, Spec)
+        if spec is None:
+            return None
+        return Starting(
+            at=event.at,
+            run=event.run,
+            session="",
+            signature=spec.signature,
+            script="",
+            model_dir=Path(spec.model_dir).name,
+            resume=not spec.fresh,
         )
 
 

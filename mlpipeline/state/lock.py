@@ -11,45 +11,58 @@ from filelock import FileLock, SoftFileLock, Timeout
 
 from mlpipeline.errors import ProjectBusy, StorageError
 
+PATIENCE = 0.3  # seconds: a command may just be looking whether the lock is free
+
 
 @contextmanager
 def scheduler_lock(path: Path) -> Iterator[None]:
     """Hold the lock at ``path``; raises ProjectBusy, naming the holder's pid, when it is taken."""
-    holder = path.with_suffix(".pid")
+    lock = _acquire(path, patience=PATIENCE)
+    if lock is None:
+        raise ProjectBusy(
+            f"another mlpipeline -r works on this project (pid {_pid(path)}); "
+            "edit models.config to steer it, or stop it first"
+        )
+    try:
+        with suppress(OSError):  # it is for a message only
+            path.with_suffix(".pid").write_text(f"{os.getpid()}\n")
+        yield
+    finally:
+        with suppress(OSError):
+            path.with_suffix(".pid").unlink(missing_ok=True)
+        lock.release()
+
+
+def holder_of(path: Path) -> str:
+    """The pid that holds the lock at ``path``, or a word in its place; empty when it is free.
+
+    Raises StorageError when that can't be told.
+    """
+    lock = _acquire(path, patience=0)
+    if lock is None:
+        return _pid(path)
+    lock.release()
+    return ""
+
+
+def _acquire(path: Path, *, patience: float) -> FileLock | None:
+    """The lock, held; None when somebody else has it for longer than ``patience`` seconds."""
     try:
         path.touch()
-        mode = path.stat().st_mode & 0o777  # as the umask has it; filelock would set its own
-        lock = FileLock(path, timeout=0, mode=mode)
+        mode = path.stat().st_mode & 0o777 | 0o600  # as the umask has it; filelock has its own
+        lock = FileLock(path, timeout=patience, mode=mode)
         with suppress(Timeout):
-            lock.acquire()
+            lock.acquire(poll_interval=0.02)
     except (OSError, NotImplementedError) as error:
         raise StorageError(f"{path}: can't be locked: {error}") from error
     if isinstance(lock, SoftFileLock):  # what filelock makes do with; a crash would leave it locked
         lock.release()
         raise StorageError(f"{path}: can't be locked: its file system has no locks")
-    if not lock.is_locked:
-        pid = _read(holder) or "unknown"
-        raise ProjectBusy(
-            f"another mlpipeline -r works on this project (pid {pid}); "
-            "edit models.config to steer it, or stop it first"
-        )
-    try:
-        with suppress(OSError):  # it is for a message only
-            holder.write_text(f"{os.getpid()}\n")
-        yield
-    finally:
-        with suppress(OSError):
-            holder.unlink(missing_ok=True)
-        lock.release()
+    return lock if lock.is_locked else None
 
 
-def holder_of(path: Path) -> str:
-    """The pid that holds the lock at ``path``, or a word in its place; empty when it is free."""
-    try:
-        with scheduler_lock(path):
-            return ""
-    except ProjectBusy:
-        return _read(path.with_suffix(".pid")) or "unknown"
+def _pid(path: Path) -> str:
+    return _read(path.with_suffix(".pid")) or "unknown"
 
 
 def _read(path: Path) -> str:

@@ -118,7 +118,12 @@ def output_block(ended: Ended, parameters: object) -> str:
         lines.append(f"    parameters: {shown(parameters)}")
     for subject, text in (report.summary if report else {}).items():
         lines += [f"    {subject} summary:", textwrap.indent(text, " " * 8)]
-    return "\n".join(lines) + "\n\n"
+    return _printable("\n".join(lines)) + "\n\n"
+
+
+def _printable(text: str) -> str:
+    """Control characters, but line ends and tabs, as they are written in Python."""
+    return "".join(x if x.isprintable() or x in "\n\t" else ascii(x)[1:-1] for x in text)
 
 
 def _beginning(launched: Launched) -> dict[str, Any]:

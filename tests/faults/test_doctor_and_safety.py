@@ -84,7 +84,7 @@ def cut_a_claim(project):
 
 
 TROUBLES = {
-    cut_a_claim: ["claims/m/a/1 does not say which host has this attempt", "delete the file"],
+    cut_a_claim: ["claims/m/a/1 does not say which host it is of", "delete the file"],
     damage_journal: [":5: damaged; the line is left out", "ends within a record (5 bytes)"],
     break_list: ["models_test.config:1: 'nonsense' stands before any section"],
     break_script: ["models.config: m.py: it raises ValueError when it is imported"],
@@ -162,8 +162,11 @@ def test_what_looks_secret_is_masked_in_every_record_and_screen(project):
         from _base import *
         made = versions()
         made.add("v", api_token="t0psecret", password="t0psecret", aws_key="t0psecret",
-                 net={"client_secret": "t0psecret"}, max_tokens=512, tokenizer="bpe")
+                 net={"client_secret": "t0psecret"}, max_tokens=512, tokenizer="bpe",
+                 auth_tokens=["t0psecret"], apikey="t0psecret", passwd="t0psecret",
+                 store="https://user:t0psecret@host/bucket")
         made.add_grid(api_key=["t0psecret", "t0psecret2"])
+        made.add_grid(db=[{"password": "t0psecret"}, {"password": "t0psecret2"}])
         class Silent(Model):
             def train_model(self, input_fn, steps):
                 if self.current_version.name == "v":
@@ -185,6 +188,7 @@ def test_what_looks_secret_is_masked_in_every_record_and_screen(project):
     parameters = project.record("m", "v")["parameters"]
     assert (parameters["password"], parameters["max_tokens"]) == ("***", 512)
     assert parameters["tokenizer"] == "bpe"
+    assert parameters["store"] == "https://user:***@host/bucket"
 
 
 def test_of_the_environment_only_what_is_allowed_is_recorded(project):
@@ -309,3 +313,43 @@ def test_a_file_system_that_lacks_locks_is_one_line_and_exit_code_2(project):
     assert done.returncode == 2
     assert "can't be locked" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_archived_project_is_one_line_and_exit_code_2(ran):
+    for path in (*ran.folder.rglob("*"), ran.folder):
+        path.chmod(path.stat().st_mode & ~0o222)
+    user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
+    skip_without("drop rights", [*user, "true"])
+
+    done = {
+        name: subprocess.run(
+            [*user, *ran.command(*name.split())], cwd=ran.folder, capture_output=True, text=True
+        )
+        for name in ("-r -u", "doctor", "doctor --rebuild", "stop", "status")
+    }
+
+    assert {name: each.stderr.count("Traceback") for name, each in done.items()} == dict.fromkeys(
+        done, 0
+    )
+    assert done["status"].returncode == 0
+    assert done["-r -u"].returncode == 2
+
+
+def test_a_command_that_looks_at_the_lock_keeps_no_session_from_starting(ran):
+    looking = [ran.start("doctor") for _ in range(3)]
+    sessions = [ran.run("-r", "-u") for _ in range(5)]
+    for each in looking:
+        each.communicate(timeout=60)
+
+    assert [session.returncode for session in sessions] == [0] * 5
+
+
+def test_control_characters_of_a_script_do_not_reach_the_output_raw(project):
+    project.model("m.py", "v", body=r"raise ValueError('a\0b\x1b[2Jc')")
+    project.list("m.py")
+
+    project.run("-r")
+
+    output = project.text("output")
+    assert {"\x00", "\x1b"} & set(output) == set()
+    assert "a\\x00b\\x1b[2Jc" in output

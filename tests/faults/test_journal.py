@@ -50,6 +50,18 @@ def test_damage_in_the_middle_loses_the_damaged_lines_alone_and_loudly(ran):
     assert ran.run("status").stdout.count(" done ") == 2
 
 
+def test_damage_to_the_start_of_a_run_does_not_lose_its_success(ran):
+    lines = journal(ran).read_bytes().splitlines(keepends=True)
+    lines[0] = b"{garbage\n"
+    journal(ran).write_bytes(b"".join(lines))
+
+    done = ran.run("-r", "-u")
+
+    assert ":1: damaged; the line is left out" in done.stderr
+    assert ":2: its start is taken from its run folder" in done.stderr
+    assert "nothing to do: all is done" in done.stdout
+
+
 def test_a_tail_cut_at_any_byte_costs_at_most_what_the_run_folder_tells_again(ran):
     content = journal(ran).read_bytes()
     last = content.rstrip(b"\n").rfind(b"\n") + 1

@@ -90,6 +90,20 @@ def test_a_timeout_is_kept_although_the_scheduler_is_dead(project):
     assert project.outcomes() == {"m/v#1": "timeout took longer than timeout (1 s)"}
 
 
+def test_a_timeout_is_kept_although_the_supervisor_is_dead(project):
+    project.configure(timeout=0.5)
+    project.model("m.py", "v", body="Path('began').touch(); wait_for_file('never')")
+    project.list("m.py")
+    session = project.start("-r", "-u")
+    wait_until((project.folder / "began").exists)
+
+    supervisor = json.loads((project.folder_of("m", "v") / "proc.json").read_text())["supervisor"]
+    os.kill(supervisor["pid"], signal.SIGKILL)
+    session.communicate(timeout=60)
+
+    assert project.outcomes() == {"m/v#1": "timeout took longer than timeout (0.5 s)"}
+
+
 def test_a_run_that_gives_no_sign_of_life_has_stalled_and_one_that_speaks_has_not(project):
     project.configure(stall_timeout=1)
     project.model(

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 
 import pytest
@@ -215,3 +216,20 @@ def test_a_claim_that_is_cut_keeps_its_version_for_whoever_has_it(project):
 
     assert project.started() == ["m/b#1"]
     assert "1 left to other hosts (m/a on another host)" in done.stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 60, b"[]"])
+@pytest.mark.parametrize("place", ["m/a/1", ".model_dirs/m-a"])
+def test_a_claim_that_stays_damaged_is_nobodys(project, place, content):
+    project.model("m.py", "a")
+    project.list("m.py")
+    claim = project.outputs / "claims" / place
+    claim.parent.mkdir(parents=True)
+    claim.write_bytes(content)
+    long_ago = time.time() - 3600
+    os.utime(claim, (long_ago, long_ago))
+
+    done = project.run("-r", "-u")
+
+    assert "1 succeeded" in done.stdout
+    assert list(project.outcomes().values()) == ["succeeded"]

@@ -33,6 +33,7 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._children: dict[Handle, subprocess.Popen[bytes]] = {}
         self._pidfds: dict[Handle, tuple[int, int]] = {}  # pid, and the descriptor
+        self._overdue: dict[Handle, Exit] = {}  # what is to be said of those that took too long
         self._kill_at: dict[Handle, float] = {}  # monotonic seconds
         # What an interpreter says that can't even begin: a broken installation, no memory …
         self._first_words = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
@@ -92,12 +93,14 @@ class LocalExecutor:
         if handle not in self._children:
             _revoke(Path(handle))
         if self._is_there(handle):
+            self._keep_time(handle)
             return Running()
         folder = RunFolder(Path(handle))
         if handle in self._children and not folder.processes.exists():
             self._keep_first_words(folder)
         self._forget(handle)
         exit, report = read_end(folder)
+        exit = exit or self._overdue.pop(handle, None)
         prepared = folder.prepared.exists()
         last_sign = None if exit else _last_sign(folder.path)
         return Gone(
@@ -107,6 +110,27 @@ class LocalExecutor:
             prepared=prepared,
             last_sign=last_sign,
         )
+
+    def _keep_time(self, handle: Handle) -> None:
+        """End a worker that takes too long, where its supervisor, which should, is dead."""
+        processes = _processes(handle)
+        if processes is None or handle in self._overdue or handle in self._kill_at:
+            return
+        if is_alive(processes.supervisor.pid, processes.supervisor.started):
+            return
+        spec = read_record(RunFolder(Path(handle)).spec, Spec)
+        now = datetime.now().astimezone()
+        if spec and spec.timeout and (now - processes.started_at).total_seconds() > spec.timeout:
+            self._overdue[handle] = Exit(
+                status=None,
+                signal=signal.SIGTERM,
+                ended_at=now,
+                cpu_seconds=0.0,
+                peak_memory=0,
+                limit="timeout",
+                limit_detail=f"took longer than timeout ({spec.timeout:g} s)",
+            )
+            self.stop(handle, spec.grace)
 
     def _keep_first_words(self, folder: RunFolder) -> None:
         self._first_words.seek(0)
