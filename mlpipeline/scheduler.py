@@ -127,7 +127,8 @@ class Scheduler:
     def _step(self) -> bool:
         """Observe, plan, act, record, once; whether the session is over."""
         self._observe()
-        self._take_requests()
+        if not self._test:
+            self._take_requests()
         if self._is_stopping() or self._must_halt():
             self._stop_runs()
             return not self._watched or self._stop is StopMode.DETACH
@@ -267,7 +268,7 @@ class Scheduler:
 
     def _take_requests(self) -> None:
         """Do what views ask for."""
-        for request in requests.take(self._layout) if not self._test else ():
+        for request in requests.take(self._layout):
             match request:
                 case Stop(mode):
                     self._stop = mode
@@ -285,22 +286,26 @@ class Scheduler:
         self._reader.use()
         if self._room and self._warn_of_lack(self._room.lack()):
             return
-        found = None
-        while found != (found := self._launcher.claimed):
-            ledger, policy = self._history.ledger, self._policy
-            listed, now = self._reader.listed.models, self._now()
-            for start in plan(listed, ledger, policy, now, self._launcher.claimed):
-                if self._is_stopping():
-                    return
-                try:
-                    watched = self._launcher.launch(start, self._git.state)
-                except DiskFull as error:
-                    self._warn_of_lack(str(error))
-                    return
-                if watched and watched.launched:
-                    launched = watched.launched
-                    self._watched[watched.run.id] = watched
-                    self._audience.started(launched)
+        while True:
+            claimed = self._launcher.claimed
+            self._start_planned()
+            if self._launcher.claimed == claimed:  # no other host was quicker: the plan was good
+                return
+
+    def _start_planned(self) -> None:
+        ledger, claimed = self._history.ledger, self._launcher.claimed
+        listed = self._reader.listed.models
+        for start in plan(listed, ledger, self._policy, self._now(), claimed):
+            if self._is_stopping():
+                return
+            try:
+                watched = self._launcher.launch(start, self._git.state)
+            except DiskFull as error:
+                self._warn_of_lack(str(error))
+                return
+            if watched and watched.launched:
+                self._watched[watched.run.id] = watched
+                self._audience.started(watched.launched)
 
     def _warn_of_lack(self, lack: str) -> bool:
         """Whether there is a lack of room; said when it begins and when it ends."""

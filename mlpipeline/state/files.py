@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a power cut, never meets half of one."""
+"""Writing files so that a reader never meets half of one, and reading what may be damaged."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 import signal
 
+import msgspec
 import pytest
 from core.events import adopted, clock, finished, starting, stopping
 
@@ -310,3 +311,33 @@ def test_a_run_whose_script_was_edited_was_interrupted_with_that_reason(stopping
     verdict = judge(ending(1), EDITED, stopping_at=stopping_at)
 
     assert verdict == Verdict(Outcome.INTERRUPTED, "the script was edited")
+
+
+def test_a_kill_is_for_want_of_memory_only_where_the_kernel_counted_one():
+    killed = ending(signal=9)
+    by_kernel = msgspec.structs.replace(killed, oom_kills=1)
+    crashed = msgspec.structs.replace(ending(signal=11), oom_kills=1)
+
+    verdicts = [judge(exit, None, stopping_at=None) for exit in (killed, by_kernel, crashed)]
+
+    assert [verdict.outcome.value for verdict in verdicts] == [
+        "killed",
+        "out of memory",
+        "crashed",
+    ]
+
+
+@pytest.mark.parametrize("limit, outcome", [("timeout", "timeout"), ("stalled", "stalled")])
+def test_a_run_that_its_supervisor_ended_says_at_which_limit(limit, outcome):
+    ended = msgspec.structs.replace(ending(signal=15), limit=limit, limit_detail="too long")
+
+    assert str(judge(ended, None, stopping_at=None)) == f"{outcome}: too long"
+    assert str(judge(msgspec.structs.replace(ended, status=0), RETURNED, stopping_at=None)) == (
+        f"{outcome}: too long"
+    )
+
+
+def test_a_run_that_never_had_a_process_was_interrupted():
+    verdict = judge(None, None, stopping_at=None, began=False)
+
+    assert verdict == Verdict(Outcome.INTERRUPTED, "it never began")
