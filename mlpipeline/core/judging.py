@@ -7,6 +7,7 @@ import re
 import signal
 from datetime import datetime
 
+from mlpipeline.core import endings
 from mlpipeline.core.launch import Exit, Failure, Report
 from mlpipeline.core.runs import Outcome, Verdict
 
@@ -35,10 +36,10 @@ def judge(
     returns after that may have trained less than it should, so it counts as cut short.
     ``began``: it has had a process at all.
     """
-    if report and report.ending == "edited":
+    if report and report.ending == endings.EDITED:
         return Verdict(Outcome.INTERRUPTED, report.detail)
     limit = exit.limit if exit else None
-    returned = report and report.ending == "returned" and (exit is None or exit.status == 0)
+    returned = report and report.ending == endings.RETURNED and (exit is None or exit.status == 0)
     if returned and limit is None and not _ends_after(report, stopping_at):
         return Verdict(Outcome.SUCCEEDED)
     if stopping_at is not None:
@@ -57,9 +58,9 @@ def _of_report(report: Report) -> Verdict | None:
         lines = "; ".join(failure.line for failure in report.failures)
         return Verdict(_worst(report.failures), lines)
     outcomes = {
-        "diverged": Outcome.DIVERGED,
-        "stopped": Outcome.INTERRUPTED,
-        "sys.exit": Outcome.FAILED,
+        endings.DIVERGED: Outcome.DIVERGED,
+        endings.STOPPED: Outcome.INTERRUPTED,
+        endings.EXITED: Outcome.FAILED,
     }
     outcome = outcomes.get(report.ending)
     return Verdict(outcome, report.detail) if outcome else None
@@ -73,7 +74,7 @@ def _of_exit(exit: Exit | None, report: Report | None) -> Verdict:
         return _of_signal(exit.signal, exit.oom_kills)
     if report is None:
         return Verdict(Outcome.FAILED, f"left by os._exit with status {exit.status}")
-    if report.ending == "unreadable":
+    if report.ending == endings.UNREADABLE:
         return Verdict(Outcome.FAILED, report.detail)
     how = f"exited with status {exit.status} while Python was shutting down"
     return Verdict(Outcome.FAILED, how)

@@ -76,7 +76,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     The supervisor copies it into exit.json; by itself it counts where the supervisor was killed.
     """
 
-    ending: str  # returned, exception, sys.exit, edited, diverged, stopped or unreadable
+    ending: str  # a word of core/endings.py
     detail: str = ""
     ended_at: Moment | None = None
     failures: list[Failure] = []

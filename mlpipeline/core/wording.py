@@ -36,7 +36,9 @@ def shortened(text: str, longest: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A person's way to say how long something took: ``0.4 s``, ``3 min 5 s``, ``2 h 4 min``."""
+    """How long something took, for people: ``25 ms``, ``0.4 s``, ``3 min 5 s``, ``2 h 4 min``."""
+    if 0 < seconds < 0.0995:
+        return f"{max(1, round(seconds * 1000))} ms"
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 
 from mlpipeline.api.keys import ExecutionModeKeys, version_parameters
+from mlpipeline.core import endings
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.core.run_files import PREPARED
 from mlpipeline.execution.reporter import Diverged
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mlpipeline.execution.reporter import FolderReporter
 
 
-EDITED = "the script was edited while this run started; it is listed anew"
+EDITED_MEANWHILE = "the script was edited while this run started; it is listed anew"
 
 
 class _Stopped(Exception):
@@ -47,7 +48,7 @@ class Lifecycle:
         self._pid = os.getpid()
         self._mode = ExecutionModeKeys.TEST if spec["test"] else ExecutionModeKeys.TRAIN
         self.report: dict[str, Any] = {
-            "ending": "returned",
+            "ending": endings.RETURNED,
             "failures": [],
             "results": {},
             "summary": {},
@@ -65,12 +66,12 @@ class Lifecycle:
         except _Stopped:
             pass
         except _Edited as edited:
-            self.report |= {"ending": "edited", "detail": str(edited)}
+            self.report |= {"ending": endings.EDITED, "detail": str(edited)}
         except _StopRequested:  # between two parts
             self._note_stop("")
         except Exception as error:  # in our own code, or in what a script made of its objects
             self._fail("pipeline", error)
-        if model is not None and self.report["ending"] == "stopped":
+        if model is not None and self.report["ending"] == endings.STOPPED:
             self._save_at_stop(model)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left takes milliseconds
         if model is not None:
@@ -81,7 +82,7 @@ class Lifecycle:
     def _choose(self, model: Model) -> Version:
         """The version of ``model`` that the spec names, as it was when it was listed."""
         if model.versions is None:  # the inspector saw some
-            raise _Edited(EDITED)
+            raise _Edited(EDITED_MEANWHILE)
         stat = os.stat(self._spec["script"])
         edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"]
         name = self._spec["version"]
@@ -89,7 +90,7 @@ class Lifecycle:
             name not in model.versions.versions
             or signature(model.versions.get(name)) != self._spec["signature"]
         ):
-            raise _Edited(EDITED)
+            raise _Edited(EDITED_MEANWHILE)
         return model.versions.get(name)
 
     def _execute(self, model: Model, version: Version) -> None:
@@ -162,7 +163,7 @@ class Lifecycle:
         try:
             result = self._part(part, evaluate)
         except _Stopped:
-            if self._spec["test"] or self.report["ending"] != "exception":
+            if self._spec["test"] or self.report["ending"] != endings.RAISED:
                 raise
         else:
             if result is not None:
@@ -177,10 +178,10 @@ class Lifecycle:
         except _StopRequested:
             self._note_stop(f" in {part}")
         except Diverged as error:
-            self.report |= {"ending": "diverged", "detail": str(error)}
+            self.report |= {"ending": endings.DIVERGED, "detail": str(error)}
             self._print(f"mlpipeline: {error}: stopped, as stop_on_nan says\n")
         except SystemExit as error:
-            self.report["ending"] = "sys.exit"
+            self.report["ending"] = endings.EXITED
             self.report["detail"] = f"called sys.exit({plain(error.code)!r}) in {part}"
         except BaseException as error:
             self._fail(part, error)
@@ -191,7 +192,7 @@ class Lifecycle:
 
     def _fail(self, part: str, error: BaseException) -> None:
         failure = _failure(part, error)
-        self.report["ending"] = "exception"
+        self.report["ending"] = endings.RAISED
         self.report["failures"].append(failure)
         self._print(failure["traceback"])
 
@@ -201,7 +202,7 @@ class Lifecycle:
 
     def _note_stop(self, where: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        self.report |= {"ending": "stopped", "detail": f"ended by SIGTERM{where}"}
+        self.report |= {"ending": endings.STOPPED, "detail": f"ended by SIGTERM{where}"}
 
     def _save_at_stop(self, model: Model) -> None:
         """Give the script the chance to save a checkpoint."""

@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import suppress
 
-from mlpipeline.core import run_files
+from mlpipeline.core import endings, run_files
 from mlpipeline.execution.processes import boot_id, oom_kill_count, start_time
 from mlpipeline.execution.writing import (
     drop_ballast,
@@ -170,5 +170,5 @@ def _read_report(folder: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        return {"ending": "unreadable", "detail": f"its report.json can't be read: {error}"}
+        return {"ending": endings.UNREADABLE, "detail": f"its report.json can't be read: {error}"}
     return report

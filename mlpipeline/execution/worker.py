@@ -15,7 +15,7 @@ import sys
 from contextlib import suppress
 
 from mlpipeline.api.reporting import install_reporter
-from mlpipeline.core import run_files
+from mlpipeline.core import endings, run_files
 from mlpipeline.execution.lifecycle import Lifecycle
 from mlpipeline.execution.reporter import FolderReporter
 from mlpipeline.execution.supervisor import supervise
@@ -90,7 +90,7 @@ def _work(folder: str, spec: dict[str, Any]) -> None:
     report = {**lifecycle.report, "environment": _environment()}
     with suppress(OSError):  # its folder is deleted: there is nobody to tell
         write_at_last(folder, run_files.REPORT, report, durable=False)
-    sys.exit(0 if report["ending"] == "returned" else 1)
+    sys.exit(0 if report["ending"] == endings.RETURNED else 1)
 
 
 def _environment() -> dict[str, Any]:

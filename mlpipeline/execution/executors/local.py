@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from mlpipeline.core import endings
 from mlpipeline.core.launch import Exit, Processes, ProcessStamp, Report, Reported, Spec
 from mlpipeline.execution.executors.base import Gone, Handle, Observation, Running
 from mlpipeline.execution.processes import boot_id, child_command, is_alive
@@ -233,7 +234,9 @@ def _read_report(folder: RunFolder, *, ended: bool) -> Report | None:
         return read_record(folder.report, Report)
     reported = read_record(folder.exit, Reported)
     if reported is None:
-        return Report(ending="unreadable", detail=f"the report in {folder.exit} can't be read")
+        return Report(
+            ending=endings.UNREADABLE, detail=f"the report in {folder.exit} can't be read"
+        )
     return reported.report
 
 
