@@ -13,6 +13,10 @@ from mlpipeline.core.wording import duration, log_line, shown
     ("seconds", "text"),
     [
         (0, "0.0 s"),
+        (0.0004, "1 ms"),
+        (0.025, "25 ms"),
+        (0.0994, "99 ms"),
+        (0.0996, "0.1 s"),
         (0.4, "0.4 s"),
         (59.9, "59.9 s"),
         (60, "1 min 0 s"),
