@@ -9,16 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlpipeline import doctor
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listening import Ended, Listener
 from mlpipeline.core.planning import Policy, Standing, explain
 from mlpipeline.core.runs import Run
 from mlpipeline.core.sessions import StopMode
-from mlpipeline.doctor import Finding
 from mlpipeline.errors import MlpipelineError, UnknownRun, short
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor, is_running, read_end
@@ -36,6 +35,9 @@ from mlpipeline.state.lock import holder_of, scheduler_lock
 from mlpipeline.state.reports import Reports
 from mlpipeline.state.requests import LoseHost, Request, Stop, put
 from mlpipeline.state.room import Room
+
+if TYPE_CHECKING:
+    from mlpipeline.doctor import Finding
 
 PATIENCE = 10.0  # seconds that a scheduler has to take a request
 
@@ -186,6 +188,8 @@ def _ask(project: Project, request: Request) -> str:
 
 def check_up(project: Project) -> list[Finding]:
     """What there is to say of the project's health."""
+    from mlpipeline import doctor  # what it needs is no use to any other view
+
     return doctor.check_up(project.settings, project.layout, datetime.now().astimezone())
 
 

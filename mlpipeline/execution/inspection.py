@@ -22,6 +22,7 @@ from mlpipeline.execution.processes import child_command
 from mlpipeline.state.files import NOT_A_RECORD
 from mlpipeline.state.lists import Entry, ModelList, choose_versions, model_files, python_files
 
+POLL_INTERVAL = 0.005  # seconds; the first run waits for the inspector
 Stamp = tuple[int, int]  # mtime in ns, size in bytes
 
 
@@ -138,13 +139,9 @@ def _inspect(
         )
         stamp = _stamp(script)
         deadline = time.monotonic() + timeout
-        ended = False
-        while not ended and not stop() and time.monotonic() < deadline:
-            try:
-                process.wait(timeout=min(0.1, timeout))
-                ended = True
-            except subprocess.TimeoutExpired:
-                continue
+        while process.poll() is None and not stop() and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL)
+        ended = process.returncode is not None
         _end_session(process)
         answer.seek(0)
         content = answer.read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mlpipeline.state.lists import ListText, ModelList, read_list
 Stop = Callable[[], bool]
 
 REFRESH = timedelta(seconds=1)  # between two looks at the list while nothing asks for one
-AGAIN = timedelta(seconds=0.1)  # between two looks at a list that is being edited
+AGAIN = timedelta(seconds=0.05)  # between two looks at a list that is being edited
 
 # Seconds that a list must have stayed as it is before it is taken.
 SETTLED = 0.3
@@ -57,6 +58,7 @@ class Listing:
         try:
             text = ListText.read(self._path)
             if not self._has_settled(text):
+                self._look_ahead(text, stop)
                 return msgspec.structs.replace(self._last_good([], stop), settled=False)
             models = read_list(text, self._models_dir)
             if self._taken:
@@ -68,6 +70,12 @@ class Listing:
             return self._last_good(problems, stop)
         self._good, self._taken = models, text
         return Listed(models=tuple(listed), warnings=models.warnings)
+
+    def _look_ahead(self, text: ListText, stop: Stop) -> None:
+        """Where nothing is in use yet, inspect what may be, rather than only wait."""
+        if self._good is None:
+            with suppress(ConfigError):  # it is told when the list has settled
+                self._inspector.listed(read_list(text, self._models_dir), stop)
 
     def _has_settled(self, text: ListText) -> bool:
         """Whether ``text`` has stayed as it is for long enough, by its mtime or our own clock."""
