@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from mlpipeline import service
 from mlpipeline.cli.options import project_option
 from mlpipeline.errors import short
+from mlpipeline.service import care
+from mlpipeline.service.project import open_project
 
 
 @click.command()
@@ -20,11 +21,11 @@ def doctor(rebuild: bool, project: Path) -> None:
 
     Prints what is wrong with its remedy; the exit code is 1 if anything is.
     """
-    opened = service.open_project(project)
+    opened = open_project(project)
     if rebuild:
-        count = service.rebuild_output(opened)
+        count = care.rebuild_output(opened)
         click.echo(f"{short(opened.layout.output)} has the blocks of {count} runs")
-    findings = service.check_up(opened)
+    findings = care.check_up(opened)
     for finding in findings:
         click.echo(f"{'✗' if finding.problem else '·'} {finding.what}")
         if finding.remedy:

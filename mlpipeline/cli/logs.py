@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from mlpipeline import service
 from mlpipeline.cli.options import project_option
 from mlpipeline.errors import StorageError
+from mlpipeline.service import views
+from mlpipeline.service.project import open_project
 
 POLL_INTERVAL = 0.2  # seconds between two looks at a file that is followed
 
@@ -28,14 +29,14 @@ def logs(run: str, follow: bool, project: Path) -> None:
       mlpipeline logs digits/lr=0.1
       mlpipeline logs digits/lr=0.1#2 -f
     """
-    opened = service.open_project(project)
-    found, folder = service.find_run(opened, run)
+    opened = open_project(project)
+    found, folder = views.find_run(opened, run)
     out = sys.stdout.buffer
     try:
         with folder.console.open("rb") as console:
             over = False
             while not over:
-                over = not follow or service.is_over(opened, found)  # before the last read
+                over = not follow or views.is_over(opened, found)  # before the last read
                 while chunk := console.read(1 << 16):
                     out.write(chunk)
                 out.flush()

@@ -11,6 +11,13 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def json_option(what: str) -> Callable[[F], F]:
+    """``--json``, passed on as ``as_json``; ``what`` says what is printed: "one object" …"""
+    return click.option(
+        "--json", "as_json", is_flag=True, help=f"Print {what} as JSON (docs/json.md)."
+    )
+
+
 def project_option(command: F) -> F:
     """``-C/--project DIR``, also after a subcommand; passed on as ``project``."""
     return click.option(

@@ -1,10 +1,12 @@
-"""Tables, in the form that fits: rich on a terminal, aligned text in a pipe, or JSON."""
+"""What commands print: tables that fit their place (rich on a terminal, aligned text in a pipe),
+or JSON.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -13,61 +15,54 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LONGEST_CELL = 160  # characters
+STATE = "state"  # the column that is coloured
 COLOURS = {
     "running": "cyan",
     "queued": "",
     "done": "green",
     "succeeded": "green",
     "interrupted": "yellow",
+    "skipped": "yellow",
     "lost": "yellow",
 }
+RIGHT = ("#", "took", "left")  # columns of numbers
+
+Row = Mapping[str, str]  # text by column; a column that no row uses is not shown
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the status table; a column that no row uses is not shown."""
-
-    run: str
-    state: str
-    took: str = ""
-    detail: str = ""
+def show_json(record: Any) -> None:
+    """Print ``record`` (a Struct, or a list of them) as indented JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(record)).decode())
 
 
-def show_table(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
-    """Print ``rows``, or ``empty`` when there are none."""
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
-    elif not rows:
-        click.echo(empty)
+def show_table(rows: Sequence[Row], *, empty: str = "", right: Collection[str] = RIGHT) -> None:
+    """Print ``rows``, or ``empty`` when there are none; ``right`` are columns of numbers."""
+    if not rows:
+        if empty:
+            click.echo(empty)
     elif sys.stdout.isatty():
-        from rich.console import Console  # a pipe or JSON needs no rich
+        from rich.console import Console  # a pipe needs no rich
 
-        Console(highlight=False).print(rich_table(rows))
+        Console(highlight=False).print(rich_table(rows, right))
     else:
-        click.echo(plain_table(rows))
+        click.echo(plain_table(rows, right))
 
 
-def _cell(row: Row, column: str) -> str:
-    """What a table shows; a long reason is cut, and run.yaml has the rest."""
-    text: str = getattr(row, column)
-    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
-
-
-def _columns(rows: Sequence[Row]) -> list[str]:
-    return [name for name in Row.__struct_fields__ if any(getattr(row, name) for row in rows)]
-
-
-def plain_table(rows: Sequence[Row]) -> str:
+def plain_table(rows: Sequence[Row], right: Collection[str] = RIGHT) -> str:
     """``rows`` as lines of text that line up."""
     columns = _columns(rows)
     cells = [columns, *([_cell(row, name) for name in columns] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, columns, strict=True)
+        ).rstrip()
         for row in cells
     )
 
 
-def rich_table(rows: Sequence[Row]) -> Table:
+def rich_table(rows: Sequence[Row], right: Collection[str] = RIGHT) -> Table:
     """``rows`` as a table for a terminal."""
     from rich.table import Table  # a pipe or JSON needs no rich
     from rich.text import Text
@@ -75,15 +70,25 @@ def rich_table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     columns = _columns(rows)
     for name in columns:
-        table.add_column(name, overflow="fold", justify="right" if name == "took" else "left")
+        table.add_column(name, overflow="fold", justify="right" if name in right else "left")
     for row in rows:
+        colour = COLOURS.get(row.get(STATE, ""), "red")
         table.add_row(
-            *(
-                Text(
-                    _cell(row, name),
-                    style=COLOURS.get(row.state, "red") if name == "state" else "",
-                )
-                for name in columns
-            )
+            *(Text(_cell(row, name), style=colour if name == STATE else "") for name in columns)
         )
     return table
+
+
+def _cell(row: Row, column: str) -> str:
+    """What a table shows; a long reason is cut, and run.yaml has the rest."""
+    text = row.get(column, "")
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    """All columns that some row uses, in the order of their first appearance."""
+    return [
+        name
+        for name in dict.fromkeys(name for row in rows for name in row)
+        if any(row.get(name) for row in rows)
+    ]

@@ -9,22 +9,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from mlpipeline import service
 from mlpipeline.cli.screen import PlainScreen, Screen
 from mlpipeline.core.sessions import Result
+from mlpipeline.service import sessions
+from mlpipeline.service.project import open_project
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(folder: Path, *, execute: bool, unattended: bool, log: bool) -> int:
     """Run a session of the project in ``folder`` and return the exit code."""
-    project = service.open_project(folder)
+    project = open_project(folder)
     slots = project.settings.parallel if execute else 1
     screen = _screen(test=not execute, show_output=slots == 1)
     session = (
-        service.execution(project, screen, unattended=unattended, log=log)
+        sessions.execution(project, screen, unattended=unattended, log=log)
         if execute
-        else service.rehearsal(project, screen)
+        else sessions.rehearsal(project, screen)
     )
     with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
         result = scheduler.run()

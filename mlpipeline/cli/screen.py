@@ -44,12 +44,12 @@ class Screen(Listener, AbstractContextManager["Screen"]):
         if not self.test:
             runs = tuple(run for run in runs if not run.succeeded) if len(runs) > SCROLLS else ()
         return [
-            Row(
-                run=self.name(run),
-                state=run.verdict.outcome.value,
-                took=took(run),
-                detail=results(run) if run.succeeded else run.verdict.reason,
-            )
+            {
+                "run": self.name(run),
+                "state": run.verdict.outcome.value,
+                "took": took(run),
+                "detail": results(run) if run.succeeded else run.verdict.reason,
+            }
             for run in runs
             if run.verdict
         ]

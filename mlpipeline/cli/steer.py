@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from mlpipeline import service
 from mlpipeline.cli.options import project_option
 from mlpipeline.core.sessions import StopMode
+from mlpipeline.service import steering
+from mlpipeline.service.project import open_project
 
 
 @click.command()
@@ -33,7 +34,7 @@ def stop(mode: str | None, project: Path) -> None:
     first next time.
     """
     chosen = StopMode(mode or StopMode.GRACEFUL)
-    click.echo(service.stop(service.open_project(project), chosen))
+    click.echo(steering.stop(open_project(project), chosen))
 
 
 @click.command()
@@ -50,4 +51,4 @@ def retry(lost_host: str, project: Path) -> None:
     Only say that a host is lost when it is: if it comes back, what it says of those runs does not
     count, and it stops them.
     """
-    click.echo(service.lose_host(service.open_project(project), lost_host))
+    click.echo(steering.lose_host(open_project(project), lost_host))

@@ -22,6 +22,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     project: str  # absolute path; the run's working directory
     models_dir: str  # absolute path
     model_dir: str  # absolute path
+    parameters: dict[str, Any] = {}  # of the version, as plain data without secrets
     test: bool  # a rehearsal: one step, nothing is kept
     fresh: bool  # not the continuation of an earlier attempt
     timeout: float | None = None  # seconds that it may take

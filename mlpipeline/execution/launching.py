@@ -134,6 +134,7 @@ class Launcher:
             project=str(self._layout.project),
             models_dir=str(self._layout.models_dir),
             model_dir=str(model_dir),
+            parameters=start.version.parameters,
             test=self._test,
             fresh=not start.resume,
             timeout=start.version.timeout or settings.timeout or None,

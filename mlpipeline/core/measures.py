@@ -1,0 +1,36 @@
+"""Measures by name: ``test.accuracy`` of a run's results, and which way is better."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Words in a measure's name by which less of it is better; of all others more is.
+_LESS = (
+    "loss", "error", "err", "mse", "rmse", "mae", "mape", "perplexity", "ppl", "nll", "wer", "cer",
+    "fid", "regret", "distance", "latency", "seconds", "time", "memory", "divergence", "kl",
+)  # fmt: skip
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether less of ``name`` (``test.cross_entropy_loss``, ``valLoss``, ``RMSE``) is better."""
+    last = name.rpartition(".")[2]
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", last).lower()
+    return any(word in _LESS for word in re.split(r"[^a-z]+", words))
+
+
+def flattened(results: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers in ``results`` by their dotted paths: ``{"test": {"accuracy": 1}}`` has
+    ``test.accuracy``. What is no finite number is left out.
+    """
+    return dict(_numbers(results, ""))
+
+
+def _numbers(value: Any, path: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (int, float)) and math.isfinite(value):
+        yield path, value

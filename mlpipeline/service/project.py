@@ -1,0 +1,52 @@
+"""An opened project, and what all that is done with it starts from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.planning import Policy
+from mlpipeline.errors import MlpipelineError
+from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.listing import Listing
+from mlpipeline.state.config import Settings, read_settings
+from mlpipeline.state.layout import Layout
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """An opened project."""
+
+    settings: Settings
+    layout: Layout
+
+
+def open_project(folder: Path) -> Project:
+    """The project in ``folder``; raises ConfigError when mlp.config is missing or wrong."""
+    if not folder.is_dir():
+        raise MlpipelineError(f"{folder} is not a folder; name the one that holds mlp.config")
+    project = folder.absolute()
+    settings = read_settings(project)
+    return Project(settings=settings, layout=Layout.of(project, settings.models_dir))
+
+
+def listing(project: Project, name: str, *, patient: bool = True) -> Listing:
+    """The reader of the list ``name``; ``patient`` as in Listing."""
+    layout = project.layout
+    inspector = Inspector(layout.models_dir, layout.project, project.settings.inspect_timeout)
+    return Listing(layout.project / name, layout.models_dir, inspector, patient=patient)
+
+
+def policy(project: Project, *, session: str, unattended: bool, test: bool = False) -> Policy:
+    """Test mode takes one run at a time: the first failure ends it."""
+    settings = project.settings
+    return Policy(
+        session=session,
+        host=project.layout.host,
+        unattended=unattended,
+        retries=0 if test else settings.retries,
+        retry_on=settings.retry_on,
+        retry_delay=timedelta(seconds=settings.retry_delay),
+        slots=1 if test else settings.parallel,
+    )

@@ -1,0 +1,114 @@
+"""Sessions of the scheduler: execution mode and test mode."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.listening import Listener
+from mlpipeline.execution.executors.base import Executor
+from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.scheduler import Scheduler
+from mlpipeline.service.project import Project, listing, policy
+from mlpipeline.state.files import storage
+from mlpipeline.state.history import DiskHistory, History
+from mlpipeline.state.layout import LIST, TEST_LIST, Layout
+from mlpipeline.state.lock import scheduler_lock
+from mlpipeline.state.reports import Reports
+from mlpipeline.state.room import Room
+
+
+@contextmanager
+def execution(
+    project: Project, screen: Listener, *, unattended: bool, log: bool
+) -> Iterator[Scheduler]:
+    """A session in execution mode.
+
+    Raises ProjectBusy when there is one on this host already, StorageError when the outputs can't
+    be written.
+    """
+    layout = project.layout
+    _set_umask(project.settings.shared)
+    with storage(f"{layout.outputs} can't be made"):
+        layout.outputs.mkdir(exist_ok=True)
+    room = Room(layout.outputs, layout.ballast, project.settings.min_free_disk)
+    with (
+        scheduler_lock(layout.lock),
+        closing(DiskHistory(layout, room)) as history,
+        closing(LocalExecutor()) as executor,
+        closing(
+            _scheduler(
+                project,
+                layout=layout,
+                history=history,
+                executor=executor,
+                listeners=[Reports(layout, log=log), screen],
+                unattended=unattended,
+                room=room,
+                warnings=[*project.settings.warnings, *history.warnings],
+            )
+        ) as scheduler,
+    ):
+        yield scheduler
+
+
+@contextmanager
+def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
+    """A session in test mode: its outputs lie in a temporary folder and go with it."""
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="mlpipeline-test-", ignore_cleanup_errors=True
+        ) as folder,
+        closing(LocalExecutor()) as executor,
+        closing(
+            _scheduler(
+                project,
+                layout=msgspec.structs.replace(project.layout, outputs=Path(folder)),
+                history=History(project.layout.host),
+                executor=executor,
+                listeners=[screen],
+                test=True,
+                warnings=project.settings.warnings,
+            )
+        ) as scheduler,
+    ):
+        yield scheduler
+
+
+def _scheduler(
+    project: Project,
+    *,
+    layout: Layout,
+    history: History,
+    executor: Executor,
+    listeners: Sequence[Listener],
+    warnings: Sequence[str],
+    unattended: bool = False,
+    test: bool = False,
+    room: Room | None = None,
+) -> Scheduler:
+    session = f"{datetime.now().astimezone():%Y%m%dT%H%M%S%z}-{os.getpid()}"
+    return Scheduler(
+        layout=layout,
+        settings=project.settings,
+        listing=listing(project, TEST_LIST if test else LIST),
+        history=history,
+        executor=executor,
+        listeners=listeners,
+        policy=policy(project, session=session, unattended=unattended, test=test),
+        test=test,
+        room=room,
+        warnings=warnings,
+    )
+
+
+def _set_umask(shared: bool) -> None:
+    """What is made from now on is as the user's umask says, and the group's only if ``shared``."""
+    before = os.umask(0o077)
+    os.umask(before & ~0o070 if shared else before | 0o022)
