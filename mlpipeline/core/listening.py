@@ -75,6 +75,9 @@ class Listener:
     def ended(self, ended: Ended) -> None:
         """A run is over and recorded."""
 
+    def emptied(self, text: str) -> None:
+        """The queue is empty; ``text`` is the digest of what ran."""
+
     def tick(self) -> None:
         """Some time has passed."""
 
@@ -129,6 +132,10 @@ class Audience(Listener):
     def ended(self, ended: Ended) -> None:
         """Tell all."""
         self._tell(lambda listener: listener.ended(ended))
+
+    def emptied(self, text: str) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.emptied(text))
 
     def tick(self) -> None:
         """Tell all."""
