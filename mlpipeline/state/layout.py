@@ -163,6 +163,16 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """What is asked of this host's scheduler."""
         return self.outputs / "requests" / safe_name(self.host)
 
+    def rehearsal(self, run: RunId) -> Path:
+        """The temporary folder of the rehearsal before ``run``, of this host."""
+        return self.outputs.joinpath(
+            "rehearsals", safe_name(self.host), *(safe_name(x) for x in (run.model, run.version))
+        )
+
+    def requests_to(self, host: str) -> Path:
+        """What is asked of the scheduler of ``host``."""
+        return self.outputs / "requests" / safe_name(host)
+
     @property
     def ballast(self) -> Path:
         """Room to give up when the disk is full."""
@@ -172,6 +182,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     def lock(self) -> Path:
         """Held by this host's scheduler."""
         return self.outputs / f"scheduler-{safe_name(self.host)}.lock"
+
+    @property
+    def list_lock(self) -> Path:
+        """Held by a command, of any host, while it edits a list."""
+        return self.outputs / "lists.lock"
 
     def model_dir(self, name: str) -> Path:
         """Where a model keeps its checkpoints; ``name`` is a ListedVersion's ``model_dir``."""

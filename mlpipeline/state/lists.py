@@ -14,6 +14,7 @@ from mlpipeline.state.ini import IniFile, nearest
 
 WHITELIST = "WHITELISTED_MODELS"
 BLACKLIST = "BLACKLISTED_MODELS"
+PAUSED = "paused"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,13 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     entries: tuple[Entry, ...]
     blacklist: bool = False
+    paused: bool = False  # nothing is to be started
     warnings: tuple[str, ...] = ()
+
+    @property
+    def section(self) -> str:
+        """The section that its entries stand in."""
+        return BLACKLIST if self.blacklist else WHITELIST
 
 
 class ListText(msgspec.Struct, frozen=True):
@@ -81,7 +88,7 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
         )
     blacklist = boolean(ini, "use_blacklist")
     section = BLACKLIST if blacklist else WHITELIST
-    warnings = ini.unknown({MAIN: {"use_blacklist"}, WHITELIST: None, BLACKLIST: None})
+    warnings = ini.unknown({MAIN: {"use_blacklist", PAUSED}, WHITELIST: None, BLACKLIST: None})
     if blacklist:
         warnings += [
             f"{short(models_dir)}: the name of {path!r} is not UTF-8, so it is left out; rename it"
@@ -99,10 +106,13 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
                 line=line,
                 remedy="remove one line",
             )
-        names = (narrowing or "").strip(", \n")
-        entries[model] = Entry(path=model, line=line, narrowing=names or None)
+        entries[model] = Entry(path=model, line=line, narrowing=stripped(narrowing or ""))
     return ModelList(
-        path=path, entries=tuple(entries.values()), blacklist=blacklist, warnings=tuple(warnings)
+        path=path,
+        entries=tuple(entries.values()),
+        blacklist=blacklist,
+        paused=boolean(ini, PAUSED),
+        warnings=tuple(warnings),
     )
 
 
@@ -132,6 +142,11 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def stripped(narrowing: str) -> str | None:
+    """The text of a narrowing without what stands around its names; None when it names nothing."""
+    return narrowing.strip(", \n") or None
 
 
 def choose_versions(narrowing: str, known: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""One scheduler a host and project."""
+"""One scheduler a host and project; one command at a time that edits its lists."""
 
 from __future__ import annotations
 
@@ -10,8 +10,27 @@ from pathlib import Path
 from filelock import FileLock, SoftFileLock, Timeout
 
 from mlpipeline.errors import ProjectBusy, StorageError
+from mlpipeline.state.files import storage
 
 PATIENCE = 0.3  # seconds: a command may just be looking whether the lock is free
+EDIT_PATIENCE = 10.0  # seconds: an edit takes milliseconds
+
+
+@contextmanager
+def list_lock(path: Path) -> Iterator[None]:
+    """Hold the lock at ``path``, under which the lists are edited; its folder is made.
+
+    Raises StorageError when that fails, ProjectBusy when somebody has held it for too long.
+    """
+    with storage(f"{path.parent} can't be made"):
+        path.parent.mkdir(exist_ok=True)
+    lock = _acquire(path, patience=EDIT_PATIENCE)
+    if lock is None:
+        raise ProjectBusy("another command is editing the list; try again, or edit it by hand")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
