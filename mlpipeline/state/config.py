@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from mlpipeline.core.planning import RETRIED
 from mlpipeline.core.runs import Outcome
 from mlpipeline.errors import ConfigError
-from mlpipeline.state.ini import IniFile, nearest
+from mlpipeline.state.ini import IniFile, nearest, number
 from mlpipeline.state.layout import CONFIG
-
-N = TypeVar("N", int, float)
+from mlpipeline.state.notify_config import NOTIFY, NOTIFY_KEYS, Notify, read_notify
 
 MAIN = "MLP"
 INIT_HINT = "run `mlpipeline init` to make the files of a project"
@@ -36,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     min_free_disk: float = 1.0  # GB without which nothing is started
     host_timeout: float = 0.0  # seconds of silence after which a host is lost; 0: a person decides
     shared: bool = False  # let the group write what is made here
+    notify: Notify | None = None  # what is sent to a person, and where to; None: nothing
     warnings: tuple[str, ...] = ()
 
 
@@ -67,23 +66,25 @@ def read_settings(project: Path) -> Settings:
             line=ini.line_of(MAIN, "models_dir"),
             remedy="make it, or correct the path",
         )
-    known = set(Settings.__struct_fields__) - {"warnings"}
+    known = set(Settings.__struct_fields__) - {"notify", "warnings"}
+    notify, notify_warnings = read_notify(ini)
     default = Settings(models_dir=models_dir)
     return Settings(
         models_dir=models_dir,
-        parallel=_number(ini, "parallel", default.parallel, least=1),
-        grace=_number(ini, "grace", default.grace),
-        retries=_number(ini, "retries", default.retries),
+        parallel=number(ini, MAIN, "parallel", default.parallel, least=1),
+        grace=number(ini, MAIN, "grace", default.grace),
+        retries=number(ini, MAIN, "retries", default.retries),
         retry_on=_outcomes(ini, "retry_on", default.retry_on),
-        retry_delay=_number(ini, "retry_delay", default.retry_delay),
-        timeout=_number(ini, "timeout", default.timeout),
-        stall_timeout=_number(ini, "stall_timeout", default.stall_timeout),
+        retry_delay=number(ini, MAIN, "retry_delay", default.retry_delay),
+        timeout=number(ini, MAIN, "timeout", default.timeout),
+        stall_timeout=number(ini, MAIN, "stall_timeout", default.stall_timeout),
         stop_on_nan=boolean(ini, "stop_on_nan"),
-        inspect_timeout=_number(ini, "inspect_timeout", default.inspect_timeout, least=0.1),
-        min_free_disk=_number(ini, "min_free_disk", default.min_free_disk),
-        host_timeout=_number(ini, "host_timeout", default.host_timeout),
+        inspect_timeout=number(ini, MAIN, "inspect_timeout", default.inspect_timeout, least=0.1),
+        min_free_disk=number(ini, MAIN, "min_free_disk", default.min_free_disk),
+        host_timeout=number(ini, MAIN, "host_timeout", default.host_timeout),
         shared=boolean(ini, "shared"),
-        warnings=tuple(ini.unknown({MAIN: known})),
+        notify=notify,
+        warnings=(*ini.unknown({MAIN: known, NOTIFY: NOTIFY_KEYS}), *notify_warnings),
     )
 
 
@@ -118,24 +119,3 @@ def _outcomes(ini: IniFile, option: str, default: frozenset[Outcome]) -> frozens
                 remedy=f"choose from: {', '.join(known)}",
             )
     return frozenset(Outcome(name) for name in names)
-
-
-def _number(ini: IniFile, option: str, default: N, *, least: float = 0) -> N:
-    """The number that ``option`` holds, of the same type as ``default``."""
-    text = ini.options(MAIN).get(option)
-    if option not in ini.options(MAIN):
-        return default
-    kind = type(default)
-    try:
-        number = kind(text or "")
-    except ValueError:
-        number = None
-    if number is None or not least <= number < float("inf"):
-        what = "a whole number" if kind is int else "a number"
-        raise ConfigError(
-            ini.path,
-            f"{option} is {text or ''!r}, not {what} of at least {least:g}",
-            line=ini.line_of(MAIN, option),
-            remedy=f"the default is {option} = {default:g}",
-        )
-    return number

@@ -7,8 +7,11 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from mlpipeline.errors import ConfigError, short
+
+N = TypeVar("N", int, float)
 
 _SECTION = re.compile(r"\s*\[(?P<name>[^]]+)\]")
 _OPTION_END = re.compile(r"[=:]|\s#")
@@ -120,6 +123,28 @@ class IniFile:
                     hint = nearest(option, options or ())
                     warnings.append(f"{where}: unknown key {option}{hint}")
         return warnings
+
+
+def number(ini: IniFile, section: str, option: str, default: N, *, least: float = 0) -> N:
+    """The number that ``option`` holds, of the same type as ``default``; raises ConfigError."""
+    options = ini.options(section)
+    if option not in options:
+        return default
+    text = options[option] or ""
+    kind = type(default)
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value < float("inf"):
+        what = "a whole number" if kind is int else "a number"
+        raise ConfigError(
+            ini.path,
+            f"{option} is {text!r}, not {what} of at least {least:g}",
+            line=ini.line_of(section, option),
+            remedy=f"the default is {option} = {default:g}",
+        )
+    return value
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -553,3 +553,85 @@ def test_whatever_is_written_every_piece_is_chosen_unknown_or_empty(known, text)
     assert len(set(chosen)) == len(chosen)
     assert set(unknown) <= {piece.strip() for piece in text.replace("\n", ",").split(",")}
     assert all(unknown)
+
+
+# --- [NOTIFY]
+
+PROJECT = "[MLP]\nmodels_dir = models\n[NOTIFY]\n"
+
+
+def test_without_its_section_nothing_is_sent(settings_of):
+    assert settings_of("[MLP]\nmodels_dir = models\n").notify is None
+
+
+def test_with_a_target_failures_and_the_empty_queue_are_told(settings_of):
+    notify = settings_of(PROJECT + "command = true\n").notify
+
+    assert notify.on == {"failed", "empty"}
+    assert (notify.command, notify.urls, notify.measure) == ("true", (), "")
+    assert (notify.lines, notify.timeout) == (20, 60)
+
+
+def test_a_command_may_have_several_lines(settings_of):
+    text = "command = if true\n  then echo yes\n  fi\non = best\nlines = 0\ntimeout = .5\n"
+
+    notify = settings_of(PROJECT + text).notify
+
+    assert notify.command == "if true\nthen echo yes\nfi"
+    assert (notify.on, notify.lines, notify.timeout) == ({"best"}, 0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("slack://a/b", ["slack://a/b"]),
+        ("slack://a, json://b", ["slack://a", "json://b"]),
+        ("\n  slack://a\n  json://b", ["slack://a", "json://b"]),
+        ("mailto://u:p@h?to=a@b,c@d,json://b", ["mailto://u:p@h?to=a@b,c@d", "json://b"]),
+        ("$CHAT_URL, ${OTHER}", ["$CHAT_URL", "${OTHER}"]),
+    ],
+)
+def test_addresses_are_divided_by_commas_and_line_ends(text, urls, settings_of):
+    assert list(settings_of(PROJECT + f"url = {text}\n").notify.urls) == urls
+
+
+def test_a_section_without_a_target_warns(settings_of):
+    settings = settings_of(PROJECT + "on = failed\n")
+
+    assert settings.notify is None
+    (warning,) = settings.warnings
+    assert "mlp.config:3: [NOTIFY] has neither a command nor a url" in warning
+
+
+def test_unknown_keys_of_the_section_are_warned_of(settings_of):
+    settings = settings_of(PROJECT + "command = true\nuri = json://x\n[NOTIFI]\n")
+
+    assert [warning.partition(".config")[2] for warning in settings.warnings] == [
+        ":5: unknown key uri (did you mean url?)",
+        ":6: unknown section [NOTIFI] (did you mean NOTIFY?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "remedy"),
+    [
+        ("on = fail", "on names 'fail', which is no occasion (did you mean failed?)", "failed, em"),
+        ("lines = -1", "lines is '-1', not a whole number of at least 0", "lines = 20"),
+        ("timeout = 0", "timeout is '0', not a number of at least 0.1", "timeout = 60"),
+        ("url = hush", "url is not of the form service://…", "one address a line"),
+    ],
+)
+def test_a_wrong_value_of_the_section_is_an_error(line, said, remedy, settings_of):
+    message, advice = complaint(settings_of, PROJECT + line)
+
+    assert message.startswith(f":4: {said}")
+    assert remedy in advice
+
+
+def test_an_address_is_never_shown(settings_of):
+    message, advice = complaint(settings_of, PROJECT + "url = json://hush, hu:sh secret\n")
+    settings = settings_of(PROJECT + "url = json://user:secret@hush\ncommand = secret\n")
+
+    assert "secret" not in message + advice
+    assert "hush" not in message + advice
+    assert "secret" not in repr(settings)
