@@ -7,7 +7,7 @@ from mlpipeline.api.keys import ExecutionModeKeys, ModeKeys
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any, TypeVar
 
     from mlpipeline.api.versions import Version, Versions
@@ -137,14 +137,23 @@ class Model(_Speaker):
         """
         reporting.reporter().progress(step, total, metrics)
 
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record ``metrics``, numbers by name: `mlpipeline plot` draws them over their steps.
+
+        Without ``step``, the one that :meth:`progress` or :meth:`track` is at; where neither is
+        used, one more than the last call's. Cheap enough for every step.
+        """
+        reporting.reporter().metrics(metrics, step)
+
     def track(self, iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
         """Yield from ``iterable``, reporting progress; ``total`` by default is its length."""
         if total is None:
             total = getattr(iterable, "__len__", lambda: None)()
-        report = reporting.reporter().progress
-        for done, item in enumerate(iterable, start=1):
+        reporter = reporting.reporter()
+        for step, item in enumerate(iterable, start=1):
+            reporter.at(step)
             yield item
-            report(done, total, {})
+            reporter.progress(step, total, {})
 
 
 def _define(instance: object, method: str) -> str:

@@ -23,6 +23,12 @@ class Reporter:
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         """Note that ``step`` of ``total`` steps are done, with the ``metrics`` at this point."""
 
+    def at(self, step: int) -> None:
+        """Note that the script is at ``step``: metrics without a step are of that one."""
+
+    def metrics(self, values: Mapping[str, float], step: int | None) -> None:
+        """Note the metrics ``values`` at ``step`` (None: the one that the script is at)."""
+
 
 _reporter = Reporter()
 
@@ -55,3 +61,13 @@ def log(
     colours = f"{modifier_1 or ''}{modifier_2 or ''}"
     text = f"{colours}{message}\033[0m" if colours else str(message)
     _reporter.message(text, name, log_to_file)
+
+
+def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+    """Record ``metrics``, numbers by name, as they are at ``step``.
+
+    Without ``step``, the one that ``progress`` or ``track`` is at; where the script uses neither,
+    one more than the last call's. What can't be recorded is left out, with a warning. Outside the
+    queue nothing happens. Cheap enough for every step.
+    """
+    _reporter.metrics(metrics, step)

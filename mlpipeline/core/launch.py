@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from mlpipeline.core.curves import Summary
 from mlpipeline.core.runs import Moment
 
 
@@ -84,6 +85,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     steps: int | None = None  # that train_model was given
     trained_before: int | None = None
     results: dict[str, Any] = {}
+    metrics: dict[str, Summary] = {}  # by name, of this attempt
     summary: dict[str, str] = {}
     environment: dict[str, Any] = {}
 

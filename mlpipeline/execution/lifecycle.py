@@ -77,6 +77,7 @@ class Lifecycle:
         if model is not None:
             self._summarise(model)
         self._reporter.flush()
+        self.report["metrics"] = self._reporter.metric_summaries()
         self.report["ended_at"] = iso_now()
 
     def _choose(self, model: Model) -> Version:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from contextlib import suppress
@@ -11,6 +10,7 @@ from mlpipeline.api.console import without_colours
 from mlpipeline.api.reporting import Reporter
 from mlpipeline.core import run_files
 from mlpipeline.core.plain import plain
+from mlpipeline.execution.metrics import MetricLog
 from mlpipeline.execution.writing import append_text, iso_now, write_json
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 INTERVAL = 0.2  # seconds between two writes; what comes faster is kept until the next
-
+AT_ONCE = 10  # writes that need not wait: what a script says now and then is on the disk at once
+MOST_KEPT = 1_000  # lines of metrics after which there is a write in any case
 
 NOT_FINITE = ("nan", "inf", "-inf")  # as plain data
 
@@ -42,9 +43,11 @@ class FolderReporter(Reporter):
         self._total: int | None = None
         self._step = 0
         self._shown: dict[str, Any] = {}
-        self._metric_lines: list[str] = []
+        self._at: int | None = None  # the step that metrics without one are of
+        self._metrics = MetricLog(self._warn)
+        self._write_at = MOST_KEPT  # lines
         self._first: tuple[int, float] | None = None  # step and time that the rate counts from
-        self._next_write = 0.0
+        self._due = self._next_write = 0.0  # see flush
         self._refused = ""  # why the disk took nothing at the last try
 
     def message(self, text: str, level: str, log_to_file: bool) -> None:
@@ -58,23 +61,43 @@ class FolderReporter(Reporter):
             )
 
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
-        """Note how far the script is; written at once, or within INTERVAL of the last write."""
+        """Note how far the script is; written at once, but for what comes fast."""
         step = int(step)
         if self._first is None or step < self._step:  # a script may count each epoch anew
             self._first = (step, time.monotonic())
-        self._step = step
+        self._step = self._at = step
         if total is not None:
             self._total = int(total) if total - total == 0 else None  # inf and nan are no number
-        if metrics:
-            values = {key: plain(value) for key, value in metrics.items()}
+        values = self._metrics.add(step, metrics) if metrics else {}
+        if len(values) < len(metrics):  # what is no number is shown all the same
+            self._shown = {
+                name: values[name] if name in values else plain(value)
+                for name, value in metrics.items()
+            }
+        elif values:
             self._shown = values
-            self._metric_lines.append(json.dumps({"step": step, "time": time.time(), **values}))
-        if time.monotonic() >= self._next_write:
-            self.flush()
-        if metrics and self._stop_on_nan:
-            for name, value in values.items():
-                if value in NOT_FINITE:
-                    raise Diverged(f"{name} is {value} at step {step}")
+        self._added(step, values)
+
+    def at(self, step: int) -> None:
+        """Metrics without a step are of ``step`` from now on."""
+        self._at = step
+
+    def metrics(self, values: object, step: object = None) -> None:
+        """Record ``values`` at ``step``; by default the one that the script is at, else the next.
+
+        What can't be recorded is left out, with a warning.
+        """
+        number = self._at if step is None else self._metrics.step(step)
+        if number is None:
+            number = self._metrics.next_step()
+        self._metrics.note_backward(number)
+        added = self._metrics.add(number, values)
+        self._shown = added or self._shown
+        self._added(number, added)
+
+    def metric_summaries(self) -> dict[str, dict[str, Any]]:
+        """What is kept of each metric: records like core/curves.Summary, by name."""
+        return self._metrics.summaries()
 
     def enter(self, part: str, total: int | None = None) -> None:
         """The run comes to another part, of ``total`` steps if that is known."""
@@ -83,13 +106,29 @@ class FolderReporter(Reporter):
 
     def flush(self) -> None:
         """Write what is kept back; what the disk does not take is kept until the next time."""
+        self._due = max(time.monotonic(), self._due) + INTERVAL
+        self._next_write = self._due - AT_ONCE * INTERVAL
         self._try(self._write)
-        self._next_write = time.monotonic() + INTERVAL
+        self._metrics.trim()
+        self._write_at = len(self._metrics.lines) + MOST_KEPT
+
+    def _added(self, step: int, values: dict[str, float | str]) -> None:
+        """Write when it is time, and heed stop_on_nan."""
+        if time.monotonic() >= self._next_write or len(self._metrics.lines) >= self._write_at:
+            self.flush()
+        if self._stop_on_nan:
+            for name, value in values.items():
+                if value in NOT_FINITE:
+                    raise Diverged(f"{name} is {value} at step {step}")
+
+    def _warn(self, text: str) -> None:
+        self.message(f"mlpipeline: {text}", "WARNING", log_to_file=True)
 
     def _write(self) -> None:
-        if self._metric_lines:
-            append_text(self._folder, run_files.METRICS, "\n".join(self._metric_lines) + "\n")
-            self._metric_lines.clear()
+        lines = self._metrics.lines
+        if count := len(lines):  # another thread may add some meanwhile
+            append_text(self._folder, run_files.METRICS, "\n".join(lines[:count]) + "\n")
+            self._metrics.written(count)
         progress = {
             "part": self._part,
             "step": self._step,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 import pytest
 
-from mlpipeline.execution.reporter import FolderReporter
+from mlpipeline.execution.reporter import MOST_KEPT, Diverged, FolderReporter
 
 
 @pytest.fixture
@@ -66,3 +67,263 @@ def test_a_total_is_a_whole_number_or_unknown(reporter, tmp_path, total, kept):
 
     assert progress(tmp_path)["total"] == kept
     assert progress(tmp_path)["step"] == 1
+
+
+# --- log_metrics
+
+
+class Scalar:
+    """A number as numpy and torch have it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def item(self):
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+
+class Broken:
+    """Nothing of it can be looked at."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("no")
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+def steps(folder):
+    return [line["step"] for line in metrics(folder)]
+
+
+def warnings(folder):
+    path = folder / "messages.log"
+    return [line for line in path.read_text().splitlines() if "WARNING" in line]
+
+
+def test_a_line_has_step_time_and_metrics(reporter, tmp_path):
+    reporter.metrics({"loss": 0.5, "epoch": 3}, 7)
+    reporter.flush()
+
+    (line,) = metrics(tmp_path)
+    assert line.pop("time") > 1.7e9
+    assert line == {"step": 7, "loss": 0.5, "epoch": 3}
+
+
+@pytest.mark.parametrize(
+    "value, recorded",
+    [
+        (Scalar(0.5), 0.5),
+        (Scalar(3), 3),
+        (True, 1),
+        (Scalar(False), 0),
+        (Fraction(1, 4), 0.25),
+        (float("nan"), "nan"),
+        (Scalar(float("-inf")), "-inf"),
+        (10**400, "inf"),
+        (-(10**400), "-inf"),
+    ],
+    ids=repr,
+)
+def test_whatever_is_a_number_is_recorded(reporter, tmp_path, value, recorded):
+    reporter.metrics({"m": value}, 1)
+    reporter.flush()
+
+    assert [line["m"] for line in metrics(tmp_path)] == [recorded]
+    assert not (tmp_path / "messages.log").exists()
+
+
+@pytest.mark.parametrize(
+    "value", ["0.5", None, [1.0], {"a": 1}, Scalar(ValueError("many")), 1j, Broken()], ids=type
+)
+def test_what_is_no_number_is_left_out_with_one_warning(reporter, tmp_path, capsys, value):
+    for step in (1, 2):
+        reporter.metrics({"bad": value, "loss": 0.5}, step)
+    reporter.flush()
+
+    assert [{*line} for line in metrics(tmp_path)] == [{"step", "time", "loss"}] * 2
+    (warning,) = warnings(tmp_path)
+    assert "the metric 'bad' is left out" in warning
+    assert type(value).__name__ in warning
+    assert capsys.readouterr().out.count("left out") == 1
+
+
+@pytest.mark.parametrize("name", ["step", "time"])
+def test_a_metric_with_a_name_that_lines_have_is_refused_once(reporter, tmp_path, name):
+    for step in (1, 2):
+        reporter.metrics({name: 5, "loss": 0.5}, step)
+    reporter.flush()
+
+    assert steps(tmp_path) == [1, 2]
+    assert metrics(tmp_path)[0]["time"] > 1.7e9
+    (warning,) = warnings(tmp_path)
+    assert f"a metric can't be called '{name}'" in warning
+
+
+@pytest.mark.parametrize("given", [None, 0.5, "loss", [("loss", 1)], Broken()], ids=type)
+def test_what_is_no_mapping_is_pointed_out_once(reporter, tmp_path, given):
+    for _ in range(2):
+        reporter.metrics(given)
+    reporter.flush()
+
+    (warning,) = warnings(tmp_path)
+    assert "log_metrics takes names with numbers" in warning
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_without_a_step_it_is_the_one_that_the_script_is_at(reporter, tmp_path):
+    reporter.progress(3, None, {})
+    reporter.metrics({"a": 1})
+    reporter.metrics({"b": 1})
+    reporter.at(4)
+    reporter.metrics({"a": 1})
+    reporter.flush()
+
+    assert steps(tmp_path) == [3, 3, 4]
+
+
+def test_without_any_step_calls_are_counted(reporter, tmp_path):
+    reporter.metrics({"a": 1})
+    reporter.metrics({"a": 1})
+    reporter.metrics({"a": 1}, 10)
+    reporter.metrics({"a": 1})
+    reporter.flush()
+
+    assert steps(tmp_path) == [1, 2, 10, 11]
+
+
+@pytest.mark.parametrize("step", ["two", float("nan"), [], Broken()], ids=type)
+def test_a_step_that_is_no_number_is_counted_instead(reporter, tmp_path, step):
+    reporter.metrics({"a": 1}, step)
+    reporter.metrics({"a": 1}, step)
+    reporter.flush()
+
+    assert steps(tmp_path) == [1, 2]
+    (warning,) = warnings(tmp_path)
+    assert "a step is not a number" in warning
+
+
+def test_a_step_that_goes_back_is_pointed_out_once_and_recorded(reporter, tmp_path):
+    for step in (5, 3, 2):
+        reporter.metrics({"a": 1}, step)
+    reporter.flush()
+
+    assert steps(tmp_path) == [5, 3, 2]
+    (warning,) = warnings(tmp_path)
+    assert "metrics of step 3 come after those of step 5" in warning
+
+
+def test_progress_may_count_each_epoch_anew(reporter, tmp_path):
+    for step in (1, 2, 1, 2):
+        reporter.progress(step, None, {"loss": 0.5})
+    reporter.flush()
+
+    assert steps(tmp_path) == [1, 2, 1, 2]
+    assert not (tmp_path / "messages.log").exists()
+
+
+def test_what_is_no_number_is_shown_with_progress_all_the_same(reporter, tmp_path):
+    reporter.progress(1, None, {"phase": "warm up", "loss": Scalar(0.5)})
+    reporter.flush()
+
+    assert progress(tmp_path)["metrics"] == {"phase": "warm up", "loss": 0.5}
+    assert [{*line} for line in metrics(tmp_path)] == [{"step", "time", "loss"}]
+
+
+def test_stop_on_nan_holds_for_logged_metrics(tmp_path):
+    reporter = FolderReporter(str(tmp_path), "m/v#1", stop_on_nan=True)
+    reporter.metrics({"loss": 0.5}, 1)
+
+    with pytest.raises(Diverged, match="loss is nan at step 2"):
+        reporter.metrics({"loss": float("nan")}, 2)
+    reporter.flush()
+
+    assert steps(tmp_path) == [1, 2]
+
+
+def test_each_metric_is_summed_up(reporter):
+    for step, value in enumerate((3.0, float("nan"), 1.0, 1.0, 2.0), start=1):
+        reporter.metrics({"loss": value}, step)
+    reporter.metrics({"flat": float("inf")}, 6)
+
+    assert reporter.metric_summaries() == {
+        "loss": {
+            "count": 5,
+            "first_step": 1,
+            "last": 2.0,
+            "last_step": 5,
+            "min": 1.0,
+            "min_step": 3,
+            "max": 3.0,
+            "max_step": 1,
+        },
+        "flat": {
+            "count": 1,
+            "first_step": 6,
+            "last": "inf",
+            "last_step": 6,
+            "min": None,
+            "min_step": None,
+            "max": None,
+            "max_step": None,
+        },
+    }
+
+
+def test_what_is_said_now_and_then_is_on_the_disk_at_once(reporter, tmp_path):
+    for step in (1, 2, 3):
+        reporter.metrics({"train_loss": 1}, step)
+        reporter.metrics({"test_loss": 1}, step)
+
+    assert len(metrics(tmp_path)) == 6
+
+
+def test_what_comes_fast_is_written_in_few_writes(reporter, tmp_path, monkeypatch):
+    writes = []
+    monkeypatch.setattr(
+        "mlpipeline.execution.reporter.append_text", lambda *content: writes.append(content)
+    )
+    monkeypatch.setattr("mlpipeline.execution.reporter.time", Clock())
+
+    for step in range(10 * MOST_KEPT):
+        reporter.metrics({"loss": 1}, step)
+
+    assert len(writes) < 25
+    assert sum(text.count("\n") for _, _, text in writes) > 9 * MOST_KEPT
+
+
+def test_metrics_are_kept_within_bounds_while_the_disk_takes_none(reporter, tmp_path, monkeypatch):
+    monkeypatch.setattr("mlpipeline.execution.metrics.MOST_LINES", 50)
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+
+    for step in range(100):
+        reporter.metrics({"loss": 1}, step)
+    reporter.flush()
+    (tmp_path / "metrics.jsonl").unlink()
+    reporter.flush()
+
+    assert steps(tmp_path) == list(range(50, 100))
+    assert reporter.metric_summaries()["loss"]["count"] == 100
+
+
+def test_names_without_end_do_not_fill_the_memory(reporter, monkeypatch):
+    monkeypatch.setattr("mlpipeline.execution.metrics.MOST_NAMES", 10)
+
+    for number in range(100):
+        reporter.metrics({f"m{number}": 1, f"bad{number}": "x"})
+
+    assert len(reporter.metric_summaries()) <= 10
+
+
+class Clock:
+    """Stands still."""
+
+    @staticmethod
+    def monotonic():
+        return 1000.0
+
+    @staticmethod
+    def time():
+        return 0.0
