@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
+from mlpipeline.core.changes import changes
 from mlpipeline.core.judging import judge
 from mlpipeline.core.listening import Audience, Ended, Level, Listener
+from mlpipeline.core.orders import Order
 from mlpipeline.core.planning import Policy, Standing, State, explain, plan
 from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Stopping
 from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.errors import DiskFull, MlpipelineError
-from mlpipeline.execution.executors.base import Executor, Gone
+from mlpipeline.execution.executors.base import Executor, Gone, Handle, Observation
 from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.launching import Launcher
-from mlpipeline.execution.listing import Listed, Listing, ListReader
+from mlpipeline.execution.listing import REFRESH, Listed, Listing, ListReader
+from mlpipeline.execution.rehearsals import Rehearsals
 from mlpipeline.execution.watching import WatchedRun
 from mlpipeline.state import requests
 from mlpipeline.state.claims import Claims
@@ -26,9 +29,10 @@ from mlpipeline.state.config import Settings
 from mlpipeline.state.git import Repository
 from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout
-from mlpipeline.state.requests import LoseHost, Stop
+from mlpipeline.state.requests import Cancel, LoseHost, Request, Retry, Skip, Stop, Target
 from mlpipeline.state.room import Room
 
+POLL = 0.5  # seconds; an edit is to be heard of within one
 TICK = 0.1  # seconds between two looks at what the runs print
 
 
@@ -46,11 +50,15 @@ class Scheduler:
         listeners: Sequence[Listener],
         policy: Policy,
         test: bool,
+        watch: bool = False,
         room: Room | None = None,
         warnings: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ):
-        """``room``: without it, nothing is asked of the disk."""
+        """``watch``: stay when the queue is empty, and wait for more.
+
+        ``room``: without it, nothing is asked of the disk.
+        """
         self._layout = layout
         self._settings = settings
         self._listing = listing
@@ -59,6 +67,8 @@ class Scheduler:
         self._audience = Audience(listeners, now)
         self._policy = policy
         self._test = test
+        self._watch = watch
+        self.idle_pause = POLL  # seconds between two looks when nothing runs, without any news
         self._room = room
         self._warnings = warnings
         self._now = now
@@ -73,6 +83,7 @@ class Scheduler:
             test=test,
             now=now,
         )
+        self._rehearsals = Rehearsals(self._launcher, executor, history)
         self._hosts = Hosts(layout, history, timeout=settings.host_timeout, now=now)
         self._watched: dict[RunId, WatchedRun] = {}
         self._ended: list[Run] = []
@@ -81,10 +92,14 @@ class Scheduler:
         self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
         self._lack_of_room = ""
         self._problems: tuple[str, ...] = ()  # of the list, as last told
+        self._seen: list[Standing] | None = None  # the queue, when it was last looked at
+        self._idle = ""  # why nothing runs and nothing starts, as last told
+        self._noticed = False
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._waker, False)
-        self._reader = ListReader(self._read, self._point_out, self._wake_up)
+        refresh = timedelta(seconds=POLL) if watch else REFRESH
+        self._reader = ListReader(self._read, self._point_out, self._wake_up, refresh=refresh)
 
     def ask_to_stop(self, signal: int) -> None:
         """End the session: runs are asked to stop, at the second call killed at once.
@@ -94,14 +109,19 @@ class Scheduler:
         self._signals.append(signal)
         self._wake_up()
 
+    def look(self) -> None:
+        """Something has changed on the disk. May be called from another thread."""
+        self._noticed = True
+        self._wake_up()
+
     def close(self) -> None:
-        """Let go of what the session held; call it when :meth:`ask_to_stop` can't be called."""
+        """Let go of what the session held; call it when nothing above can be called any more."""
         self._reader.close()
         os.close(self._wake)
         os.close(self._waker)
 
     def run(self) -> Result:
-        """Work until the queue is empty.
+        """Work until the queue is empty; or, watching it, until a person ends it.
 
         Raises MlpipelineError when the list can't be used (at the start only), StorageError when
         the history can't be written; runs go on then, and the next session adopts them.
@@ -131,11 +151,32 @@ class Scheduler:
             self._take_requests()
         if self._is_stopping() or self._must_halt():
             self._stop_runs()
-            return not self._watched or self._stop is StopMode.DETACH
+            return not self._is_busy() or self._stop is StopMode.DETACH
+        if self._noticed:
+            self._noticed = False
+            self._reader.outdate()
         if self._reader.is_new(self._now()):
             self._start_all()
-            return not self._watched and not self._is_waiting()
+            return self._is_over()
         return False
+
+    def _is_busy(self) -> bool:
+        return bool(self._watched or self._rehearsals.handles)
+
+    def _is_over(self) -> bool:
+        """Whether there is nothing left to do or to wait for; says so when there is."""
+        if self._is_busy():
+            self._say_idle("")
+            return False
+        waits = self._why_wait()
+        if waits or self._watch:
+            self._say_idle(waits or f"waits for {self._listing.name} to change")
+        return not waits and not self._watch
+
+    def _say_idle(self, why: str) -> None:
+        if why != self._idle:
+            self._idle = why
+            self._audience.idle(why)
 
     def _result(self) -> Result:
         standings = self._explain()
@@ -145,6 +186,7 @@ class Scheduler:
             runs=tuple(self._ended),
             listed=len(standings),
             broken=tuple(s.model for s in standings if s.state is State.BROKEN),
+            held=tuple(s for s in standings if s.state is State.HELD),
             blocked=tuple(s for s in standings if s.state in left),
             signal=self._signals[0] if self._signals else None,
             stopped=self._stop or (StopMode.GRACEFUL if self._signals else None),
@@ -155,10 +197,15 @@ class Scheduler:
         ledger, claimed = self._history.ledger, self._launcher.claimed
         return explain(self._reader.listed.models, ledger, self._policy, self._now(), claimed)
 
-    def _is_waiting(self) -> bool:
-        """Whether something is to be started that only has to wait: for its time, or for room."""
+    def _why_wait(self) -> str:
+        """Why what is queued is not started, where that passes; empty where it does not."""
         queued = [s for s in self._explain() if s.state is State.QUEUED]
-        return any(s.not_before for s in queued) or (bool(queued) and bool(self._lack_of_room))
+        if queued and self._reader.listed.paused:
+            return f"is paused with {len(queued)} queued: `mlpipeline resume` goes on"
+        if queued and self._lack_of_room:
+            return "waits for room on the disk"
+        times = [standing.not_before for standing in queued if standing.not_before]
+        return f"waits until {min(times):%H:%M:%S} to try again" if times else ""
 
     # ------------------------------------------------------------------ observe
 
@@ -178,8 +225,8 @@ class Scheduler:
             self._audience.adopted(adopted)
 
     def _observe(self) -> None:
-        handles = [watched.handle for watched in self._watched.values()]
-        observations = self._executor.poll(handles)
+        observations = self._executor.poll(self._handles())
+        self._observe_rehearsals(observations)
         for watched in list(self._watched.values()):
             observation = observations[watched.handle]
             if isinstance(observation, Gone):
@@ -187,6 +234,21 @@ class Scheduler:
             else:
                 self._follow(watched)
         self._audience.tick()
+
+    def _observe_rehearsals(self, observations: Mapping[Handle, Observation]) -> None:
+        try:
+            over = self._rehearsals.observe(observations, self._now(), stopping=self._is_stopping())
+        except DiskFull as error:
+            self._audience.say_once(Level.ERROR, f"{error}: a rehearsal is recorded later")
+            return
+        for note, traceback in over:
+            self._reader.outdate()
+            name = f"{note.model}/{note.version}"
+            if note.problem:
+                text = f"{name} is held, since its rehearsal {note.problem}\n{traceback}"
+                self._audience.say(Level.ERROR, text.rstrip())
+            else:
+                self._audience.say(Level.INFO, f"{name} is rehearsed")
 
     def _follow(self, watched: WatchedRun, *, to_the_end: bool = False) -> None:
         """Pass on what the run has said since the last look."""
@@ -202,7 +264,13 @@ class Scheduler:
         """Record how a run ended; as long as the disk has no room for that, it is watched on."""
         now = self._now()
         report, run = gone.report, watched.run
-        verdict = judge(gone.exit, report, stopping_at=run.stopping_at, began=gone.began)
+        verdict = judge(
+            gone.exit,
+            report,
+            stopping_at=run.stopping_at,
+            stopping_why=run.stopping_why,
+            began=gone.began,
+        )
         event = Finished(
             at=now,
             run=run.id,
@@ -233,7 +301,8 @@ class Scheduler:
     def _read(self) -> Listed:
         """In the reader's thread."""
         listed = self._listing.refresh(self._is_stopping)
-        self._git.look()
+        if not self._idle:
+            self._git.look()
         return listed
 
     def _point_out(self, listed: Listed) -> None:
@@ -251,9 +320,20 @@ class Scheduler:
             if not listed.problems:
                 self._audience.say(Level.INFO, "the list is in use again")
             self._problems = listed.problems
+        if listed.settled:
+            self._tell_changes()
         for model in listed.models:
             if model.problem:
                 self._audience.say_once(Level.ERROR, f"{model.problem}\n{model.traceback}".rstrip())
+
+    def _tell_changes(self) -> None:
+        """Answer an edit, of the list or of a script, with what it changes about the queue."""
+        standings = self._explain()
+        seen, self._seen = self._seen, standings
+        asked = None if seen is None else _asked(seen)
+        if seen is None or asked == _asked(standings):
+            return
+        self._audience.say(Level.INFO, f"{self._listing.name}: {changes(seen, standings)}")
 
     def _end_the_fenced(self) -> None:
         """Stop what another host has taken for lost: its version may run there by now."""
@@ -269,21 +349,42 @@ class Scheduler:
     def _take_requests(self) -> None:
         """Do what views ask for."""
         for request in requests.take(self._layout):
-            match request:
-                case Stop(mode):
-                    self._stop = mode
-                case LoseHost(host):
-                    try:
-                        self._audience.say(Level.WARNING, self._hosts.lose(host))
-                    except MlpipelineError as error:
-                        self._audience.say(Level.ERROR, str(error))
-                    self._reader.outdate()
+            try:
+                self._obey(request)
+            except MlpipelineError as error:
+                self._audience.say(Level.ERROR, str(error))
+            self._reader.outdate()
+
+    def _obey(self, request: Request) -> None:
+        match request:
+            case Stop(mode):
+                self._stop = mode
+            case LoseHost(host):
+                self._audience.say(Level.WARNING, self._hosts.lose(host))
+            case Skip(targets):
+                self._order(Order.SKIP, targets, "skipped")
+            case Retry(targets):
+                self._order(Order.RETRY, targets)
+            case Cancel(targets):
+                self._order(Order.SKIP, targets, "cancelled")
+                for watched in self._watched.values():
+                    if Target(watched.run.id.model, watched.run.id.version) in targets:
+                        watched.run = self._with_stop(watched.run, "cancelled")
+                        self._executor.stop(watched.handle, self._settings.grace)
+
+    def _order(self, order: Order, targets: Sequence[Target], why: str = "") -> None:
+        for target in targets:
+            self._history.order(order, target.model, target.version, self._now(), why=why)
+            name = f"{target.model}/{target.version}"
+            self._audience.say(Level.INFO, f"{name} is {why or 'to be retried'}, as was asked")
 
     # ---------------------------------------------------------------------- act
 
     def _start_all(self) -> None:
         """Fill the free slots, as long as other hosts leave something."""
         self._reader.use()
+        if self._reader.listed.paused:
+            return
         if self._room and self._warn_of_lack(self._room.lack()):
             return
         while True:
@@ -295,10 +396,15 @@ class Scheduler:
     def _start_planned(self) -> None:
         ledger, claimed = self._history.ledger, self._launcher.claimed
         listed = self._reader.listed.models
-        for start in plan(listed, ledger, self._policy, self._now(), claimed):
+        rehearsing = self._rehearsals.versions
+        for start in plan(listed, ledger, self._policy, self._now(), claimed, rehearsing):
             if self._is_stopping():
                 return
+            self._git.look()
             try:
+                if start.rehearsal:
+                    self._rehearsals.begin(start)
+                    continue
                 watched = self._launcher.launch(start, self._git.state)
             except DiskFull as error:
                 self._warn_of_lack(str(error))
@@ -315,11 +421,15 @@ class Scheduler:
         return bool(lack)
 
     def _sleep(self) -> None:
-        """Until a run may have ended, the list is read, a signal comes, or for a TICK."""
-        handles = [watched.handle for watched in self._watched.values()]
-        self._executor.wait(handles, TICK, self._wake)
+        """Until a run may have ended, the list is read, a signal comes, or for a while."""
+        timeout = self.idle_pause if self._idle and self._reader.is_at_rest else TICK
+        self._executor.wait(self._handles(), timeout, self._wake)
         with suppress(BlockingIOError):
             os.read(self._wake, 1 << 10)
+
+    def _handles(self) -> list[Handle]:
+        runs = [watched.handle for watched in self._watched.values()]
+        return [*runs, *self._rehearsals.handles]
 
     def _wake_up(self) -> None:
         with suppress(BlockingIOError):  # it is awake already
@@ -341,6 +451,7 @@ class Scheduler:
         fresh, self._acted_on = asked != self._acted_on, asked
         if not self._signals and self._stop in (StopMode.AFTER_CURRENT, StopMode.DETACH):
             return
+        self._rehearsals.stop()
         at_once = len(self._signals) > 1 or self._stop is StopMode.NOW
         for watched in self._watched.values():
             if watched.run.stopping_at is None and not watched.run.fenced:
@@ -349,9 +460,14 @@ class Scheduler:
                 continue
             self._executor.stop(watched.handle, 0.0 if at_once else self._settings.grace)
 
-    def _with_stop(self, run: Run) -> Run:
+    def _with_stop(self, run: Run, why: str = "") -> Run:
         now = self._now()
         try:
-            return self._history.append(Stopping(at=now, run=run.id))
+            return self._history.append(Stopping(at=now, run=run.id, why=why))
         except DiskFull:  # it must stop all the same
-            return msgspec.structs.replace(run, stopping_at=now)
+            return msgspec.structs.replace(run, stopping_at=now, stopping_why=why)
+
+
+def _asked(standings: Sequence[Standing]) -> list[tuple[str, str]]:
+    """What the list asks for, whatever has become of it."""
+    return [(s.model.name, s.version.signature if s.version else "") for s in standings]

@@ -107,6 +107,11 @@ class LiveScreen(Screen):
             soft_wrap=False,
         )
 
+    def idle(self, why: str) -> None:
+        """A line says why."""
+        if why:
+            self._console.print(Text(f"mlpipeline {why}", style="dim"))
+
     def tick(self) -> None:
         """Draw anew."""
         self._progress.refresh()

@@ -63,7 +63,15 @@ class Commands(click.Group):
     is_flag=True,
     help="With -r: skip what is done and resume what was interrupted.",
 )
+@click.option("-w", "--watch", is_flag=True, help="With -r: stay, and start what is listed later.")
+@click.option(
+    "--rehearse",
+    is_flag=True,
+    help="With -r: first try each new version in test mode; hold back what fails.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show nothing but errors.")
 @click.option("-n", "--no-log", is_flag=True, help="With -r: write no log-<hostname>.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one for each event.")
 @click.option(
     "-C",
     "--project",
@@ -75,7 +83,7 @@ class Commands(click.Group):
     mlpipeline.__version__, prog_name="mlpipeline", message="%(prog)s %(version)s"
 )
 @click.pass_context
-def cli(ctx: click.Context, run: bool, unattended: bool, no_log: bool, project: Path) -> None:
+def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: bool) -> None:
     """The experiment queue you edit in a text file.
 
     Without a command: rehearse every version of the models in models_test.config, one step each,
@@ -88,17 +96,21 @@ def cli(ctx: click.Context, run: bool, unattended: bool, no_log: bool, project: 
       mlpipeline status          see what is queued, running and done
     """
     ctx.obj = project
+    given = [f"--{name.replace('_', '-')}" for name, is_set in options.items() if is_set]
     if ctx.invoked_subcommand is not None:
-        if run or unattended or no_log:
-            raise click.UsageError(f"-r, -u and -n do not go with {ctx.invoked_subcommand}")
+        if given:
+            raise click.UsageError(f"{', '.join(given)} does not go with {ctx.invoked_subcommand}")
         return
-    if (unattended or no_log) and not run:
+    execute = options.pop("run")
+    idle = [name for name in given if name not in ("--run", "--quiet")]
+    if idle and not execute:
         click.echo(
-            "mlpipeline: without -r this is test mode, where -u and -n change nothing", err=True
+            f"mlpipeline: without -r this is test mode, where {', '.join(idle)} changes nothing",
+            err=True,
         )
     from mlpipeline.cli import run as session  # a --help needs no scheduler
 
-    sys.exit(session.run(project, execute=run, unattended=unattended, log=not no_log))
+    sys.exit(session.run(project, session.Options(execute=execute, as_json=as_json, **options)))
 
 
 def main() -> None:

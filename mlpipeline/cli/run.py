@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from mlpipeline.cli.screen import PlainScreen, Screen
+import msgspec
+
+from mlpipeline.cli.jsonlines import JsonScreen
+from mlpipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from mlpipeline.core.sessions import Result
 from mlpipeline.service import sessions
 from mlpipeline.service.project import open_project
@@ -17,24 +20,48 @@ from mlpipeline.service.project import open_project
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(folder: Path, *, execute: bool, unattended: bool, log: bool) -> int:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for; the fields are the long options of ``mlpipeline``."""
+
+    execute: bool  # -r
+    unattended: bool = False
+    watch: bool = False
+    rehearse: bool = False
+    quiet: bool = False
+    no_log: bool = False
+    as_json: bool = False
+
+
+def run(folder: Path, options: Options) -> int:
     """Run a session of the project in ``folder`` and return the exit code."""
     project = open_project(folder)
-    slots = project.settings.parallel if execute else 1
-    screen = _screen(test=not execute, show_output=slots == 1)
+    slots = project.settings.parallel if options.execute else 1
+    screen = _screen(options, show_output=slots == 1)
     session = (
-        sessions.execution(project, screen, unattended=unattended, log=log)
-        if execute
+        sessions.execution(
+            project,
+            screen,
+            unattended=options.unattended,
+            log=not options.no_log,
+            watch=options.watch,
+            rehearse=options.rehearse,
+        )
+        if options.execute
         else sessions.rehearsal(project, screen)
     )
     with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
         result = scheduler.run()
-    screen.summary(result, project.layout.output if execute else None)
+    screen.summary(result, project.layout.output if options.execute else None)
     return _exit_code(result)
 
 
-def _screen(*, test: bool, show_output: bool) -> Screen:
+def _screen(options: Options, *, show_output: bool) -> Screen:
     """The screen that fits where standard output goes."""
+    test = not options.execute
+    if options.as_json:
+        return JsonScreen(test=test, show_output=show_output)
+    if options.quiet:
+        return QuietScreen(test=test, show_output=False)
     if not sys.stdout.isatty():
         return PlainScreen(test=test, show_output=show_output)
     from mlpipeline.cli.live import LiveScreen  # rich's live parts are for terminals alone

@@ -55,12 +55,26 @@ class Screen(Listener, AbstractContextManager["Screen"]):
         ]
 
 
+class QuietScreen(Screen):
+    """Errors and warnings, on stderr."""
+
+    def message(self, at: datetime, level: Level, text: str) -> None:
+        """Errors and warnings go to stderr."""
+        if level > Level.INFO:
+            print(f"mlpipeline: {text}", file=sys.stderr, flush=True)
+
+
 class PlainScreen(Screen):
     """A line for everything that happens, without colours."""
 
     def message(self, at: datetime, level: Level, text: str) -> None:
-        """Errors and warnings go to stderr."""
+        """To stderr."""
         print(f"mlpipeline: {text}", file=sys.stderr, flush=True)
+
+    def idle(self, why: str) -> None:
+        """Say why."""
+        if why:
+            self._say(f"mlpipeline {why}")
 
     def started(self, launched: Launched) -> None:
         """Say so."""
@@ -109,11 +123,9 @@ def took(run: Run) -> str:
 
 def closing_line(result: Result, output: Path | None) -> str:
     """The last line of a session."""
-    counts: dict[str, int] = {}
-    for run in result.runs:
-        if run.verdict:
-            counts[run.verdict.outcome.value] = counts.get(run.verdict.outcome.value, 0) + 1
-    parts = [f"{count} {word}" for word, count in counts.items()]
+    parts = [f"{count} {word}" for word, count in result.counts.items()]
+    if result.held:
+        parts.append(f"{len(result.held)} held")
     if result.broken:
         broken = len(result.broken)
         parts.append(f"{broken} model{'s' if broken > 1 else ''} can't be used")

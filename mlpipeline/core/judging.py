@@ -27,13 +27,15 @@ def judge(
     report: Report | None,
     *,
     stopping_at: datetime | None,
+    stopping_why: str = "",
     began: bool = True,
 ) -> Verdict:
     """The verdict on a run that is no longer there.
 
     ``exit`` is None when its supervisor could not write one, ``report`` when the user's code never
     came to an end that Python sees. ``stopping_at``: when it was asked to stop, if it was. What
-    returns after that may have trained less than it should, so it counts as cut short.
+    returns after that may have trained less than it should, so it counts as cut short;
+    ``stopping_why`` is its reason then.
     ``began``: it has had a process at all.
     """
     if report and report.ending == endings.EDITED:
@@ -43,7 +45,7 @@ def judge(
     if returned and limit is None and not _ends_after(report, stopping_at):
         return Verdict(Outcome.SUCCEEDED)
     if stopping_at is not None:
-        return Verdict(Outcome.INTERRUPTED, "asked to stop")
+        return Verdict(Outcome.INTERRUPTED, stopping_why or "asked to stop")
     if not began:
         return Verdict(Outcome.INTERRUPTED, "it never began")
     if exit and limit:

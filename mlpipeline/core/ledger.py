@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from mlpipeline.core.orders import AnyNote, Ordered, Rehearsed
 from mlpipeline.core.runs import AnyEvent, Fenced, Run, RunId, advance
 
 
@@ -21,6 +22,8 @@ class Ledger:
         self._attempts: defaultdict[tuple[str, str], list[tuple[str, RunId]]] = defaultdict(list)
         self._active: dict[tuple[str, RunId], None] = {}
         self._last_in: dict[str, tuple[str, RunId]] = {}  # by model_dir
+        self._orders: dict[tuple[str, str], Ordered] = {}  # by model and version
+        self._rehearsals: dict[tuple[str, str], Rehearsed] = {}
 
     def preview(self, event: AnyEvent, host: str) -> Run:
         """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
@@ -42,6 +45,27 @@ class Ledger:
             if last is None or last.started_at <= run.started_at:
                 self._last_in[run.model_dir] = key
         return run
+
+    def note(self, note: AnyNote) -> None:
+        """Take in what a history says of a version."""
+        key = note.model, note.version
+        match note:
+            case Ordered():
+                known = self._orders.get(key)
+                if known is None or (known.number, known.at) <= (note.number, note.at):
+                    self._orders[key] = note
+            case Rehearsed():
+                before = self._rehearsals.get(key)
+                if before is None or before.at <= note.at:
+                    self._rehearsals[key] = note
+
+    def order(self, model: str, version: str) -> Ordered | None:
+        """The order that holds for a version."""
+        return self._orders.get((model, version))
+
+    def rehearsal(self, model: str, version: str) -> Rehearsed | None:
+        """The newest rehearsal of a version, on any host."""
+        return self._rehearsals.get((model, version))
 
     def __iter__(self) -> Iterator[Run]:
         """All runs, in the order they started within each history."""

@@ -78,6 +78,11 @@ class Listener:
     def emptied(self, text: str) -> None:
         """The queue is empty; ``text`` is the digest of what ran."""
 
+    def idle(self, why: str) -> None:
+        """Nothing runs and nothing starts, for the reason ``why``; or, if that is empty, it does
+        again.
+        """
+
     def tick(self) -> None:
         """Some time has passed."""
 
@@ -136,6 +141,10 @@ class Audience(Listener):
     def emptied(self, text: str) -> None:
         """Tell all."""
         self._tell(lambda listener: listener.emptied(text))
+
+    def idle(self, why: str) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.idle(why))
 
     def tick(self) -> None:
         """Tell all."""

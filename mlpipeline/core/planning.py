@@ -11,13 +11,17 @@ The rules, in order, for one version of a listed model:
 4. What was cut short (interrupted, killed, lost) is resumed, before anything is started afresh,
    when unattended, if its parameters are the same and its model_dir still holds its state: it had
    come so far as to make it ready, and no other run has used it since.
-5. The rest starts in the order of the list. Two runs never share a model_dir at one time: the
+5. What a person has skipped or cancelled waits until it is ordered again; what is to be retried
+   starts as if it had not run yet, but for the state of a cut short attempt.
+6. *Rehearsing*, a version is run in test mode before its first real run. What fails there is held
+   until its parameters, its script or a person's order change that.
+7. The rest starts in the order of the list. Two runs never share a model_dir at one time: the
    later one waits for the earlier one, and others may pass it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -26,6 +30,7 @@ from typing import Any
 import msgspec
 
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.orders import Order, Ordered, Rehearsed
 from mlpipeline.core.runs import Claim, Outcome, Run, RunId
 
 # What may well not happen again. A bug in the code is the same bug a minute later.
@@ -78,6 +83,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     retry_on: frozenset[Outcome] = RETRIED
     retry_delay: timedelta = timedelta(0)  # before the second try
     slots: int = 1  # runs at a time
+    rehearse: bool = False  # run a version in test mode before its first real run
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -97,6 +103,8 @@ class State(StrEnum):
     QUEUED = "queued"
     DONE = "done"
     FAILED = "failed"  # given up for this session
+    HELD = "held"  # its rehearsal failed
+    SKIPPED = "skipped"  # a person does not want it now
     BROKEN = "broken"  # the model file can't be used
 
 
@@ -108,17 +116,19 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     reason: str = ""
     resumes: bool = False
+    rehearses: bool = False  # what starts is its rehearsal
     last: Run | None = None  # its newest attempt
     not_before: datetime | None = None  # when it may start, if not now
 
 
 class Start(msgspec.Struct, frozen=True):
-    """An action: start one more attempt at a version."""
+    """An action: start one more attempt at a version, or its rehearsal."""
 
     model: ListedModel
     version: ListedVersion
     run: RunId
-    resume: bool
+    resume: bool = False
+    rehearsal: bool = False
 
 
 def explain(
@@ -147,9 +157,10 @@ def plan(
     policy: Policy,
     now: datetime,
     claimed: Claimed = NOTHING_CLAIMED,
+    rehearsing: Collection[tuple[str, str]] = (),
 ) -> list[Start]:
-    """The starts that fill the free slots."""
-    free = policy.slots - len(ledger.active(policy.host))
+    """The starts that fill the free slots, of which the versions ``rehearsing`` use one each."""
+    free = policy.slots - len(ledger.active(policy.host)) - len(rehearsing)
     if free <= 0:
         return []
     taken = {run.model_dir for run in ledger.active()} | set(claimed.model_dirs)
@@ -158,12 +169,13 @@ def plan(
         model, version = standing.model, standing.version
         if standing.state is not State.QUEUED or standing.not_before or version is None:
             continue
-        if version.model_dir in taken:
+        if version.model_dir in taken or (model.name, version.name) in rehearsing:
             continue
         attempt = ledger.next_attempt(model.name, version.name)
         run = RunId(model.name, version.name, attempt)
-        starts.append(Start(model, version, run, standing.resumes))
-        taken.add(version.model_dir)
+        starts.append(Start(model, version, run, standing.resumes, standing.rehearses))
+        if not standing.rehearses:  # that has a model_dir of its own
+            taken.add(version.model_dir)
         if len(starts) == free:
             break
     return starts
@@ -179,7 +191,9 @@ def _standing(
 ) -> Standing:
     attempts = ledger.attempts(model.name, version.name)
     last = attempts[-1] if attempts else None
-    same = [run for run in attempts if run.signature == version.signature]
+    order = ledger.order(model.name, version.name)
+    counted = _counted(attempts, order)
+    same = [run for run in counted if run.signature == version.signature]
     here = [run for run in same if policy.session in run.sessions]
 
     def stands(state: State, reason: str = "", **more: Any) -> Standing:
@@ -192,6 +206,8 @@ def _standing(
     claim = claimed.versions.get((model.name, version.name))
     if claim:
         return stands(State.RUNNING, f"on {claim.host}")
+    if order and order.order is Order.SKIP:
+        return stands(State.SKIPPED, order.why)
     relevant = same if policy.unattended else here
     success = next((run for run in reversed(relevant) if _ended(run, Outcome.SUCCEEDED)), None)
     if success:
@@ -208,7 +224,30 @@ def _standing(
     if policy.unattended and last and last.verdict and _can_go_on(last, version, ledger):
         why = waits or f"resumes: was {last.verdict.outcome.value}"
         return stands(State.QUEUED, why, resumes=True)
-    return stands(State.QUEUED, waits or _why_again(last, version))
+    rehearsal = _rehearsal(model, version, ledger, order)
+    if rehearsal and rehearsal.problem:
+        return stands(State.HELD, f"its rehearsal {rehearsal.problem}")
+    is_new = not any(run.script == model.digest for run in same)
+    if policy.rehearse and rehearsal is None and is_new:
+        return stands(State.QUEUED, "is rehearsed first", rehearses=True)
+    return stands(State.QUEUED, waits or _why_again(last, version, order))
+
+
+def _counted(attempts: Sequence[Run], order: Ordered | None) -> list[Run]:
+    """The attempts that count, where a person has ordered a retry after some of them."""
+    after = order.after if order and order.order is Order.RETRY else 0
+    return [run for run in attempts if run.id.attempt > after]
+
+
+def _rehearsal(
+    model: ListedModel, version: ListedVersion, ledger: Ledger, order: Ordered | None
+) -> Rehearsed | None:
+    """The rehearsal of exactly this version and script; a later order asks for another one."""
+    known = ledger.rehearsal(model.name, version.name)
+    if known is None or (known.signature, known.script) != (version.signature, model.digest):
+        return None
+    is_overruled = order is not None and order.number > known.orders
+    return None if known.problem and is_overruled else known
 
 
 def _may_retry(failures: Sequence[Run], policy: Policy) -> bool:
@@ -249,9 +288,11 @@ def _can_go_on(last: Run, version: ListedVersion, ledger: Ledger) -> bool:
     return last.resumable and same and own
 
 
-def _why_again(last: Run | None, version: ListedVersion) -> str:
+def _why_again(last: Run | None, version: ListedVersion, order: Ordered | None) -> str:
     if last is None:
         return ""
+    if order and order.order is Order.RETRY and last.id.attempt <= order.after:
+        return f"is retried: was {last.verdict}"
     if last.signature != version.signature:
         return "parameters changed"
     return "again" if _ended(last, Outcome.SUCCEEDED) else f"was {last.verdict}"

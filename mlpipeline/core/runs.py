@@ -94,6 +94,7 @@ class Starting(Event, frozen=True, kw_only=True):
 
     session: str
     signature: str
+    epochs: float | None = None  # that it is to train, where that is a number
     script: str  # digest of the model file and of the local modules it imports
     model_dir: str  # its name in model_ckpts/
     resume: bool = False
@@ -107,6 +108,8 @@ class Adopted(Event, frozen=True, kw_only=True):
 
 class Stopping(Event, frozen=True, kw_only=True):
     """The run was asked to stop."""
+
+    why: str = ""  # "cancelled"; empty: the session ended
 
 
 class Finished(Event, frozen=True, kw_only=True):
@@ -145,7 +148,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     resume: bool
     sessions: tuple[str, ...]  # that watched it; the first one started it
     started_at: datetime
+    epochs: float | None = None
     stopping_at: datetime | None = None  # when it was first asked to stop
+    stopping_why: str = ""
     verdict: Verdict | None = None  # None while it runs
     ended_at: datetime | None = None
     prepared: bool = False
@@ -201,7 +206,11 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
         case Adopted():
             return msgspec.structs.replace(run, sessions=(*run.sessions, event.session))
         case Stopping():
-            return msgspec.structs.replace(run, stopping_at=run.stopping_at or event.at)
+            return msgspec.structs.replace(
+                run,
+                stopping_at=run.stopping_at or event.at,
+                stopping_why=run.stopping_why or event.why,
+            )
         case Finished():
             return msgspec.structs.replace(
                 run,
@@ -223,6 +232,7 @@ def _begun(event: Starting, host: str) -> Run:
         resume=event.resume,
         sessions=(event.session,),
         started_at=event.at,
+        epochs=event.epochs,
     )
 
 

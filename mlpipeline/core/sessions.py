@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 
 import msgspec
@@ -24,6 +25,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     runs: tuple[Run, ...]  # that ended, in the order of their end
     broken: tuple[ListedModel, ...]  # listed models that can't be used
+    held: tuple[Standing, ...] = ()  # versions whose rehearsal failed
     blocked: tuple[Standing, ...]  # listed versions that a run on another host keeps from running
     listed: int  # versions and broken models that the list asks for
     signal: int | None  # that ended the session
@@ -31,9 +33,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     left_running: int = 0  # runs that go on without a scheduler
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many runs had each outcome, in the order of their first one."""
+        return dict(Counter(run.verdict.outcome.value for run in self.runs if run.verdict))
+
+    @property
     def failed(self) -> bool:
         """Whether anything went wrong that a person should look at."""
         succeeded = {(run.id.model, run.id.version) for run in self.runs if run.succeeded}
-        return bool(self.broken) or any(
+        return bool(self.broken or self.held) or any(
             (run.id.model, run.id.version) not in succeeded for run in self.runs
         )

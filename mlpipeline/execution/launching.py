@@ -10,8 +10,8 @@ import msgspec
 
 from mlpipeline.core.launch import Spec
 from mlpipeline.core.listening import Launched
-from mlpipeline.core.planning import Claimed, Policy, Start
-from mlpipeline.core.runs import Claim, Finished, Outcome, RunId, Starting
+from mlpipeline.core.planning import Claimed, ListedVersion, Policy, Start
+from mlpipeline.core.runs import Claim, Finished, Outcome, Run, RunId, Starting
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.watching import WatchedRun
@@ -71,6 +71,7 @@ class Launcher:
                 run=start.run,
                 session=self._policy.session,
                 signature=start.version.signature,
+                epochs=_epochs(start.version),
                 script=start.model.digest,
                 model_dir=start.version.model_dir,
                 resume=start.resume,
@@ -118,6 +119,34 @@ class Launcher:
             Finished(at=now, run=run, outcome=Outcome.INTERRUPTED, reason=reason, ended_at=now)
         )
 
+    def rehearse(self, start: Start) -> WatchedRun:
+        """Run a version in test mode: nothing of it is recorded, and its folder is temporary.
+
+        Raises StorageError when it can't be started.
+        """
+        path = self._layout.rehearsal(start.run)
+        shutil.rmtree(path, ignore_errors=True)
+        folder = RunFolder(path)
+        spec = msgspec.structs.replace(
+            self._spec(start, folder), test=True, model_dir=str(path / "model_dir"), fresh=True
+        )
+        run = Run(
+            id=start.run,
+            host=self._layout.host,
+            signature=start.version.signature,
+            script=start.model.digest,
+            model_dir="",
+            resume=False,
+            sessions=(self._policy.session,),
+            started_at=self._now(),
+        )
+        with storage(f"the rehearsal of {start.run} can't be started"):
+            path.mkdir(parents=True, exist_ok=True)
+            write_whole(folder.spec, msgspec.json.encode(spec))
+            folder.console.touch()
+            handle = self._executor.submit(spec)
+        return WatchedRun(run, handle, folder, None)
+
     def _spec(self, start: Start, folder: RunFolder) -> Spec:
         settings = self._settings
         model_dir = self._layout.model_dir(start.version.model_dir)
@@ -142,3 +171,9 @@ class Launcher:
             grace=settings.grace,
             stop_on_nan=settings.stop_on_nan,
         )
+
+
+def _epochs(version: ListedVersion) -> float | None:
+    """How many epochs a version trains, which says how long it takes beside others."""
+    epochs = version.parameters.get("epoch_count")
+    return epochs if isinstance(epochs, (int, float)) and epochs > 0 else None

@@ -18,7 +18,7 @@ from mlpipeline.state.lists import ListText, ModelList, read_list
 
 Stop = Callable[[], bool]
 
-REFRESH = timedelta(seconds=1)  # between two looks at the list while nothing asks for one
+REFRESH = timedelta(seconds=1)
 AGAIN = timedelta(seconds=0.05)  # between two looks at a list that is being edited
 
 # Seconds that a list must have stayed as it is before it is taken.
@@ -33,6 +33,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ListedModel, ...] = ()
     warnings: tuple[str, ...] = ()  # what is odd in the list in use
     problems: tuple[str, ...] = ()  # what keeps the list, as it stands in the file, from being used
+    paused: bool = False  # nothing is to be started
     settled: bool = True  # False: the file is being edited, and the list is still the one before
 
 
@@ -49,6 +50,11 @@ class Listing:
         self._taken: ListText | None = None  # of the good list
         self._seen: ListText | None = None
         self._seen_at = 0.0  # monotonic seconds
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self._path.name
 
     def refresh(self, stop: Stop = lambda: False) -> Listed:
         """Read everything again.
@@ -69,7 +75,7 @@ class Listing:
         if problems:
             return self._last_good(problems, stop)
         self._good, self._taken = models, text
-        return Listed(models=tuple(listed), warnings=models.warnings)
+        return Listed(models=tuple(listed), warnings=models.warnings, paused=models.paused)
 
     def _look_ahead(self, text: ListText, stop: Stop) -> None:
         """Where nothing is in use yet, inspect what may be, rather than only wait."""
@@ -93,7 +99,12 @@ class Listing:
         if self._good is None:
             return Listed(problems=tuple(problems))
         listed, _ = self._inspector.listed(self._good, stop)
-        return Listed(models=tuple(listed), warnings=self._good.warnings, problems=tuple(problems))
+        return Listed(
+            models=tuple(listed),
+            warnings=self._good.warnings,
+            problems=tuple(problems),
+            paused=self._good.paused,
+        )
 
 
 class ListReader:
@@ -103,9 +114,18 @@ class ListReader:
     """
 
     def __init__(
-        self, read: Callable[[], Listed], tell: Callable[[Listed], None], wake: Callable[[], None]
+        self,
+        read: Callable[[], Listed],
+        tell: Callable[[Listed], None],
+        wake: Callable[[], None],
+        *,
+        refresh: timedelta = REFRESH,
     ):
-        """``tell`` is called, from :meth:`is_new`, with each reading; ``wake`` when one is done."""
+        """``tell`` is called, from :meth:`is_new`, with each reading; ``wake`` when one is done.
+
+        ``refresh``: between two looks at the list while nothing asks for one.
+        """
+        self._refresh = refresh
         self.listed = Listed()
         self._read = read
         self._tell = tell
@@ -134,6 +154,11 @@ class ListReader:
             self._begin(now)
         return self._is_unused
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is being read, and nothing half written was."""
+        return self._reading is None and self.listed.settled
+
     def use(self) -> None:
         """``listed`` has been acted on."""
         self._is_unused = False
@@ -143,7 +168,7 @@ class ListReader:
         self._thread.shutdown()
 
     def _is_due(self, now: datetime) -> bool:
-        pause = REFRESH if self.listed.settled else AGAIN
+        pause = self._refresh if self.listed.settled else AGAIN
         waited = self._begun_at is None or now - self._begun_at >= pause
         return waited or (self._is_outdated and self.listed.settled)
 

@@ -26,7 +26,7 @@ class WatchedRun:
         self.run = run
         self.handle = handle
         self.launched = launched
-        self._folder = folder
+        self.folder = folder
         self._console = LineTail(folder.console, from_end=launched is None)
         self._messages = LineTail(folder.messages, from_end=launched is None)
         self._progress = Progress()
@@ -40,7 +40,7 @@ class WatchedRun:
             yield self._console.read()
             return
         if skipped := self._console.skip(LAST_WORDS):
-            yield [f"[{skipped:,} bytes left out here; they are in {self._folder.console.name}]"]
+            yield [f"[{skipped:,} bytes left out here; they are in {self.folder.console.name}]"]
         yield from self._console.rest()
 
     def logged(self, *, to_the_end: bool = False) -> Iterator[list[str]]:
@@ -52,7 +52,7 @@ class WatchedRun:
 
     def new_progress(self) -> Progress | None:
         """How far it is, None when that is not new."""
-        progress = read_record(self._folder.progress, Progress)
+        progress = read_record(self.folder.progress, Progress)
         if progress is None or progress == self._progress:
             return None
         self._progress = progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -23,12 +23,21 @@ from mlpipeline.state.lock import scheduler_lock
 from mlpipeline.state.reports import Reports
 from mlpipeline.state.room import Room
 
+SELDOM = 5.0  # seconds between two looks of a daemon that is told of changes on this machine
+
 
 @contextmanager
 def execution(
-    project: Project, screen: Listener, *, unattended: bool, log: bool
+    project: Project,
+    screen: Listener,
+    *,
+    unattended: bool,
+    log: bool,
+    watch: bool = False,
+    rehearse: bool = False,
 ) -> Iterator[Scheduler]:
-    """A session in execution mode.
+    """A session in execution mode. With ``watch`` it stays when the queue is empty; with
+    ``rehearse`` each version is run in test mode before its first real run.
 
     Raises ProjectBusy when there is one on this host already, StorageError when the outputs can't
     be written.
@@ -50,12 +59,28 @@ def execution(
                 executor=executor,
                 listeners=[Reports(layout, log=log), screen],
                 unattended=unattended,
+                watch=watch,
+                rehearse=rehearse,
                 room=room,
                 warnings=[*project.settings.warnings, *history.warnings],
             )
         ) as scheduler,
+        _news(layout, scheduler) if watch else nullcontext(),
     ):
         yield scheduler
+
+
+@contextmanager
+def _news(layout: Layout, scheduler: Scheduler) -> Iterator[None]:
+    """Have the scheduler hear of changes on the disk, so that it need seldom look."""
+    from mlpipeline.execution.filewatch import FileWatch, watched_folders  # for daemons only
+
+    with storage(f"{layout.requests} can't be made"):
+        layout.requests.mkdir(parents=True, exist_ok=True)
+    with closing(FileWatch(lambda: watched_folders(layout), scheduler.look)) as news:
+        if news.works:
+            scheduler.idle_pause = SELDOM
+        yield
 
 
 @contextmanager
@@ -91,6 +116,8 @@ def _scheduler(
     warnings: Sequence[str],
     unattended: bool = False,
     test: bool = False,
+    watch: bool = False,
+    rehearse: bool = False,
     room: Room | None = None,
 ) -> Scheduler:
     session = f"{datetime.now().astimezone():%Y%m%dT%H%M%S%z}-{os.getpid()}"
@@ -101,8 +128,11 @@ def _scheduler(
         history=history,
         executor=executor,
         listeners=listeners,
-        policy=policy(project, session=session, unattended=unattended, test=test),
+        policy=msgspec.structs.replace(
+            policy(project, session=session, unattended=unattended, test=test), rehearse=rehearse
+        ),
         test=test,
+        watch=watch,
         room=room,
         warnings=warnings,
     )

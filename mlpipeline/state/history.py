@@ -1,7 +1,7 @@
 """The history: one append-only journal a host, and what all of them tell.
 
-A journal has one JSON object (a :class:`mlpipeline.core.runs.Event`) a line. Only the host's own
-scheduler appends to it; anybody reads it.
+A journal has one JSON object (an Event of core/runs.py or a Note of core/orders.py) a line. Only
+the host's own scheduler appends to it; anybody reads it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from mlpipeline.core.launch import Spec
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.orders import AnyNote, AnyRecord, Order, Ordered, Rehearsed
 from mlpipeline.core.runs import FORMAT, AnyEvent, Fenced, IllegalTransition, Run, Starting
 from mlpipeline.errors import DiskFull, StorageError
 from mlpipeline.state.files import NOT_A_RECORD, read_record, storage
@@ -22,7 +24,7 @@ from mlpipeline.state.layout import Layout
 from mlpipeline.state.room import Room
 
 _encode = msgspec.json.Encoder().encode
-_decode_event = msgspec.json.Decoder(AnyEvent).decode
+_decode_record = msgspec.json.Decoder(AnyRecord).decode
 SHOWN_WARNINGS = 3  # of one journal; the rest is counted
 
 
@@ -55,11 +57,33 @@ class History:
         self._store(event)
         return self.ledger.apply(event, self.host)
 
+    def note(self, note: AnyNote) -> None:
+        """Record what this host says of a version; raises StorageError, and then nothing is."""
+        self._store(note)
+        self.ledger.note(note)
+
+    def order(
+        self, order: Order, model: str, version: str, at: datetime, *, why: str = ""
+    ) -> None:
+        """Record what a person wants of a version; as :meth:`note`."""
+        before = self.ledger.order(model, version)
+        self.note(
+            Ordered(
+                at=at,
+                model=model,
+                version=version,
+                order=order,
+                number=1 + (before.number if before else 0),
+                after=self.ledger.next_attempt(model, version) - 1,
+                why=why,
+            )
+        )
+
     def catch_up(self) -> list[str]:
         """Take in what other hosts have recorded since; returns warnings, as Journals does."""
         return []
 
-    def _store(self, event: AnyEvent) -> None:
+    def _store(self, event: AnyRecord) -> None:
         """Keep ``event`` for other processes and later days."""
 
 
@@ -97,7 +121,7 @@ class DiskHistory(History):
         except StorageError as error:  # theirs: our own runs must not end for it
             return [str(error)]
 
-    def _store(self, event: AnyEvent) -> None:
+    def _store(self, event: AnyRecord) -> None:
         line = _encode(event) + b"\n"
         try:
             with storage(str(self._path)):
@@ -169,6 +193,9 @@ class Journals:
             number += 1
             try:
                 event = _decode(line)
+                if isinstance(event, (Ordered, Rehearsed)):
+                    self._ledger.note(event)
+                    continue
                 if start := self._lost_start(event, host):
                     self._ledger.apply(start, host)
                     warnings.append(f"{path}:{number}: its start is taken from its run folder")
@@ -209,8 +236,8 @@ def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
     return ledger, Journals(layout, ledger).read()
 
 
-def _decode(line: bytes) -> AnyEvent:
-    event: AnyEvent = _decode_event(line)
+def _decode(line: bytes) -> AnyRecord:
+    event: AnyRecord = _decode_record(line)
     if event.v > FORMAT:
         raise msgspec.ValidationError("of a newer format")
     return event

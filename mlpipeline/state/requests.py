@@ -11,7 +11,7 @@ import msgspec
 
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.state.files import read_record, storage, write_whole
-from mlpipeline.state.layout import Layout
+from mlpipeline.state.layout import Layout, safe_name
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -20,26 +20,53 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     mode: StopMode
 
 
+class Target(msgspec.Struct, frozen=True):
+    """A version that something is asked for."""
+
+    model: str
+    version: str
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """End the runs of these versions, and start them no more."""
+
+    targets: tuple[Target, ...]
+
+
+class Skip(msgspec.Struct, frozen=True, tag="skip"):
+    """Start these versions no more; what runs runs on."""
+
+    targets: tuple[Target, ...]
+
+
+class Retry(msgspec.Struct, frozen=True, tag="retry"):
+    """Forget how these versions ended, and that they were skipped."""
+
+    targets: tuple[Target, ...]
+
+
 class LoseHost(msgspec.Struct, frozen=True, tag="lose-host"):
     """Take ``host`` for lost: what it runs is run again."""
 
     host: str
 
 
-Request = Stop | LoseHost
+Request = Stop | LoseHost | Cancel | Skip | Retry
 
 
 class _Envelope(msgspec.Struct, frozen=True):
     request: Request
 
 
-def put(layout: Layout, request: Request) -> Path:
-    """Ask this host's scheduler; the file is gone as soon as it has taken the request.
+def put(layout: Layout, request: Request, host: str | None = None) -> Path:
+    """Ask the scheduler of ``host`` (by default this one).
 
-    Raises StorageError when it can't be written.
+    The file is gone as soon as it has taken the request. Raises StorageError when it can't be
+    written.
     """
-    path = layout.requests / f"{time.time_ns()}-{os.getpid()}.json"
-    with storage(f"{layout.requests} can't be written to"):
+    folder = layout.requests_to(host or layout.host)
+    path = folder / f"{time.time_ns()}-{safe_name(layout.host)}-{os.getpid()}.json"
+    with storage(f"{folder} can't be written to"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, msgspec.json.encode(_Envelope(request)))
     return path

@@ -185,4 +185,4 @@ def test_options_of_the_session_do_not_go_with_a_subcommand(project):
     done = project.run("-r", "status")
 
     assert done.returncode == 2
-    assert "do not go with status" in done.stderr
+    assert "--run does not go with status" in done.stderr
