@@ -14,9 +14,14 @@ from mlpipeline.errors import MlpipelineError
 
 # name -> (where it is, what the help says): a subcommand is imported only when it is used
 COMMANDS = {
+    "add": ("mlpipeline.cli.lists", "Add a model, or versions of it, to models.config."),
     "doctor": ("mlpipeline.cli.doctor", "Say what is wrong with the project, and what to do."),
     "init": ("mlpipeline.cli.init", "Make the files of a new project."),
     "logs": ("mlpipeline.cli.logs", "Print what a run printed."),
+    "move": ("mlpipeline.cli.lists", "Put a model in another place in models.config."),
+    "pause": ("mlpipeline.cli.lists", "Have nothing more started, until resume."),
+    "remove": ("mlpipeline.cli.lists", "Take a model, or versions of it, off models.config."),
+    "resume": ("mlpipeline.cli.lists", "Have what is listed started again."),
     "retry": ("mlpipeline.cli.steer", "Have runs tried again."),
     "status": ("mlpipeline.cli.status", "Show the queue and past runs in one table."),
     "stop": ("mlpipeline.cli.steer", "End the session that works on this project."),

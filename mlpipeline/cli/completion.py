@@ -1,0 +1,43 @@
+"""What the shell offers for an argument; never an error, never a word on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+
+def complete_models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The model files of the project."""
+    # an import here costs only the one who presses Tab
+    with suppress(Exception):
+        from mlpipeline.service.project import open_project
+        from mlpipeline.state.lists import model_files
+
+        return _fitting(model_files(open_project(_folder(ctx)).layout.models_dir), incomplete)
+    return []
+
+
+def complete_versions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The versions of the MODEL before it, less those that are written already."""
+    with suppress(Exception):
+        from mlpipeline.service import lists
+        from mlpipeline.service.project import open_project
+
+        known = lists.versions(open_project(_folder(ctx)), ctx.params["model"])
+        written = ctx.params.get("versions") or ()
+        return _fitting([name for name in known if name not in written], incomplete)
+    return []
+
+
+def _folder(ctx: click.Context) -> Path:
+    """The project that ``-C`` names, before or after the subcommand."""
+    contexts = [ctx, ctx.parent] if ctx.parent else [ctx]
+    folders = [each.params.get("project") for each in contexts]
+    return next((folder for folder in folders if folder and folder != Path()), Path())
+
+
+def _fitting(words: Iterable[str], incomplete: str) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)]

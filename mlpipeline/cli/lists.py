@@ -1,0 +1,158 @@
+"""``mlpipeline add``, ``remove``, ``move``, ``pause`` and ``resume``: editing models.config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlpipeline.cli.completion import complete_models, complete_versions
+from mlpipeline.cli.options import F, json_option, project_option
+from mlpipeline.cli.render import show_json
+from mlpipeline.service import lists
+from mlpipeline.service.lists import Edit
+from mlpipeline.service.project import open_project
+from mlpipeline.state.list_edits import LAST, Place
+
+model_argument = click.argument("model", shell_complete=complete_models)
+versions_argument = click.argument(
+    "versions", nargs=-1, metavar="[VERSION]...", shell_complete=complete_versions
+)
+test_option = click.option("--test", is_flag=True, help="Edit models_test.config instead.")
+
+
+def place_options(command: F) -> F:
+    """``--first``, ``--last`` and ``--before``, passed on as ``place``: at most one of them."""
+    options: list[Callable[[Any], Any]] = [
+        click.option("--first", is_flag=True, help="Put it first."),
+        click.option("--last", is_flag=True, help="Put it last."),
+        click.option(
+            "--before", metavar="OTHER", help="Put it before OTHER.", shell_complete=complete_models
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@model_argument
+@versions_argument
+@place_options
+@test_option
+@json_option("one object")
+@project_option
+def add(
+    model: str,
+    versions: tuple[str, ...],
+    first: bool,
+    last: bool,
+    before: str | None,
+    test: bool,
+    as_json: bool,
+    project: Path,
+) -> None:
+    """Add MODEL, or some of its versions, to models.config.
+
+    Edits the file in place; comments and order stay. A session that runs takes it up at once. A
+    model that is listed with some of its versions gets the others too.
+
+    \b
+      mlpipeline add digits.py
+      mlpipeline add digits lr=0.1 lr=0.01      these versions only
+      mlpipeline add vision/resnet.py --first
+    """
+    edit = lists.add(
+        open_project(project), model, versions, place=_place(first, last, before), test=test
+    )
+    _show(edit, as_json)
+
+
+@click.command()
+@model_argument
+@versions_argument
+@test_option
+@json_option("one object")
+@project_option
+def remove(model: str, versions: tuple[str, ...], test: bool, as_json: bool, project: Path) -> None:
+    """Take MODEL, or some of its versions, off models.config.
+
+    What runs comes to its end. History and outputs stay.
+
+    \b
+      mlpipeline remove digits.py
+      mlpipeline remove digits lr=0.1           the others stay
+    """
+    _show(lists.remove(open_project(project), model, versions, test=test), as_json)
+
+
+@click.command()
+@model_argument
+@place_options
+@test_option
+@json_option("one object")
+@project_option
+def move(
+    model: str,
+    first: bool,
+    last: bool,
+    before: str | None,
+    test: bool,
+    as_json: bool,
+    project: Path,
+) -> None:
+    """Put MODEL in another place in models.config.
+
+    \b
+      mlpipeline move digits.py --first
+      mlpipeline move digits.py --before vision/resnet.py
+    """
+    place = _place(first, last, before)
+    if place is None:
+        raise click.UsageError("say where: --first, --last or --before OTHER")
+    _show(lists.move(open_project(project), model, place, test=test), as_json)
+
+
+@click.command()
+@json_option("one object")
+@project_option
+def pause(as_json: bool, project: Path) -> None:
+    """Have nothing more started until `mlpipeline resume`.
+
+    Writes `paused = yes` into models.config, so that it holds for every session on every host. What
+    runs comes to its end.
+    """
+    _show(lists.pause(open_project(project)), as_json)
+
+
+@click.command()
+@json_option("one object")
+@project_option
+def resume(as_json: bool, project: Path) -> None:
+    """Have what is listed started again, after `mlpipeline pause`."""
+    _show(lists.resume(open_project(project)), as_json)
+
+
+def _place(first: bool, last: bool, before: str | None) -> Place | None:
+    if first + last + (before is not None) > 1:
+        raise click.UsageError("--first, --last and --before exclude one another")
+    if first:
+        return Place(first=True)
+    if before is not None:
+        return Place(before=before)
+    return LAST if last else None
+
+
+def _show(edit: Edit, as_json: bool) -> None:
+    for problem in edit.problems:
+        click.echo(f"mlpipeline: {problem}", err=True)
+    if as_json:
+        show_json(edit)
+        return
+    click.echo(f"{edit.list}: {edit.done}")
+    if edit.changes:
+        click.echo(str(edit.changes))
+    if edit.changes.starts and edit.paused:
+        click.echo("but it is paused: `mlpipeline resume` has it go on")

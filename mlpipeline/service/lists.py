@@ -1,0 +1,191 @@
+"""Editing a list of models: finds what a person names, and says what an edit changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.changes import Changes, changes
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.planning import ListedModel, Standing, explain
+from mlpipeline.errors import MlpipelineError, short
+from mlpipeline.execution.inspection import Inspector
+from mlpipeline.service.project import Project, policy
+from mlpipeline.state import list_decisions
+from mlpipeline.state.history import read_histories
+from mlpipeline.state.ini import nearest
+from mlpipeline.state.layout import LIST, TEST_LIST
+from mlpipeline.state.list_decisions import Wanted
+from mlpipeline.state.list_edits import Decision, Place
+from mlpipeline.state.list_writing import Revision, revise
+from mlpipeline.state.lists import Entry, ListText, ModelList, model_files, read_list
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a list, and what that changes about the queue of `mlpipeline -r -u`."""
+
+    list: str  # its file's name
+    done: str  # in words
+    changed: bool  # whether it is another list now
+    changes: Changes = Changes()
+    paused: bool = False  # nothing is started for now
+    problems: tuple[str, ...] = ()  # what keeps the list, or the model, from being used
+
+
+def add(
+    project: Project,
+    model: str,
+    versions: Sequence[str] = (),
+    *,
+    place: Place | None = None,
+    test: bool = False,
+) -> Edit:
+    """Have a model run, or some of its versions; ``place`` is where a model goes that is new.
+
+    Raises MlpipelineError for names that nothing has, ConfigError for a list that can't be used,
+    StorageError when it can't be written.
+    """
+    desk = _Desk(project, test=test)
+    wanted = desk.wanted(desk.path_of(model), versions)
+    where = desk.place(place) if place else None
+    return desk.edit(lambda models: list_decisions.add(models, wanted, where), wanted.path)
+
+
+def remove(
+    project: Project, model: str, versions: Sequence[str] = (), *, test: bool = False
+) -> Edit:
+    """Have a model run no longer, or some of its versions; raises what :func:`add` does."""
+    desk = _Desk(project, test=test)
+    wanted = desk.wanted(desk.path_of(model, listed=True), versions)
+    return desk.edit(lambda models: list_decisions.remove(models, wanted), wanted.path)
+
+
+def move(project: Project, model: str, place: Place, *, test: bool = False) -> Edit:
+    """Put a listed model in another place; raises what :func:`add` does."""
+    desk = _Desk(project, test=test)
+    path, where = desk.path_of(model, listed=True), desk.place(place)
+    return desk.edit(lambda models: list_decisions.move(models, path, where), path)
+
+
+def pause(project: Project) -> Edit:
+    """Have nothing more started on any host; raises what :func:`add` does."""
+    return _Desk(project).edit(lambda models: list_decisions.pause(models, True))
+
+
+def resume(project: Project) -> Edit:
+    """Have what is listed started again; raises what :func:`add` does."""
+    return _Desk(project).edit(lambda models: list_decisions.pause(models, False))
+
+
+def versions(project: Project, model: str) -> tuple[str, ...]:
+    """The versions of a model, listed or not; raises MlpipelineError for an unknown model."""
+    desk = _Desk(project)
+    return desk.known(desk.path_of(model))[0]
+
+
+class _Desk:
+    """Where one edit of a list is made."""
+
+    def __init__(self, project: Project, *, test: bool = False):
+        layout = project.layout
+        self._project = project
+        self._test = test
+        self._name = TEST_LIST if test else LIST
+        self._inspector = Inspector(
+            layout.models_dir, layout.project, project.settings.inspect_timeout
+        )
+
+    def path_of(self, text: str, *, listed: bool = False) -> str:
+        """The model file that ``text`` means, relative to models_dir.
+
+        As in a list, or relative to the working directory; ``.py`` may be left out. Raises
+        MlpipelineError, with the nearest model, or the nearest ``listed`` one, where none is meant.
+        """
+        layout = self._project.layout
+        models = read_list(ListText.read(layout.project / self._name), layout.models_dir)
+        files = model_files(layout.models_dir)
+        for path in _candidates(text, layout.models_dir):
+            if path in files or (not models.blacklist and _is_script(layout.models_dir / path)):
+                return path
+        paths = files
+        if listed and not models.blacklist:
+            paths = [entry.path for entry in models.entries]
+        near = nearest(text, paths if text.endswith(".py") else map(_stem, paths))
+        where = short(models.path if listed else layout.models_dir)
+        raise MlpipelineError(f"there is no model {text} in {where}{near}")
+
+    def place(self, place: Place) -> Place:
+        """``place`` with the path of the model that it names."""
+        if not place.before:
+            return place
+        return Place(before=self.path_of(place.before, listed=True))
+
+    def wanted(self, path: str, names: Sequence[str]) -> Wanted:
+        """The versions of a model that are named; they are looked up only if there are names."""
+        if not names:
+            return Wanted(path=path)
+        known, problem = self.known(path)
+        return Wanted(path=path, names=tuple(names), known=known, problem=problem)
+
+    def known(self, path: str) -> tuple[tuple[str, ...], str]:
+        """The versions of a model, and why they can't be told."""
+        whole = ModelList(path=Path(self._name), entries=(Entry(path=path),))
+        models, _ = self._inspector.listed(whole)
+        names = tuple(version.name for model in models for version in model.versions)
+        return names, "".join(model.problem for model in models)
+
+    def edit(self, decide: Callable[[ModelList], Decision], path: str = "") -> Edit:
+        """Write what is decided, and see what that changes; ``path`` is the model in question."""
+        if self._project.settings.shared:  # what is made in outputs/ is the group's too
+            os.umask(os.umask(0o077) & ~0o070)
+        revision = revise(self._project.layout, self._name, decide)
+        before, after = revision.before, revision.after
+        edit = Edit(
+            list=self._name, done=revision.done, changed=before != after, paused=after.paused
+        )
+        return self._told(edit, revision, path) if edit.changed and path else edit
+
+    def _told(self, edit: Edit, revision: Revision, path: str) -> Edit:
+        """``edit`` with what the revision changes about the queue."""
+        ledger = Ledger() if self._test else read_histories(self._project.layout)[0]
+        models, complaints = self._inspector.listed(revision.after)
+        problems = [model.problem for model in models if model.path == path and model.problem]
+        before, _ = self._inspector.listed(revision.before)
+        return msgspec.structs.replace(
+            edit,
+            changes=changes(self._standings(before, ledger), self._standings(models, ledger)),
+            problems=(*problems, *complaints),
+        )
+
+    def _standings(self, models: Sequence[ListedModel], ledger: Ledger) -> list[Standing]:
+        decides = policy(self._project, session="", unattended=not self._test, test=self._test)
+        return explain(models, ledger, decides, datetime.now().astimezone())
+
+
+def _candidates(text: str, models_dir: Path) -> Iterator[str]:
+    """The paths in models_dir that ``text`` may mean, the likeliest first."""
+    bases = [os.path.normpath(text)]
+    with suppress(ValueError):  # it does not lie there
+        below = Path(os.path.normpath(Path.cwd() / text)).relative_to(models_dir)
+        bases.append(below.as_posix())
+    for base in bases:
+        if not base.startswith(("..", "/")):
+            yield from (base, f"{base}.py") if base.endswith(".py") else (f"{base}.py",)
+
+
+def _is_script(path: Path) -> bool:
+    """Whether a model file is there, and its name is text."""
+    try:
+        str(path).encode()
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _stem(path: str) -> str:
+    return path.removesuffix(".py")

@@ -1,0 +1,148 @@
+"""Changes to a list of models: what each does to its text, and what the list is to be after it.
+
+An entry is found by its path in its normal form, however the file spells it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from mlpipeline.state.config import MAIN
+from mlpipeline.state.ini_text import IniText
+from mlpipeline.state.lists import PAUSED, Entry, ModelList, stripped
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an entry goes: to the end, unless it is to be the first, or before another path."""
+
+    first: bool = False
+    before: str = ""
+
+    def of(self, paths: Sequence[str]) -> str | None:
+        """The path of the entry that comes next after it among ``paths``; None at the end."""
+        if self.first:
+            return paths[0] if paths else None
+        return self.before or None
+
+
+LAST = Place()
+
+
+class Add(msgspec.Struct, frozen=True, kw_only=True):
+    """List a path that is not listed."""
+
+    path: str
+    narrowing: str | None = None
+    place: Place = LAST
+
+
+class Remove(msgspec.Struct, frozen=True):
+    """Take an entry away."""
+
+    path: str
+
+
+class Move(msgspec.Struct, frozen=True):
+    """Put an entry in another place."""
+
+    path: str
+    place: Place
+
+
+class Narrow(msgspec.Struct, frozen=True):
+    """Have an entry name other versions; None: all."""
+
+    path: str
+    narrowing: str | None
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Have nothing more started, or have it started again."""
+
+    paused: bool
+
+
+Change = Add | Remove | Move | Narrow | Pause
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What is to be done to a list; None: nothing."""
+
+    change: Change | None
+    done: str  # in words, as of what has been done
+
+
+def edited(text: str, section: str, change: Change) -> str:
+    """The text of a good list after ``change``; ``section`` is where its entries stand."""
+    ini = IniText(text)
+    if isinstance(change, Pause):
+        _pause(ini, change.paused)
+        return ini.text()
+    ini.make(section, top=False)
+    spelt = {os.path.normpath(name): name for name in ini.options[section]}
+    match change:
+        case Add(path=path, narrowing=narrowing, place=place):
+            before = place.of(list(spelt))
+            ini.insert(section, path, narrowing, spelt[before] if before else None)
+        case Remove(path):
+            ini.remove(section, spelt[path])
+        case Move(path, place):
+            before = place.of([each for each in spelt if each != path])
+            ini.move(section, spelt[path], spelt[before] if before else None)
+        case Narrow(path, narrowing):
+            ini.assign(section, spelt[path], narrowing)
+    return ini.text()
+
+
+def meant(models: ModelList, change: Change) -> ModelList:
+    """What the list is to be after ``change``; its lines are those of before."""
+    if isinstance(change, Pause):
+        return msgspec.structs.replace(models, paused=change.paused)
+    entries = {entry.path: entry for entry in models.entries}
+    match change:
+        case Add(path=path, narrowing=narrowing, place=place):
+            _put(entries, Entry(path=path, narrowing=stripped(narrowing or "")), place)
+        case Remove(path):
+            del entries[path]
+        case Move(path, place):
+            _put(entries, entries.pop(path), place)
+        case Narrow(path, narrowing):
+            entries[path] = msgspec.structs.replace(
+                entries[path], narrowing=stripped(narrowing or "")
+            )
+    return msgspec.structs.replace(models, entries=tuple(entries.values()))
+
+
+def same(one: ModelList, other: ModelList) -> bool:
+    """Whether two lists ask for the same, on whatever lines."""
+    return _asked(one) == _asked(other)
+
+
+def _asked(models: ModelList) -> tuple[object, ...]:
+    entries = [(entry.path, entry.narrowing) for entry in models.entries]
+    return models.blacklist, models.paused, entries
+
+
+def _put(entries: dict[str, Entry], entry: Entry, place: Place) -> None:
+    """Put an entry that is not there in its place."""
+    order = list(entries)
+    before = place.of(order)
+    order.insert(order.index(before) if before else len(order), entry.path)
+    entries[entry.path] = entry
+    for path in order:
+        entries[path] = entries.pop(path)
+
+
+def _pause(ini: IniText, paused: bool) -> None:
+    there = PAUSED in ini.options.get(MAIN, {})
+    if not paused:
+        if there:
+            ini.remove(MAIN, PAUSED)
+    elif there:
+        ini.assign(MAIN, PAUSED, "yes")
+    else:
+        ini.make(MAIN, top=True)
+        ini.insert(MAIN, PAUSED, "yes")
