@@ -11,9 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from mlpipeline.core.listening import Listener
+from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.notifying import Notifier
 from mlpipeline.scheduler import Scheduler
 from mlpipeline.service.project import Project, listing, policy
 from mlpipeline.state.files import storage
@@ -51,13 +52,14 @@ def execution(
         scheduler_lock(layout.lock),
         closing(DiskHistory(layout, room)) as history,
         closing(LocalExecutor()) as executor,
+        _with_notifier(project, history, [Reports(layout, log=log), screen]) as listeners,
         closing(
             _scheduler(
                 project,
                 layout=layout,
                 history=history,
                 executor=executor,
-                listeners=[Reports(layout, log=log), screen],
+                listeners=listeners,
                 unattended=unattended,
                 watch=watch,
                 rehearse=rehearse,
@@ -136,6 +138,22 @@ def _scheduler(
         room=room,
         warnings=warnings,
     )
+
+
+@contextmanager
+def _with_notifier(
+    project: Project, history: History, listeners: Sequence[Listener]
+) -> Iterator[Sequence[Listener]]:
+    """``listeners``, and one that sends messages where mlp.config asks for it; they hear of what
+    it can't send.
+    """
+    notify = project.settings.notify
+    if notify is None:
+        yield listeners
+        return
+    told = Audience(listeners, lambda: datetime.now().astimezone())
+    with closing(Notifier(notify, project.layout, history.ledger, told.say)) as notifier:
+        yield [*listeners, notifier]
 
 
 def _set_umask(shared: bool) -> None:
