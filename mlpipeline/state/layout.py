@@ -71,6 +71,11 @@ class RunFolder(msgspec.Struct, frozen=True):
         return self.path / run_files.PROGRESS
 
     @property
+    def metrics(self) -> Path:
+        """Metrics over steps."""
+        return self.path / run_files.METRICS
+
+    @property
     def prepared(self) -> Path:
         """There as soon as the model_dir has been made ready for this run."""
         return self.path / run_files.PREPARED
@@ -116,6 +121,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     def log(self) -> Path:
         """What this host's scheduler and its runs said."""
         return self.outputs / f"log-{safe_name(self.host)}"
+
+    @property
+    def daemon_log(self) -> Path:
+        """What this host's session in the background printed."""
+        return self.outputs / f"daemon-{safe_name(self.host)}.log"
 
     @property
     def output(self) -> Path:
