@@ -104,9 +104,10 @@ class IniText:
             return
         moved = self._take(self.options[section][name].lines)
         at, indent = self._place(section, before)
+        first, *rest = moved
         self._lines[at:at] = [
-            Line(indent if number == 0 else _deeper(line.indent, indent), line.content, line.tail)
-            for number, line in enumerate(moved)
+            Line(indent, first.content, first.tail),
+            *(Line(_deeper(line.indent, indent), line.content, line.tail) for line in rest),
         ]
         self._find()
 
@@ -148,11 +149,14 @@ class IniText:
         self.headings, self.options = {}, {}
         options: dict[str, Option] = {}
         option: Option | None = None
+        blank: list[int] = []  # part of a value that goes on below them
         for number, line in enumerate(self._lines):
             if not line.content:
+                blank += [number] if line.tail.isspace() else []
                 continue
             if option and len(line.indent) > len(self._lines[option.lines[0]].indent):
-                option = Option(option.name, (*option.lines, number))
+                between = [each for each in blank if each > option.lines[-1]]
+                option = Option(option.name, (*option.lines, *between, number))
                 options[option.name] = option
             elif heading := _HEADING.match(line.content):
                 option = None
@@ -169,4 +173,4 @@ def _name(content: str) -> str:
 
 def _deeper(indent: str, above: str) -> str:
     """An indent that continues a line which has the indent ``above``."""
-    return indent if len(indent) > len(above) else above + indent
+    return above + indent if indent and len(indent) <= len(above) else indent

@@ -74,8 +74,8 @@ def test_a_change_touches_its_lines_alone(change, old, new):
 
 
 def test_an_entry_that_goes_on_over_lines_is_moved_and_removed_whole_and_comments_stay():
-    moved = TEXT.replace("b.py : small,   # the first two\n", "").replace("   medium\n", "")
-    block = "b.py : small,   # the first two\n   medium\n"
+    moved = TEXT.replace("b.py : small,   # the first two\n", "").replace("\n   medium\n", "")
+    block = "b.py : small,   # the first two\n\n   medium\n"
 
     assert edit(Remove("b.py")) == moved
     assert edit(Move("b.py", FIRST)) == moved.replace("./a.py", block + "./a.py")
@@ -83,7 +83,7 @@ def test_an_entry_that_goes_on_over_lines_is_moved_and_removed_whole_and_comment
 
 
 def test_narrowing_an_entry_that_goes_on_over_lines_leaves_one_line():
-    narrowed = TEXT.replace(" small,   # the", " large   # the").replace("   medium\n", "")
+    narrowed = TEXT.replace(" small,   # the", " large   # the").replace("\n   medium\n", "")
 
     assert edit(Narrow("b.py", "large")) == narrowed
 
