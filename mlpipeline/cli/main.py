@@ -19,10 +19,13 @@ COMMANDS = {
     "init": ("mlpipeline.cli.init", "Make the files of a new project."),
     "logs": ("mlpipeline.cli.logs", "Print what a run printed."),
     "move": ("mlpipeline.cli.lists", "Put a model in another place in models.config."),
+    "notify": ("mlpipeline.cli.notify", "Send a test message to where mlp.config says."),
     "pause": ("mlpipeline.cli.lists", "Have nothing more started, until resume."),
     "remove": ("mlpipeline.cli.lists", "Take a model, or versions of it, off models.config."),
     "resume": ("mlpipeline.cli.lists", "Have what is listed started again."),
     "retry": ("mlpipeline.cli.steer", "Have runs tried again."),
+    "service": ("mlpipeline.cli.service", "Print a unit that starts a session at boot."),
+    "start": ("mlpipeline.cli.daemon", "Work on the list in the background."),
     "status": ("mlpipeline.cli.status", "Show the queue and past runs in one table."),
     "stop": ("mlpipeline.cli.steer", "End the session that works on this project."),
 }

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mlpipeline.cli.options import project_option
+from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.render import show_json
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.service import steering
 from mlpipeline.service.project import open_project
@@ -26,15 +27,24 @@ from mlpipeline.service.project import open_project
     flag_value=StopMode.DETACH.value,
     help="Leave what runs alone; the next mlpipeline -r adopts it.",
 )
+@click.option("--wait", is_flag=True, help="Return when the session has ended.")
+@json_option("one object")
 @project_option
-def stop(mode: str | None, project: Path) -> None:
+def stop(mode: str | None, wait: bool, as_json: bool, project: Path) -> None:
     """End the session that works on this project on this host.
 
     Runs are asked to stop and have `grace` seconds for it, as with Ctrl-C. With -u, they resume
     first next time.
+
+    \b
+      mlpipeline stop
+      mlpipeline stop --detach --wait && mlpipeline start     what runs goes on meanwhile
     """
-    chosen = StopMode(mode or StopMode.GRACEFUL)
-    click.echo(steering.stop(open_project(project), chosen))
+    told = steering.stop(open_project(project), StopMode(mode or StopMode.GRACEFUL), wait=wait)
+    if as_json:
+        show_json(told)
+    else:
+        click.echo(told.text)
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,3 +51,9 @@ def policy(project: Project, *, session: str, unattended: bool, test: bool = Fal
         retry_delay=timedelta(seconds=settings.retry_delay),
         slots=1 if test else settings.parallel,
     )
+
+
+def set_umask(shared: bool) -> None:
+    """What is made from now on is as the user's umask says, and the group's only if ``shared``."""
+    before = os.umask(0o077)
+    os.umask(before & ~0o070 if shared else before | 0o022)

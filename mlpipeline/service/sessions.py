@@ -16,7 +16,7 @@ from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
 from mlpipeline.execution.notifying import Notifier
 from mlpipeline.scheduler import Scheduler
-from mlpipeline.service.project import Project, listing, policy
+from mlpipeline.service.project import Project, listing, policy, set_umask
 from mlpipeline.state.files import storage
 from mlpipeline.state.history import DiskHistory, History
 from mlpipeline.state.layout import LIST, TEST_LIST, Layout
@@ -44,7 +44,7 @@ def execution(
     be written.
     """
     layout = project.layout
-    _set_umask(project.settings.shared)
+    set_umask(project.settings.shared)
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
     room = Room(layout.outputs, layout.ballast, project.settings.min_free_disk)
@@ -154,9 +154,3 @@ def _with_notifier(
     told = Audience(listeners, lambda: datetime.now().astimezone())
     with closing(Notifier(notify, project.layout, history.ledger, told.say)) as notifier:
         yield [*listeners, notifier]
-
-
-def _set_umask(shared: bool) -> None:
-    """What is made from now on is as the user's umask says, and the group's only if ``shared``."""
-    before = os.umask(0o077)
-    os.umask(before & ~0o070 if shared else before | 0o022)

@@ -6,19 +6,31 @@ import time
 from contextlib import closing
 from datetime import datetime
 
+import msgspec
+
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.execution.hosts import Hosts
+from mlpipeline.execution.processes import is_alive, start_time
 from mlpipeline.service.project import Project
 from mlpipeline.state.history import DiskHistory
 from mlpipeline.state.lock import holder_of, scheduler_lock
 from mlpipeline.state.requests import LoseHost, Request, Stop, put
 
 PATIENCE = 10.0  # seconds that a scheduler has to take a request
+POLL_INTERVAL = 0.02  # seconds
 
 
-def stop(project: Project, mode: StopMode) -> str:
-    """Have this host's session end; returns what it was told.
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session was told."""
+
+    pid: str  # of the session, or "unknown"
+    mode: StopMode
+    text: str  # the same for people
+
+
+def stop(project: Project, mode: StopMode, *, wait: bool = False) -> Stopped:
+    """Have this host's session end; returns what it was told, with ``wait`` when it has ended.
 
     Raises MlpipelineError when there is none, or it does not listen.
     """
@@ -31,7 +43,16 @@ def stop(project: Project, mode: StopMode) -> str:
         StopMode.AFTER_CURRENT: "what runs runs to its end, and nothing more is started",
         StopMode.DETACH: "runs go on without it",
     }
-    return f"pid {pid} ends: {what[mode]}"
+    if wait:
+        _wait_for_end(project, pid)
+    return Stopped(pid=pid, mode=mode, text=f"pid {pid} ends: {what[mode]}")
+
+
+def _wait_for_end(project: Project, pid: str) -> None:
+    """Return when the session has let go of the project, and its process is gone."""
+    started = start_time(int(pid)) if pid.isdigit() else None
+    while holder_of(project.layout.lock) == pid or (started and is_alive(int(pid), started)):
+        time.sleep(POLL_INTERVAL)
 
 
 def lose_host(project: Project, host: str) -> str:
@@ -59,5 +80,5 @@ def _ask(project: Project, request: Request) -> str:
         if time.monotonic() > deadline:
             path.unlink(missing_ok=True)
             raise MlpipelineError(f"pid {pid} does not answer; is it an older mlpipeline, or busy?")
-        time.sleep(0.02)
+        time.sleep(POLL_INTERVAL)
     return pid
