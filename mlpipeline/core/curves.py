@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import msgspec
 
+from mlpipeline.core.runs import Run
+
 Point = tuple[int, float]  # step and value
 Curves = dict[str, list[Point]]  # by metric, as logged
 NOT_FINITE = ("nan", "inf", "-inf")  # as plain data
@@ -26,7 +28,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     max_step: int | None = None
 
     def best(self, *, lower: bool) -> tuple[float, int] | None:
-        """The best value and its step, the lowest where ``lower`` is better; None: there is none."""
+        """The best value and its step, the lowest where ``lower`` is better, if there is any."""
         value, step = (self.min, self.min_step) if lower else (self.max, self.max_step)
         return None if value is None or step is None else (value, step)
 
@@ -47,6 +49,20 @@ def summarised(points: Sequence[Point]) -> Summary:
         max=high[0],
         max_step=high[1],
     )
+
+
+def continued(run: Run, attempts: Sequence[Run]) -> list[Run]:
+    """``run`` and, before it, those of its version's ``attempts`` (oldest first) whose work it
+    goes on with: back to the last fresh start.
+    """
+    chain: list[Run] = []
+    for each in attempts:
+        if not each.resume:
+            chain.clear()
+        chain.append(each)
+        if (each.id, each.host) == (run.id, run.host):
+            return chain
+    return [run]
 
 
 def joined(attempts: Sequence[Curves]) -> Curves:

@@ -54,11 +54,10 @@ class MetricLog:
     def add(self, step: int, metrics: object) -> dict[str, float | str]:
         """Keep a line of ``metrics``, as far as they are numbers; returns what it says."""
         values: dict[str, float | str] = {}
-        for name, value in self._items(metrics):
-            if type(name) is not str or name not in self._gauges:
-                name = self._new_name(name)
-                if name is None:
-                    continue
+        for given, value in self._items(metrics):
+            name = given if type(given) is str and given in self._gauges else self._new_name(given)
+            if name is None:
+                continue
             number = value if type(value) is float else _number(value)
             if number is None:
                 self._warn(
