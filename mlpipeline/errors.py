@@ -6,6 +6,7 @@
     ├── ConfigError       mlp.config or a list of models can't be used
     ├── ModelError        a model file can't be used: no MODEL, no versions, a bad parameter …
     ├── UnknownRun        no run has that name
+    ├── AmbiguousName     several versions have that name
     ├── ProjectBusy       another scheduler holds this project on this host (exit 3)
     └── StorageError      a folder or file of the project can't be read or written
         └── DiskFull      for want of room: it can be tried again
@@ -46,6 +47,10 @@ class ModelError(MlpipelineError):
 
 class UnknownRun(MlpipelineError):
     """No run has the name that was asked for."""
+
+
+class AmbiguousName(MlpipelineError):
+    """Several versions have the name that was asked for; the message lists them."""
 
 
 class ProjectBusy(MlpipelineError):

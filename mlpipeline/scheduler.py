@@ -13,7 +13,7 @@ from mlpipeline.core.changes import changes
 from mlpipeline.core.judging import judge
 from mlpipeline.core.listening import Audience, Ended, Level, Listener
 from mlpipeline.core.orders import Order
-from mlpipeline.core.planning import Policy, Standing, State, explain, plan
+from mlpipeline.core.planning import ListedModel, Policy, Standing, State, explain, plan
 from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Stopping
 from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.errors import DiskFull, MlpipelineError
@@ -92,7 +92,7 @@ class Scheduler:
         self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
         self._lack_of_room = ""
         self._problems: tuple[str, ...] = ()  # of the list, as last told
-        self._seen: list[Standing] | None = None  # the queue, when it was last looked at
+        self._seen: tuple[ListedModel, ...] | None = None  # what was listed at the last look
         self._idle = ""  # why nothing runs and nothing starts, as last told
         self._noticed = False
         self._wake, self._waker = os.pipe()
@@ -193,9 +193,11 @@ class Scheduler:
             left_running=len(self._watched),
         )
 
-    def _explain(self) -> list[Standing]:
+    def _explain(self, models: Sequence[ListedModel] | None = None) -> list[Standing]:
+        """Where everything stands that is listed, or the ``models``."""
         ledger, claimed = self._history.ledger, self._launcher.claimed
-        return explain(self._reader.listed.models, ledger, self._policy, self._now(), claimed)
+        chosen = self._reader.listed.models if models is None else models
+        return explain(chosen, ledger, self._policy, self._now(), claimed)
 
     def _why_wait(self) -> str:
         """Why what is queued is not started, where that passes; empty where it does not."""
@@ -317,23 +319,24 @@ class Scheduler:
         if listed.settled and listed.problems != self._problems:
             for problem in listed.problems if listed.models or self._watched else ():
                 self._audience.say(Level.ERROR, f"{problem} (until then the list stays as it was)")
+            if listed.unknown:
+                told = changes(self._explain(), self._explain(listed.proposed), listed.unknown)
+                self._audience.say(Level.ERROR, f"{self._listing.name}: {told}; not taken")
             if not listed.problems:
                 self._audience.say(Level.INFO, "the list is in use again")
             self._problems = listed.problems
         if listed.settled:
-            self._tell_changes()
+            self._tell_changes(listed)
         for model in listed.models:
             if model.problem:
                 self._audience.say_once(Level.ERROR, f"{model.problem}\n{model.traceback}".rstrip())
 
-    def _tell_changes(self) -> None:
+    def _tell_changes(self, listed: Listed) -> None:
         """Answer an edit, of the list or of a script, with what it changes about the queue."""
-        standings = self._explain()
-        seen, self._seen = self._seen, standings
-        asked = None if seen is None else _asked(seen)
-        if seen is None or asked == _asked(standings):
-            return
-        self._audience.say(Level.INFO, f"{self._listing.name}: {changes(seen, standings)}")
+        seen, self._seen = self._seen, listed.models
+        if seen is not None and _asked(seen) != _asked(listed.models):
+            told = changes(self._explain(seen), self._explain())
+            self._audience.say(Level.INFO, f"{self._listing.name}: {told}")
 
     def _end_the_fenced(self) -> None:
         """Stop what another host has taken for lost: its version may run there by now."""
@@ -362,7 +365,7 @@ class Scheduler:
             case LoseHost(host):
                 self._audience.say(Level.WARNING, self._hosts.lose(host))
             case Skip(targets):
-                self._order(Order.SKIP, targets, "skipped")
+                self._order(Order.SKIP, targets)
             case Retry(targets):
                 self._order(Order.RETRY, targets)
             case Cancel(targets):
@@ -376,7 +379,8 @@ class Scheduler:
         for target in targets:
             self._history.order(order, target.model, target.version, self._now(), why=why)
             name = f"{target.model}/{target.version}"
-            self._audience.say(Level.INFO, f"{name} is {why or 'to be retried'}, as was asked")
+            done = why or {Order.SKIP: "skipped", Order.RETRY: "to be retried"}[order]
+            self._audience.say(Level.INFO, f"{name} is {done}, as was asked")
 
     # ---------------------------------------------------------------------- act
 
@@ -468,6 +472,8 @@ class Scheduler:
             return msgspec.structs.replace(run, stopping_at=now, stopping_why=why)
 
 
-def _asked(standings: Sequence[Standing]) -> list[tuple[str, str]]:
-    """What the list asks for, whatever has become of it."""
-    return [(s.model.name, s.version.signature if s.version else "") for s in standings]
+def _asked(models: Sequence[ListedModel]) -> list[tuple[str, tuple[str, ...]]]:
+    """What a list asks for, whatever has become of it."""
+    return [
+        (model.name, tuple(version.signature for version in model.versions)) for model in models
+    ]

@@ -32,6 +32,18 @@ def complete_versions(ctx: click.Context, _: click.Parameter, incomplete: str) -
     return []
 
 
+def complete_runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Versions by their full names, those that ran and those that are listed."""
+    with suppress(Exception):
+        from mlpipeline.service.naming import known_names
+        from mlpipeline.service.project import open_project
+        from mlpipeline.service.queue import Onlooker
+
+        queue = Onlooker(open_project(_folder(ctx))).look()
+        return _fitting(known_names(queue.ledger, queue.versions), incomplete)
+    return []
+
+
 def _folder(ctx: click.Context) -> Path:
     """The project that ``-C`` names, before or after the subcommand."""
     contexts = [ctx, ctx.parent] if ctx.parent else [ctx]

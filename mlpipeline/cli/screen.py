@@ -6,6 +6,7 @@ import sys
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from mlpipeline.api.console import without_colours
 from mlpipeline.cli.render import Row, plain_table
@@ -111,8 +112,13 @@ def outcome(run: Run) -> str:
 
 
 def results(run: Run) -> str:
+    """The run's :func:`result_line`."""
+    return result_line(run.results)
+
+
+def result_line(results: dict[str, Any]) -> str:
     """The result on test data (or else on what there is) in one line: ``test accuracy 0.94``."""
-    told = {"test": run.results["test"]} if "test" in run.results else run.results
+    told = {"test": results["test"]} if "test" in results else results
     return "; ".join(f"{data} {shown(value, digits=4)}" for data, value in told.items())
 
 

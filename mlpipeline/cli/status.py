@@ -2,62 +2,171 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import click
+import msgspec
 
-from mlpipeline.cli.options import project_option
-from mlpipeline.cli.render import Row, show_json, show_table
-from mlpipeline.cli.screen import results, took
-from mlpipeline.core.planning import Standing, State
-from mlpipeline.core.runs import Run
+from mlpipeline.cli.completion import complete_models
+from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.render import Row as TableRow
+from mlpipeline.cli.render import rich_table, show_json, show_table
+from mlpipeline.cli.screen import result_line
+from mlpipeline.core.planning import State
+from mlpipeline.core.wording import duration, moment, plural
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views
 from mlpipeline.service.project import open_project
+from mlpipeline.service.queue import Onlooker
+from mlpipeline.service.views import Row, Status
+
+INTERVAL = 1.0  # seconds between two looks of --watch
+FEW = 10  # done versions that are shown where there is nothing else to see
+STATES = [
+    *(state.value for state in State),
+    "interrupted",
+    "lost",
+    "killed",
+    "crashed",
+    "succeeded",
+]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array of objects.")
+@click.option(
+    "-a", "--all", "show_all", is_flag=True, help="Show what is done and not listed, too."
+)
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    help="Only these models.",
+    shell_complete=complete_models,
+)
+@click.option(
+    "-s", "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these states."
+)
+@click.option("-w", "--watch", is_flag=True, help="Go on showing it, until Ctrl-C.")
+@json_option("one object")
 @project_option
-def status(project: Path, as_json: bool) -> None:
-    """Show the queue and past runs in one table.
+def status(
+    project: Path,
+    show_all: bool,
+    models: tuple[str, ...],
+    states: tuple[str, ...],
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Show what runs, what is queued and what has failed; what is done is counted.
 
-    The state is what `mlpipeline -r -u` would make of it. A version whose script was edited after
-    it succeeded is done all the same; `mlpipeline -r`, without -u, runs it again.
+    Where no session goes on, it shows what `mlpipeline -r -u` would find.
+
+    \b
+      mlpipeline status
+      mlpipeline status --all --model digits
+      mlpipeline status --state failed --json
+      mlpipeline status --watch
     """
-    found = views.status(open_project(project))
-    for warning in found.warnings:
-        click.echo(f"mlpipeline: {warning}", err=True)
-    rows = [_row(standing) for standing in found.standings] + [_past(run) for run in found.past]
+    opened = open_project(project)
+    onlooker = Onlooker(opened)
+
+    def look() -> tuple[Status, list[Row]]:
+        found = views.status(opened, onlooker.look())
+        rows = views.chosen(found.rows, models, states)
+        return found, rows if as_json or show_all or states else _worth_seeing(rows)
+
+    if watch and not as_json:
+        _watch(look)
+        return
+    found, rows = look()
     if as_json:
-        show_json(rows)
+        show_json(msgspec.structs.replace(found, rows=tuple(rows)))
     else:
-        show_table(rows, empty="nothing is listed, and nothing has run yet")
+        for warning in found.warnings:
+            click.echo(f"mlpipeline: {warning}", err=True)
+        show_table([_line(row, found.at) for row in rows])
+        click.echo(closing(found))
     if found.problems:
         raise MlpipelineError("\n".join(found.problems))
 
 
-def _row(standing: Standing) -> Row:
-    last = standing.last
-    version = standing.version.name if standing.version else ""
-    ended_well = standing.state is State.DONE and last is not None
-    attempt = f"#{last.id.attempt}" if last else ""
+def closing(found: Status) -> str:
+    """The line below the table: who works on it, counts, and when it will be over."""
+    counts = [f"{count} {state}" for state, count in found.counts.items()]
+    if found.unlisted:
+        counts.append(f"{found.unlisted} not listed")
+    if not counts:
+        return "nothing is listed, and nothing has run yet"
+    parts = [", ".join(counts)]
+    if found.paused:
+        parts.append("paused: `mlpipeline resume` goes on")
+    elif found.pid and found.empty_at:
+        parts.append(f"empty about {moment(found.empty_at, found.at)}")
+    elif found.empty_at:
+        parts.append(f"needs about {duration((found.empty_at - found.at).total_seconds())}")
+    if found.unknown and found.empty_at:
+        parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
+    if found.pid:
+        parts.append(f"pid {found.pid}{' watches' if found.watching else ' works'}")
+    return " · ".join(parts)
+
+
+def _worth_seeing(rows: list[Row]) -> list[Row]:
+    """All but what is done and what is not listed; the newest of that, where there is no more."""
+    open_rows = [
+        row
+        for row in rows
+        if row.state == State.RUNNING.value or (row.listed and row.state != State.DONE.value)
+    ]
+    changed = [row for row in rows if row.state == State.DONE.value and row.reason]
+    return open_rows + changed or rows[-FEW:]
+
+
+def _line(row: Row, now: datetime) -> TableRow:
     return {
-        "run": f"{standing.model.name}/{version}{attempt}" if version else standing.model.path,
-        "state": standing.state.value,
-        "took": took(last) if last and not last.active else "",
-        "detail": "; ".join(
-            filter(None, [standing.reason, results(last) if ended_well and last else ""])
-        ),
+        "run": row.run,
+        "state": row.state,
+        "took": duration(row.seconds) if row.seconds is not None else "",
+        "left": duration(row.left) if row.left is not None else "",
+        "detail": "; ".join(_details(row, now)),
     }
 
 
-def _past(run: Run) -> Row:
-    verdict = run.verdict
-    detail = (verdict.reason or results(run)) if verdict else f"on {run.host}"
-    return {
-        "run": str(run.id),
-        "state": verdict.outcome.value if verdict else "running",
-        "took": took(run) if verdict else "",
-        "detail": "; ".join(filter(None, ["not listed", detail])),
-    }
+def _details(row: Row, now: datetime) -> Iterator[str]:
+    """What else there is to say of a row."""
+    if not row.listed:
+        yield "not listed"
+    if row.progress and row.state == State.RUNNING.value:
+        progress = row.progress
+        steps = f" {progress.step}/{progress.total}" if progress.total else ""
+        yield f"{progress.part}{steps}".strip() or "starts"
+    if row.reason:
+        yield row.reason.removeprefix("failed: ")
+    if row.state == State.QUEUED.value and row.started and row.started > now:
+        yield f"starts about {moment(row.started, now)}"
+    if row.last_line and row.last_line not in row.reason:
+        yield f"last line: {row.last_line}"
+    if row.results and row.state in (State.DONE.value, "succeeded"):
+        yield result_line(row.results)
+
+
+def _watch(look: Callable[[], tuple[Status, list[Row]]]) -> None:
+    """Draw it again and again, in place."""
+    if not sys.stdout.isatty():
+        raise click.UsageError("--watch draws on a terminal; in a pipe, call status again instead")
+    from rich.console import Console, Group  # a single look needs less
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(highlight=False), auto_refresh=False, screen=True) as live:
+        while True:
+            found, rows = look()
+            parts = [Text(f"mlpipeline: {text}", "red") for text in found.problems]
+            table = rich_table([_line(row, found.at) for row in rows])
+            live.update(Group(*parts, table, Text(closing(found), "dim")), refresh=True)
+            time.sleep(INTERVAL)

@@ -1,4 +1,4 @@
-"""``mlpipeline stop`` and ``mlpipeline retry``: steering the scheduler of this host."""
+"""``stop``, ``cancel``, ``skip`` and ``retry``: what a person asks of schedulers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from mlpipeline.cli.completion import complete_runs
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import show_json
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.service import steering
 from mlpipeline.service.project import open_project
+from mlpipeline.service.steering import Done
 
 
 @click.command()
@@ -30,7 +32,7 @@ from mlpipeline.service.project import open_project
 @click.option("--wait", is_flag=True, help="Return when the session has ended.")
 @json_option("one object")
 @project_option
-def stop(mode: str | None, wait: bool, as_json: bool, project: Path) -> None:
+def stop(mode: str | None, wait: bool, project: Path, as_json: bool) -> None:
     """End the session that works on this project on this host.
 
     Runs are asked to stop and have `grace` seconds for it, as with Ctrl-C. With -u, they resume
@@ -38,6 +40,7 @@ def stop(mode: str | None, wait: bool, as_json: bool, project: Path) -> None:
 
     \b
       mlpipeline stop
+      mlpipeline stop --after-current
       mlpipeline stop --detach --wait && mlpipeline start     what runs goes on meanwhile
     """
     told = steering.stop(open_project(project), StopMode(mode or StopMode.GRACEFUL), wait=wait)
@@ -48,17 +51,82 @@ def stop(mode: str | None, wait: bool, as_json: bool, project: Path) -> None:
 
 
 @click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_runs)
+@json_option("one object")
+@project_option
+def cancel(runs: tuple[str, ...], project: Path, as_json: bool) -> None:
+    """End runs, and start them no more until they are retried.
+
+    RUN is MODEL/VERSION, or what of it is enough; `*` stands for anything. What is queued is
+    skipped. Runs get `grace` seconds to end; what they saved is resumed by `mlpipeline retry`.
+
+    \b
+      mlpipeline cancel digits/lr=0.1
+      mlpipeline cancel 'digits/*'
+    """
+    _say(steering.cancel(open_project(project), runs), as_json=as_json)
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_runs)
+@json_option("one object")
+@project_option
+def skip(runs: tuple[str, ...], project: Path, as_json: bool) -> None:
+    """Leave queued versions out until they are retried; the list stays as it is.
+
+    \b
+      mlpipeline skip digits/lr=0.1
+    """
+    _say(steering.skip(open_project(project), runs), as_json=as_json)
+
+
+@click.command()
+@click.argument("runs", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
+@click.option("--failed", is_flag=True, help="All listed ones that failed, or failed to rehearse.")
+@click.option("--changed", is_flag=True, help="All that are done, with a script edited since.")
 @click.option(
     "--lost-host",
     metavar="NAME",
-    required=True,
     help="Take NAME for lost: what it runs may be run again, here or elsewhere.",
 )
+@json_option("one object")
 @project_option
-def retry(lost_host: str, project: Path) -> None:
-    """Have runs tried again.
+def retry(
+    runs: tuple[str, ...],
+    failed: bool,
+    changed: bool,
+    lost_host: str | None,
+    project: Path,
+    as_json: bool,
+) -> None:
+    """Have versions run again, whatever became of them: done, failed, cancelled or held.
 
-    Only say that a host is lost when it is: if it comes back, what it says of those runs does not
-    count, and it stops them.
+    One that was cut short goes on from its checkpoints, others start afresh. Only say that a host
+    is lost when it is: if it comes back, what it says of those runs does not count, and it stops
+    them.
+
+    \b
+      mlpipeline retry digits/lr=0.1
+      mlpipeline retry --failed
+      mlpipeline retry --changed
+      mlpipeline retry --lost-host gpu7
     """
-    click.echo(steering.lose_host(open_project(project), lost_host))
+    if not (runs or failed or changed or lost_host):
+        raise click.UsageError("name runs, or give --failed, --changed or --lost-host NAME")
+    opened = open_project(project)
+    if lost_host:
+        if runs or failed or changed:
+            raise click.UsageError("--lost-host goes alone")
+        _say(Done(said=(steering.lose_host(opened, lost_host),)), as_json=as_json)
+        return
+    _say(steering.retry(opened, runs, failed=failed, changed=changed), as_json=as_json)
+
+
+def _say(done: Done, *, as_json: bool) -> None:
+    if as_json:
+        show_json(done)
+        return
+    if done.versions:
+        click.echo(", ".join(done.versions))
+    for text in done.said:
+        click.echo(text)

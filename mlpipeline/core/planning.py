@@ -117,8 +117,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     resumes: bool = False
     rehearses: bool = False  # what starts is its rehearsal
+    overruled: bool = False  # a person wants it retried, whatever became of its last attempt
     last: Run | None = None  # its newest attempt
     not_before: datetime | None = None  # when it may start, if not now
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last word on it is a failure, of itself or of its rehearsal."""
+        if self.state is not State.QUEUED:
+            return self.state in (State.FAILED, State.HELD)
+        last, version = self.last, self.version
+        if last is None or last.verdict is None or version is None:
+            return False
+        again = self.resumes or self.overruled or last.signature != version.signature
+        return last.verdict.outcome.is_failure and not again
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -196,8 +208,18 @@ def _standing(
     same = [run for run in counted if run.signature == version.signature]
     here = [run for run in same if policy.session in run.sessions]
 
+    overruled = last is not None and not counted
+
     def stands(state: State, reason: str = "", **more: Any) -> Standing:
-        return Standing(model=model, version=version, state=state, reason=reason, last=last, **more)
+        return Standing(
+            model=model,
+            version=version,
+            state=state,
+            reason=reason,
+            overruled=overruled,
+            last=last,
+            **more,
+        )
 
     running = next((run for run in attempts if run.active), None)
     if running:
@@ -230,7 +252,7 @@ def _standing(
     is_new = not any(run.script == model.digest for run in same)
     if policy.rehearse and rehearsal is None and is_new:
         return stands(State.QUEUED, "is rehearsed first", rehearses=True)
-    return stands(State.QUEUED, waits or _why_again(last, version, order))
+    return stands(State.QUEUED, waits or _why_again(last, version, overruled))
 
 
 def _counted(attempts: Sequence[Run], order: Ordered | None) -> list[Run]:
@@ -288,10 +310,10 @@ def _can_go_on(last: Run, version: ListedVersion, ledger: Ledger) -> bool:
     return last.resumable and same and own
 
 
-def _why_again(last: Run | None, version: ListedVersion, order: Ordered | None) -> str:
+def _why_again(last: Run | None, version: ListedVersion, overruled: bool) -> str:
     if last is None:
         return ""
-    if order and order.order is Order.RETRY and last.id.attempt <= order.after:
+    if overruled:
         return f"is retried: was {last.verdict}"
     if last.signature != version.signature:
         return "parameters changed"

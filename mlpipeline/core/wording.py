@@ -27,6 +27,22 @@ def shown(value: Any, digits: int = 5) -> str:
     return str(value)
 
 
+def moment(at: datetime, now: datetime) -> str:
+    """A time near ``now`` for people: ``14:00``, ``Thu 14:00``, ``Thu 3 Dec 14:00``."""
+    at = at.astimezone(now.tzinfo)
+    if at.date() == now.date():
+        return f"{at:%H:%M}"
+    if abs((at.date() - now.date()).days) < 7:
+        return f"{at:%a %H:%M}"
+    year = "" if at.year == now.year else f" {at.year}"
+    return f"{at:%a} {at.day} {at:%b}{year} {at:%H:%M}"
+
+
+def plural(count: int, word: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def shortened(text: str, longest: int) -> str:
     """``text`` in at most ``longest`` characters (3 or more); a longer one lacks its middle."""
     if len(text) <= longest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -15,11 +16,12 @@ from typing import Any
 
 import msgspec
 
+from mlpipeline import __version__
 from mlpipeline.core.judging import signal_name
 from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.processes import child_command
-from mlpipeline.state.files import NOT_A_RECORD
+from mlpipeline.state.files import NOT_A_RECORD, read_record, write_whole
 from mlpipeline.state.lists import Entry, ModelList, choose_versions, model_files, python_files
 
 POLL_INTERVAL = 0.005  # seconds; the first run waits for the inspector
@@ -37,32 +39,61 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, Stamp] = {}  # the script and the local modules it imported
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list asks for, as the scripts are now."""
+
+    models: tuple[ListedModel, ...]  # in its order
+    unknown: tuple[str, ...] = ()  # versions that no model has, as model/version
+    complaints: tuple[str, ...] = ()  # about them: file, line and remedy
+
+
+class _Memory(msgspec.Struct, frozen=True):
+    """What was found in scripts, by their paths, and with which Python and mlpipeline."""
+
+    environment: str
+    known: dict[str, Findings]
+
+
+ENVIRONMENT = f"{__version__} {sys.version} {sys.prefix}"
+
+
 class Inspector:
     """Inspects model scripts, each once until it or a local module that it imports changes."""
 
-    def __init__(self, models_dir: Path, project: Path, timeout: float):
-        """``timeout``: seconds that importing a script may take."""
+    def __init__(
+        self,
+        models_dir: Path,
+        project: Path,
+        timeout: float,
+        *,
+        memory: Path | None = None,
+        trust: bool = False,
+    ):
+        """``timeout``: seconds that importing a script may take.
+
+        ``memory``: a file that keeps what is found, for views; they ``trust`` it as long as no
+        file has changed. A session looks for itself, since a script's versions may depend on more.
+        """
         self._models_dir = models_dir
         self._project = project
         self._timeout = timeout
-        self._known: dict[str, Findings] = {}
+        self._memory = memory
+        self._known = _recall(memory) if memory and trust else {}
 
-    def listed(
-        self, models: ModelList, stop: Callable[[], bool] = lambda: False
-    ) -> tuple[list[ListedModel], list[str]]:
-        """The models that the list asks for, in its order, and what is wrong with the list.
+    def listed(self, models: ModelList, stop: Callable[[], bool] = lambda: False) -> Reading:
+        """The models that the list asks for; inspects what is new.
 
-        The complaints (file, line, remedy) are about version names that no model has. When
-        ``stop`` turns true, what is not inspected yet is left out.
+        When ``stop`` turns true, what is not inspected yet is left out.
         """
         entries = _entries(models, self._models_dir)
         self._inspect({entry.path for entry in entries}, stop)
-        result, complaints = [], []
+        result, complaints, nameless = [], [], []
         for entry in entries:
             findings = self._known.get(entry.path)
             if findings is None:
                 continue
             versions, unknown = _chosen(entry, findings, models.blacklist)
+            nameless += [f"{model_name(Path(entry.path))}/{name}" for name in unknown]
             for name in unknown:
                 known = ", ".join(version.name for version in findings.versions)
                 complaints.append(
@@ -77,7 +108,7 @@ class Inspector:
                 )
             if versions or findings.problem:
                 result.append(_model(entry.path, findings, versions))
-        return result, complaints
+        return Reading(models=tuple(result), unknown=tuple(nameless), complaints=tuple(complaints))
 
     def _inspect(self, paths: Iterable[str], stop: Callable[[], bool]) -> None:
         """Bring what is known of ``paths`` up to date, a few scripts at a time."""
@@ -108,6 +139,19 @@ class Inspector:
                 stamps = {**everything, **findings.files}
                 findings = msgspec.structs.replace(findings, files=stamps)
             self._known[path] = findings
+        if self._memory and self._memory.parent.is_dir():
+            _remember(self._memory, self._known)
+
+
+def _remember(memory: Path, known: dict[str, Findings]) -> None:
+    sound = {path: findings for path, findings in known.items() if not findings.problem}
+    with suppress(OSError):  # then the scripts are inspected once more
+        write_whole(memory, msgspec.json.encode(_Memory(ENVIRONMENT, sound)))
+
+
+def _recall(memory: Path) -> dict[str, Findings]:
+    found = read_record(memory, _Memory)
+    return found.known if found and found.environment == ENVIRONMENT else {}
 
 
 def inspect(

@@ -20,6 +20,7 @@ from mlpipeline.state.config import Settings
 from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout, RunFolder
+from mlpipeline.state.sources import Sources
 
 
 class Launcher:
@@ -44,6 +45,7 @@ class Launcher:
         self._test = test
         self._now = now
         self._claims = Claims(layout)
+        self._sources = Sources(layout)
         self.claimed = Claimed()
 
     def forget_claimed(self) -> None:
@@ -77,6 +79,7 @@ class Launcher:
                 resume=start.resume,
             )
         )
+        self._sources.keep(start.model.sources)
         try:
             handle = self._executor.submit(spec)
         except StorageError as error:

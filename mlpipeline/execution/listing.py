@@ -33,6 +33,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ListedModel, ...] = ()
     warnings: tuple[str, ...] = ()  # what is odd in the list in use
     problems: tuple[str, ...] = ()  # what keeps the list, as it stands in the file, from being used
+    proposed: tuple[ListedModel, ...] = ()  # what it would be, but for versions that are unknown
+    unknown: tuple[str, ...] = ()  # those
     paused: bool = False  # nothing is to be started
     settled: bool = True  # False: the file is being edited, and the list is still the one before
 
@@ -71,11 +73,12 @@ class Listing:
                 text.check_whole(self._taken, models)
         except ConfigError as error:
             return self._last_good([str(error)], stop)
-        listed, problems = self._inspector.listed(models, stop)
-        if problems:
-            return self._last_good(problems, stop)
+        read = self._inspector.listed(models, stop)
+        if read.complaints:
+            kept = self._last_good(read.complaints, stop)
+            return msgspec.structs.replace(kept, proposed=read.models, unknown=read.unknown)
         self._good, self._taken = models, text
-        return Listed(models=tuple(listed), warnings=models.warnings, paused=models.paused)
+        return Listed(models=read.models, warnings=models.warnings, paused=models.paused)
 
     def _look_ahead(self, text: ListText, stop: Stop) -> None:
         """Where nothing is in use yet, inspect what may be, rather than only wait."""
@@ -98,9 +101,8 @@ class Listing:
         """The last good list, whose scripts may have changed all the same."""
         if self._good is None:
             return Listed(problems=tuple(problems))
-        listed, _ = self._inspector.listed(self._good, stop)
         return Listed(
-            models=tuple(listed),
+            models=self._inspector.listed(self._good, stop).models,
             warnings=self._good.warnings,
             problems=tuple(problems),
             paused=self._good.paused,

@@ -14,8 +14,7 @@ from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.planning import ListedModel, Standing, explain
 from mlpipeline.errors import MlpipelineError, short
-from mlpipeline.execution.inspection import Inspector
-from mlpipeline.service.project import Project, policy
+from mlpipeline.service.project import Project, inspector, policy
 from mlpipeline.state import list_decisions
 from mlpipeline.state.history import read_histories
 from mlpipeline.state.ini import nearest
@@ -92,13 +91,10 @@ class _Desk:
     """Where one edit of a list is made."""
 
     def __init__(self, project: Project, *, test: bool = False):
-        layout = project.layout
         self._project = project
         self._test = test
         self._name = TEST_LIST if test else LIST
-        self._inspector = Inspector(
-            layout.models_dir, layout.project, project.settings.inspect_timeout
-        )
+        self._inspector = inspector(project, trust=True)
 
     def path_of(self, text: str, *, listed: bool = False) -> str:
         """The model file that ``text`` means, relative to models_dir.
@@ -135,7 +131,7 @@ class _Desk:
     def known(self, path: str) -> tuple[tuple[str, ...], str]:
         """The versions of a model, and why they can't be told."""
         whole = ModelList(path=Path(self._name), entries=(Entry(path=path),))
-        models, _ = self._inspector.listed(whole)
+        models = self._inspector.listed(whole).models
         names = tuple(version.name for model in models for version in model.versions)
         return names, "".join(model.problem for model in models)
 
@@ -153,13 +149,15 @@ class _Desk:
     def _told(self, edit: Edit, revision: Revision, path: str) -> Edit:
         """``edit`` with what the revision changes about the queue."""
         ledger = Ledger() if self._test else read_histories(self._project.layout)[0]
-        models, complaints = self._inspector.listed(revision.after)
-        problems = [model.problem for model in models if model.path == path and model.problem]
-        before, _ = self._inspector.listed(revision.before)
+        read = self._inspector.listed(revision.after)
+        problems = [model.problem for model in read.models if model.path == path and model.problem]
+        before = self._inspector.listed(revision.before).models
         return msgspec.structs.replace(
             edit,
-            changes=changes(self._standings(before, ledger), self._standings(models, ledger)),
-            problems=(*problems, *complaints),
+            changes=changes(
+                self._standings(before, ledger), self._standings(read.models, ledger), read.unknown
+            ),
+            problems=(*problems, *read.complaints),
         )
 
     def _standings(self, models: Sequence[ListedModel], ledger: Ledger) -> list[Standing]:

@@ -32,14 +32,36 @@ def open_project(folder: Path) -> Project:
     return Project(settings=settings, layout=Layout.of(project, settings.models_dir))
 
 
-def listing(project: Project, name: str, *, patient: bool = True) -> Listing:
-    """The reader of the list ``name``; ``patient`` as in Listing."""
+def inspector(project: Project, *, trust: bool) -> Inspector:
+    """What opens the model scripts; ``trust`` what was found before, as in Inspector."""
+    layout, timeout = project.layout, project.settings.inspect_timeout
+    return Inspector(
+        layout.models_dir, layout.project, timeout, memory=layout.inspected, trust=trust
+    )
+
+
+def listing(project: Project, name: str, *, session: bool = False) -> Listing:
+    """The reader of the list ``name``, for a view or for a ``session``.
+
+    A session takes no list that is being edited, and no one else's word for what is in a script.
+    """
     layout = project.layout
-    inspector = Inspector(layout.models_dir, layout.project, project.settings.inspect_timeout)
-    return Listing(layout.project / name, layout.models_dir, inspector, patient=patient)
+    return Listing(
+        layout.project / name,
+        layout.models_dir,
+        inspector(project, trust=not session),
+        patient=session,
+    )
 
 
-def policy(project: Project, *, session: str, unattended: bool, test: bool = False) -> Policy:
+def policy(
+    project: Project,
+    *,
+    session: str,
+    unattended: bool,
+    test: bool = False,
+    rehearse: bool = False,
+) -> Policy:
     """Test mode takes one run at a time: the first failure ends it."""
     settings = project.settings
     return Policy(
@@ -50,6 +72,7 @@ def policy(project: Project, *, session: str, unattended: bool, test: bool = Fal
         retry_on=settings.retry_on,
         retry_delay=timedelta(seconds=settings.retry_delay),
         slots=1 if test else settings.parallel,
+        rehearse=rehearse,
     )
 
 

@@ -23,6 +23,7 @@ from mlpipeline.state.layout import LIST, TEST_LIST, Layout
 from mlpipeline.state.lock import scheduler_lock
 from mlpipeline.state.reports import Reports
 from mlpipeline.state.room import Room
+from mlpipeline.state.session import Session, write_session
 
 SELDOM = 5.0  # seconds between two looks of a daemon that is told of changes on this machine
 
@@ -122,16 +123,29 @@ def _scheduler(
     rehearse: bool = False,
     room: Room | None = None,
 ) -> Scheduler:
-    session = f"{datetime.now().astimezone():%Y%m%dT%H%M%S%z}-{os.getpid()}"
+    now = datetime.now().astimezone()
+    session = f"{now:%Y%m%dT%H%M%S%z}-{os.getpid()}"
+    if not test:
+        write_session(
+            layout,
+            Session(
+                name=session,
+                pid=os.getpid(),
+                started_at=now,
+                unattended=unattended,
+                watch=watch,
+                rehearse=rehearse,
+            ),
+        )
     return Scheduler(
         layout=layout,
         settings=project.settings,
-        listing=listing(project, TEST_LIST if test else LIST),
+        listing=listing(project, TEST_LIST if test else LIST, session=True),
         history=history,
         executor=executor,
         listeners=listeners,
-        policy=msgspec.structs.replace(
-            policy(project, session=session, unattended=unattended, test=test), rehearse=rehearse
+        policy=policy(
+            project, session=session, unattended=unattended, test=test, rehearse=rehearse
         ),
         test=test,
         watch=watch,

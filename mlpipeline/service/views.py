@@ -1,59 +1,130 @@
-"""What there is to see of a project. Nothing is changed here."""
+"""What there is to see of a project at a glance. Nothing is changed here."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.planning import Standing, explain
-from mlpipeline.core.runs import Run
+from mlpipeline.core.forecast import Durations, Forecast, Slot, forecast
+from mlpipeline.core.launch import Progress
+from mlpipeline.core.planning import Standing, State
+from mlpipeline.core.runs import Run, RunId
 from mlpipeline.errors import UnknownRun
 from mlpipeline.execution.executors.local import is_running
-from mlpipeline.service.project import Project, listing, policy
+from mlpipeline.service.naming import meant, newest
+from mlpipeline.service.project import Project
+from mlpipeline.service.queue import Queue
+from mlpipeline.state.files import read_record
 from mlpipeline.state.history import read_histories
-from mlpipeline.state.ini import nearest
-from mlpipeline.state.layout import LIST, RunFolder
+from mlpipeline.state.layout import RunFolder
+from mlpipeline.state.tail import last_lines
+
+# The order in which a person wants to see them.
+ORDER = [
+    State.RUNNING,
+    State.QUEUED,
+    State.HELD,
+    State.FAILED,
+    State.BROKEN,
+    State.SKIPPED,
+    State.DONE,
+]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A version, or a model that can't be used."""
+
+    run: str  # MODEL/VERSION#ATTEMPT, its newest attempt; without # before the first one
+    model: str
+    version: str = ""  # empty for a model that can't be used
+    state: str  # running, queued, done, failed, held, skipped, broken; unlisted: as it ended
+    listed: bool = True
+    reason: str = ""  # why it is in that state
+    host: str = ""  # of the newest attempt
+    started: datetime | None = None  # the newest attempt, or when it is expected to start
+    ended: datetime | None = None
+    seconds: float | None = None  # that the newest attempt took
+    progress: Progress | None = None  # of one that runs
+    left: float | None = None  # seconds until it ends, of one that runs
+    results: dict[str, Any] = {}  # of the newest attempt
+    last_line: str = ""  # that one which failed has printed
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Where everything stands."""
+    """Where everything stands: what `mlpipeline status --json` prints."""
 
-    standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
-    past: tuple[Run, ...]  # newest runs of versions that are not listed (any more)
+    at: datetime
+    pid: str  # of the scheduler on this host; empty when there is none
+    watching: bool  # it stays when the queue is empty
+    paused: bool  # nothing is started
+    counts: dict[str, int]  # listed versions by state
+    unlisted: int  # versions that ran and are not listed any more
+    empty_at: datetime | None  # when the queue will be empty, as far as is known
+    unknown: int  # versions of which nothing tells how long they take
+    rows: tuple[Row, ...]
     warnings: tuple[str, ...]
-    problems: tuple[str, ...]  # that keep the list from being used: then all runs are past ones
+    problems: tuple[str, ...]  # that keep the list from being used
 
 
-def status(project: Project) -> Status:
-    """What is queued, what ran, and why the rest does not run."""
-    layout, settings = project.layout, project.settings
-    listed_now = listing(project, LIST, patient=False).refresh()
-    ledger, warnings = read_histories(layout)
-    decides = policy(project, session="", unattended=True)
-    standings = explain(listed_now.models, ledger, decides, datetime.now().astimezone())
-    listed = {(s.model.name, s.version.name) for s in standings if s.version}
+def status(project: Project, queue: Queue) -> Status:
+    """What is queued, what runs, what ran, and why the rest does not."""
+    expected = expectation(project, queue)
+    slots = {(slot.standing.model.name, _version(slot.standing)): slot for slot in expected.slots}
+    rows = [
+        _listed(project, queue, standing, slots.get((standing.model.name, _version(standing))))
+        for standing in queue.standings
+    ]
+    rows.sort(key=lambda row: ORDER.index(State(row.state)))  # stable
+    unlisted = queue.unlisted
     return Status(
-        standings=tuple(_with_signs_of_life(project, standing) for standing in standings),
-        past=tuple(_newest_runs(ledger, listed)),
-        warnings=(*settings.warnings, *listed_now.warnings, *warnings),
-        problems=listed_now.problems,
+        at=queue.at,
+        pid=queue.pid,
+        watching=bool(queue.pid and queue.session and queue.session.watch),
+        paused=queue.listed.paused,
+        counts=dict(Counter(row.state for row in rows)),
+        unlisted=len(unlisted),
+        empty_at=expected.empty_at,
+        unknown=expected.unknown,
+        rows=(*rows, *(_unlisted(project, run) for run in unlisted)),
+        warnings=queue.warnings,
+        problems=queue.listed.problems,
+    )
+
+
+def expectation(project: Project, queue: Queue, standings: Sequence[Standing] = ()) -> Forecast:
+    """When what is listed (or else ``standings``) is expected to have run."""
+    standings = standings or queue.standings
+    left: dict[RunId, float] = {}
+    for standing in standings:
+        run = standing.last
+        if standing.state is State.RUNNING and run:
+            seconds = _left(_progress(project, run))
+            if seconds is not None:
+                left[run.id] = seconds
+    return forecast(
+        standings,
+        Durations(queue.ledger),
+        left,
+        host=project.layout.host,
+        slots=queue.policy.slots,
+        now=queue.at,
     )
 
 
 def find_run(project: Project, name: str) -> tuple[Run, RunFolder]:
-    """The run that ``name`` (``model/version#attempt``, or without ``#`` the newest) means.
+    """The run that ``name`` means (see naming.py), and its folder.
 
-    Raises UnknownRun, with the nearest names.
+    Raises UnknownRun, with the nearest names, or AmbiguousName.
     """
     ledger, _ = read_histories(project.layout)
-    runs = {str(run.id): run for run in sorted(ledger, key=lambda run: run.started_at)}
-    newest = {f"{run.id.model}/{run.id.version}": run for run in runs.values()}
-    run = runs.get(name) or newest.get(name)
-    if run is None:
-        hint = nearest(name, [*newest, *runs]) or "; `mlpipeline status` lists the runs"
-        raise UnknownRun(f"no run is called {name}{hint}")
+    named = meant(name, ledger)
+    run = newest(named, ledger)
+    if run is None:  # only skipped, say
+        raise UnknownRun(f"{named} has not run yet")
     return run, project.layout.run_folder(run.id)
 
 
@@ -70,28 +141,101 @@ def is_over(project: Project, run: Run) -> bool:
     return not _now(project, run).active
 
 
-def _with_signs_of_life(project: Project, standing: Standing) -> Standing:
-    """Say so where history calls a run of this host running, and its processes are gone."""
-    run = standing.last
-    if run is None or not run.active or run.host != project.layout.host:
-        return standing
-    if is_running(str(project.layout.run_folder(run.id).path)):
-        return standing
-    reason = "has ended while no scheduler watched; `mlpipeline -r -u` records how, and goes on"
-    return msgspec.structs.replace(standing, reason=reason)
+def last_line(project: Project, run: Run) -> str:
+    """The last line that a run printed; empty where there is none."""
+    lines = last_lines(project.layout.run_folder(run.id).console, 1)
+    return lines[0].strip() if lines else ""
+
+
+def _listed(project: Project, queue: Queue, standing: Standing, slot: Slot | None) -> Row:
+    last, version = standing.last, standing.version
+    if version is None:
+        return Row(
+            run=standing.model.path,
+            model=standing.model.name,
+            state=standing.state.value,
+            reason=standing.reason,
+        )
+    name = f"{standing.model.name}/{version.name}"
+    state, reason = standing.state, standing.reason
+    if state is State.QUEUED and not queue.pid and standing.has_failed:
+        state, reason = State.FAILED, str(last.verdict) if last else ""
+    row = Row(
+        run=str(last.id) if last else name,
+        model=standing.model.name,
+        version=version.name,
+        state=state.value,
+        reason=reason,
+    )
+    if state is State.QUEUED:
+        row = msgspec.structs.replace(row, started=slot.starts if slot else None)
+    return _with_run(project, row, last, slot) if last else row
+
+
+def _unlisted(project: Project, run: Run) -> Row:
+    verdict = run.verdict
+    row = Row(
+        run=str(run.id),
+        model=run.id.model,
+        version=run.id.version,
+        state=verdict.outcome.value if verdict else State.RUNNING.value,
+        listed=False,
+        reason=verdict.reason if verdict else "",
+    )
+    return _with_run(project, row, run, None)
+
+
+def _with_run(project: Project, row: Row, run: Run, slot: Slot | None) -> Row:
+    """``row`` with what there is to say of its newest attempt."""
+    row = msgspec.structs.replace(row, host=run.host)
+    if row.state == State.RUNNING.value:
+        progress = _progress(project, run)
+        ends = slot.ends if slot else None
+        left = (ends - datetime.now().astimezone()).total_seconds() if ends else _left(progress)
+        return msgspec.structs.replace(
+            row,
+            started=run.started_at,
+            progress=progress,
+            left=None if left is None else max(0.0, left),
+        )
+    if row.state == State.QUEUED.value:
+        return row
+    is_failure = run.verdict is not None and run.verdict.outcome.is_failure
+    return msgspec.structs.replace(
+        row,
+        started=run.started_at,
+        ended=run.ended_at,
+        seconds=run.seconds,
+        results=run.results,
+        last_line=last_line(project, run) if is_failure else "",
+    )
+
+
+def _version(standing: Standing) -> str:
+    return standing.version.name if standing.version else ""
+
+
+def _progress(project: Project, run: Run) -> Progress | None:
+    return read_record(project.layout.run_folder(run.id).progress, Progress)
+
+
+def _left(progress: Progress | None) -> float | None:
+    """Seconds until the last step, by the rate so far."""
+    if progress is None or not progress.total or not progress.rate:
+        return None
+    return max(0, progress.total - progress.step) / progress.rate
 
 
 def _now(project: Project, run: Run) -> Run:
     """``run`` as the history knows it by now."""
     ledger, _ = read_histories(project.layout)
-    attempts = ledger.attempts(run.id.model, run.id.version)
-    return next((each for each in attempts if each.id == run.id and each.host == run.host), run)
+    return ledger.find(run.host, run.id) or run
 
 
-def _newest_runs(ledger: Ledger, listed: set[tuple[str, str]]) -> list[Run]:
-    newest: dict[tuple[str, str], Run] = {}
-    for run in ledger:
-        key = run.id.model, run.id.version
-        if key not in listed and (key not in newest or newest[key].started_at <= run.started_at):
-            newest[key] = run
-    return sorted(newest.values(), key=lambda run: run.started_at)
+def chosen(rows: Iterable[Row], models: Sequence[str], states: Sequence[str]) -> list[Row]:
+    """The rows of these models and in these states; of all where none is named."""
+    return [
+        row
+        for row in rows
+        if (not models or row.model in models) and (not states or row.state in states)
+    ]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import socket
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ LONGEST_NAME = 120  # characters; file systems allow 255 bytes
 _KEPT = re.compile(r"[A-Za-z0-9._=+,@-]")
 
 
+@lru_cache(maxsize=4096)  # a listing of runs asks for the same names again and again
 def safe_name(name: str) -> str:
     """``name`` as one path component: distinct for distinct names, and never leaving its folder.
 
@@ -182,6 +184,21 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     def requests_to(self, host: str) -> Path:
         """What is asked of the scheduler of ``host``."""
         return self.outputs / "requests" / safe_name(host)
+
+    @property
+    def inspected(self) -> Path:
+        """What the versions of the scripts are, as long as those do not change."""
+        return self.outputs / f"inspected-{safe_name(self.host)}.json"
+
+    @property
+    def session(self) -> Path:
+        """How this host's newest session was started."""
+        return self.outputs / f"session-{safe_name(self.host)}.json"
+
+    @property
+    def sources(self) -> Path:
+        """Copies of the scripts that ran, by the SHA-256 of their content."""
+        return self.outputs / "sources"
 
     @property
     def ballast(self) -> Path:

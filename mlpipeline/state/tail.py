@@ -74,5 +74,31 @@ class LineTail:
         return [_text(line) for line in lines], bool(chunk)
 
 
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last ``count`` lines of a file that are not blank; of a line drawn over itself (a
+    progress bar), its last state. Empty when there is no file.
+    """
+    lines: list[str] = []
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, 2)
+            size = min(end, 4096)
+            while True:
+                file.seek(end - size)
+                lines = _shown(file.read(size), whole=size == end)
+                if len(lines) >= count or size in (end, LARGEST_CHUNK):
+                    break
+                size = min(end, size * 8, LARGEST_CHUNK)
+    except OSError:
+        return []
+    return lines[-count:]
+
+
+def _shown(content: bytes, *, whole: bool) -> list[str]:
+    lines = content.split(b"\n")[0 if whole else 1 :]
+    states = (_text(line).rstrip("\r").rpartition("\r")[2] for line in lines)
+    return [line for line in states if line.strip()]
+
+
 def _text(line: bytes) -> str:
     return line.decode("utf-8", "replace").removesuffix("\r")

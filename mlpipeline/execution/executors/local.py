@@ -31,20 +31,21 @@ class LocalExecutor:
     One fresh interpreter stands by, so that a run need not wait for Python to start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, submits: bool = True):
+        """``submits=False``: only for runs that are there already."""
         self._children: dict[Handle, subprocess.Popen[bytes]] = {}
         self._pidfds: dict[Handle, tuple[int, int]] = {}  # pid, and the descriptor
         self._overdue: dict[Handle, Exit] = {}  # what is to be said of those that took too long
         self._kill_at: dict[Handle, float] = {}  # monotonic seconds
         # What an interpreter says that can't even begin: a broken installation, no memory …
         self._first_words = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
-        self._spare = _stand_by(self._first_words)
+        self._spare = _stand_by(self._first_words) if submits else None
 
     def submit(self, spec: Spec) -> Handle:
         """Hand the run to the interpreter that stands by, and let another one take its place."""
         with storage(f"{spec.name} can't be started"):
             RunFolder(Path(spec.folder)).console.touch()
-            if self._spare.poll() is not None:  # somebody killed it
+            if self._spare is None or self._spare.poll() is not None:  # somebody killed it
                 self._spare = _stand_by(self._first_words)
             child, self._spare = self._spare, _stand_by(self._first_words)
             _tell(child, os.fsencode(spec.folder))
@@ -53,8 +54,9 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Let the interpreter that stands by go; runs go on."""
-        _tell(self._spare, b"")
-        self._spare.wait()
+        if self._spare:
+            _tell(self._spare, b"")
+            self._spare.wait()
         for handle in list(self._pidfds):
             self._let_go(handle)
         self._first_words.close()

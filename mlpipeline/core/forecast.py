@@ -1,0 +1,129 @@
+"""When the queue will be empty: from how long runs of the same models took, scaled by epochs."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+import msgspec
+
+from mlpipeline.core.planning import ListedVersion, Standing, State
+from mlpipeline.core.runs import Run, RunId
+
+RECENT = 10  # runs of a version or model that count
+
+
+class Durations:
+    """How long runs take, by what past ones took."""
+
+    def __init__(self, runs: Iterable[Run]):
+        self._versions: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)
+        self._models: defaultdict[str, list[Run]] = defaultdict(list)
+        for run in runs:
+            if run.succeeded and not run.resume:  # a resumed one did only the rest
+                self._versions[run.id.model, run.id.version].append(run)
+                self._models[run.id.model].append(run)
+
+    def expected(self, model: str, version: ListedVersion) -> float | None:
+        """Seconds that a run of ``version`` takes from its start; None where nothing tells.
+
+        The median over the newest runs of the same version, or else of the same model; per epoch
+        where the epochs are known.
+        """
+        epochs = version.parameters.get("epoch_count")
+        for runs in (self._versions[model, version.name], self._models[model]):
+            if not runs:
+                continue
+            recent = runs[-RECENT:]
+            rates = [run.seconds / run.epochs for run in recent if run.epochs and run.seconds]
+            if rates and isinstance(epochs, (int, float)):
+                return median(rates) * epochs
+            return median(run.seconds or 0.0 for run in recent)
+        return None
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """When one listed version is expected to run; None where nothing tells."""
+
+    standing: Standing
+    starts: datetime | None
+    ends: datetime | None
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """When what is listed will have run, if nothing fails or changes."""
+
+    slots: tuple[Slot, ...]  # running ones, then queued ones in the order of their start
+    empty_at: datetime | None  # None when nothing is left, or nothing is known of what is
+    unknown: int  # versions of which nothing tells how long they take; they are not counted
+
+
+def forecast(
+    standings: Sequence[Standing],
+    durations: Durations,
+    left: Mapping[RunId, float],
+    *,
+    host: str,
+    slots: int,
+    now: datetime,
+) -> Forecast:
+    """Fill ``slots`` in the order of ``standings``; ``left`` are seconds that running runs say."""
+    free: list[datetime] = []  # when a slot becomes free, a heap
+    model_dirs: dict[str, datetime] = {}  # when one becomes free
+    expected: list[Slot] = []
+    unknown = 0
+    for standing in standings:
+        version, run = standing.version, standing.last
+        if standing.state is not State.RUNNING or version is None or run is None:
+            continue
+        seconds = left.get(run.id)
+        if seconds is None:
+            whole = durations.expected(standing.model.name, version)
+            spent = (now - run.started_at).total_seconds()
+            seconds = None if whole is None else max(0.0, whole - spent)
+        unknown += seconds is None
+        ends = now + timedelta(seconds=seconds or 0)
+        model_dirs[version.model_dir] = ends
+        if run.host == host:
+            heapq.heappush(free, ends)
+        expected.append(
+            Slot(
+                standing=standing,
+                starts=run.started_at,
+                ends=None if seconds is None else ends,
+            )
+        )
+    while len(free) < slots:
+        heapq.heappush(free, now)
+    while len(free) > slots:
+        heapq.heappop(free)
+    is_certain = not unknown  # a start after something of unknown length is unknown, too
+    for standing in standings:
+        version = standing.version
+        if standing.state is not State.QUEUED or version is None:
+            continue
+        starts = max(
+            heapq.heappop(free),
+            standing.not_before or now,
+            model_dirs.get(version.model_dir, now),
+        )
+        seconds = durations.expected(standing.model.name, version)
+        ends = starts + timedelta(seconds=seconds or 0)
+        expected.append(
+            Slot(
+                standing=standing,
+                starts=starts if is_certain else None,
+                ends=ends if is_certain and seconds is not None else None,
+            )
+        )
+        unknown += seconds is None
+        is_certain = is_certain and seconds is not None
+        model_dirs[version.model_dir] = ends
+        heapq.heappush(free, ends)
+    known = len(expected) - unknown
+    return Forecast(
+        slots=tuple(expected), empty_at=max(free) if known and expected else None, unknown=unknown
+    )

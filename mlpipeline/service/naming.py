@@ -1,0 +1,113 @@
+"""What a person means by the name of a run or a version.
+
+``model/version#attempt`` is one attempt; ``model/version`` the newest. Where only one version fits,
+the model's or the version's name will do; ``*`` and ``?`` stand for any characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+
+import msgspec
+
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.runs import Run
+from mlpipeline.errors import AmbiguousName, UnknownRun
+from mlpipeline.state.ini import nearest
+
+_ATTEMPT = re.compile(r"(?P<version>.+)#(?P<attempt>\d+)", re.DOTALL)
+SHOWN = 8  # names in a message
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name means."""
+
+    model: str
+    version: str
+    attempt: int | None = None  # where the name has it
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.version}" + (f"#{self.attempt}" if self.attempt else "")
+
+
+def meant(name: str, ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> Named:
+    """The one version, or attempt, that ``name`` means; raises UnknownRun or AmbiguousName.
+
+    ``listed``: model and version of what may not have run yet.
+    """
+    known = _known(ledger, listed)
+    if name in known:
+        return known[name]
+    attempt = _ATTEMPT.fullmatch(name)
+    base = attempt["version"] if attempt else name
+    fitting = [known[base]] if base in known else _fitting(base, known)
+    if not fitting:
+        hint = nearest(name, known) or "; `mlpipeline status --all` lists the runs"
+        raise UnknownRun(f"no run is called {name}{hint}")
+    if len(fitting) > 1:
+        raise AmbiguousName(f"{name} may be {_choices(fitting)}; say which")
+    if not attempt:
+        return fitting[0]
+    found = msgspec.structs.replace(fitting[0], attempt=int(attempt["attempt"]))
+    runs = ledger.attempts(found.model, found.version)
+    if found.attempt not in {run.id.attempt for run in runs}:
+        numbers = ", ".join(str(run.id) for run in runs[-SHOWN:]) or "none"
+        raise UnknownRun(f"there is no run {found}; of this version there is: {numbers}")
+    return found
+
+
+def all_meant(
+    names: Iterable[str], ledger: Ledger, listed: Iterable[tuple[str, str]] = ()
+) -> list[Named]:
+    """What each of ``names``, which may be patterns, means; each once, in order."""
+    listed = list(listed)
+    found: dict[Named, None] = {}
+    for name in names:
+        if not {"*", "?"} & set(name):
+            found[meant(name, ledger, listed)] = None
+            continue
+        pattern = re.compile(translate(name.replace("[", "[[]")))
+        fitting = [named for text, named in _known(ledger, listed).items() if pattern.match(text)]
+        if not fitting:
+            raise UnknownRun(f"no run fits {name}; `mlpipeline status --all` lists the runs")
+        found.update(dict.fromkeys(fitting))
+    return list(found)
+
+
+def known_names(ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> list[str]:
+    """All versions, listed ones first, as ``model/version``."""
+    return list(_known(ledger, listed))
+
+
+def newest(named: Named, ledger: Ledger) -> Run | None:
+    """The attempt that is named, or else the newest; None where there is none yet."""
+    runs = ledger.attempts(named.model, named.version)
+    chosen = [run for run in runs if named.attempt in (None, run.id.attempt)]
+    return chosen[-1] if chosen else None
+
+
+def _known(ledger: Ledger, listed: Iterable[tuple[str, str]]) -> dict[str, Named]:
+    ran = ((run.id.model, run.id.version) for run in ledger)
+    return {
+        f"{model}/{version}": Named(model=model, version=version)
+        for model, version in (*listed, *ran)
+    }
+
+
+def _fitting(name: str, known: dict[str, Named]) -> list[Named]:
+    """Versions of which ``name`` is the model, the version, or the end of both."""
+    return [
+        named
+        for text, named in known.items()
+        if name in (named.model, named.version) or text.endswith(f"/{name}")
+    ]
+
+
+def _choices(fitting: list[Named]) -> str:
+    names = [str(named) for named in fitting]
+    more = len(names) - SHOWN
+    if more > 1:
+        return f"{', '.join(names[:SHOWN])} or one of {more} more"
+    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,94 @@
+"""The queue as it stands at one moment: the list, the history, and the session if there is one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.planning import Policy, Standing, State, explain
+from mlpipeline.core.runs import Run
+from mlpipeline.execution.executors.local import is_running
+from mlpipeline.execution.listing import Listed
+from mlpipeline.service.project import Project, listing, policy
+from mlpipeline.state.history import Journals
+from mlpipeline.state.layout import LIST
+from mlpipeline.state.lock import holder_of
+from mlpipeline.state.session import Session, read_session
+
+ENDED_UNSEEN = "has ended while no scheduler watched; `mlpipeline -r -u` records how, and goes on"
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at a project."""
+
+    at: datetime
+    pid: str  # of this host's scheduler; empty when there is none
+    session: Session | None  # of this host, the newest one: it goes on if there is a pid
+    policy: Policy
+    ledger: Ledger
+    listed: Listed
+    standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
+    warnings: tuple[str, ...]
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """Model and version of all that is listed and can be used, in the order of the queue."""
+        return [(s.model.name, s.version.name) for s in self.standings if s.version]
+
+    @property
+    def unlisted(self) -> list[Run]:
+        """The newest runs of versions that are not listed (any more), oldest first."""
+        listed = set(self.versions)
+        newest: dict[tuple[str, str], Run] = {}
+        for run in self.ledger:
+            key = run.id.model, run.id.version
+            if key not in listed and (key not in newest or newest[key].id <= run.id):
+                newest[key] = run
+        return sorted(newest.values(), key=lambda run: run.started_at)
+
+
+class Onlooker:
+    """Looks at a project again and again, reading only what is new."""
+
+    def __init__(self, project: Project, *, list_name: str = LIST):
+        self._project = project
+        self._listing = listing(project, list_name)
+        self._ledger = Ledger()
+        self._journals = Journals(project.layout, self._ledger)
+
+    def look(self) -> Queue:
+        """The queue now; raises StorageError when a history can't be read."""
+        project, now = self._project, datetime.now().astimezone()
+        warnings = self._journals.read()
+        listed = self._listing.refresh()
+        session = read_session(project.layout)
+        pid = holder_of(project.layout.lock) if project.layout.outputs.is_dir() else ""
+        decides = policy(
+            project,
+            session=session.name if session else "",
+            unattended=session.unattended if session and pid else True,
+            rehearse=session.rehearse if session and pid else False,
+        )
+        standings = explain(listed.models, self._ledger, decides, now)
+        return Queue(
+            at=now,
+            pid=pid,
+            session=session,
+            policy=decides,
+            ledger=self._ledger,
+            listed=listed,
+            standings=tuple(_with_signs_of_life(project, standing) for standing in standings),
+            warnings=(*project.settings.warnings, *listed.warnings, *warnings),
+        )
+
+
+def _with_signs_of_life(project: Project, standing: Standing) -> Standing:
+    """Say so where history calls a run of this host running, and its processes are gone."""
+    run = standing.last
+    if standing.state is not State.RUNNING or run is None or run.host != project.layout.host:
+        return standing
+    if not run.active or is_running(str(project.layout.run_folder(run.id).path)):
+        return standing
+    return msgspec.structs.replace(standing, reason=ENDED_UNSEEN)
