@@ -151,15 +151,13 @@ its runs to stop, which resume first next time; `mlpipeline stop` can detach the
 
 
 def _command(words: list[str]) -> str:
-    """A command line for ExecStart= and ExecStop=.
+    """A command line for ExecStart= and ExecStop=, where a ``$`` would begin a variable.
 
-    In the words after the first, ``$`` is doubled. The path of the program does not know that, so
-    where it has one, a colon turns variables off in all words (since systemd 244).
+    systemd takes no program whose path has quotes, backslashes or a ``$``; the shell does.
     """
-    program, *arguments = words
-    if "$" in program:
-        return ":" + " ".join(map(_quoted, words))
-    return " ".join([_quoted(program), *(_quoted(word).replace("$", "$$") for word in arguments)])
+    if re.search(r"""["'\\$\x00-\x1f\x7f]""", words[0]):
+        words = ["/bin/sh", "-c", 'exec "$0" "$@"', *words]
+    return " ".join(_quoted(word).replace("$", "$$") for word in words)
 
 
 def _quoted(word: str) -> str:
