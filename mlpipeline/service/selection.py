@@ -64,9 +64,9 @@ def columns(results: Iterable[Result]) -> list[Column]:
         for key in names:
             name = key if key not in made else f"{kind}.{key}"
             made[name] = Column(name, kind, key)
-    for key in keys[METRIC]:
-        name = f"{key}.best" if f"{key}.best" not in made else f"metric.{key}.best"
-        made[name] = Column(name, BEST, key)
+            if kind == METRIC:
+                name = f"{key}.best" if f"{key}.best" not in made else f"metric.{key}.best"
+                made[name] = Column(name, BEST, key)
     return list(made.values())
 
 
