@@ -9,11 +9,11 @@ import time
 import msgspec
 
 from mlpipeline.errors import MlpipelineError, ProjectBusy, short
-from mlpipeline.service.project import Project, set_umask
+from mlpipeline.service.project import Project, listing, set_umask
 from mlpipeline.state.files import storage
 from mlpipeline.state.layout import LIST
-from mlpipeline.state.lists import ListText, read_list
 from mlpipeline.state.lock import holder_of
+from mlpipeline.state.session import read_session
 
 POLL_INTERVAL = 0.05  # seconds
 PATIENCE = 60.0  # seconds that a session has to take the project
@@ -48,11 +48,12 @@ def daemon_arguments(*, log: bool = True, rehearse: bool = False) -> list[str]:
 def start(project: Project, *, log: bool = True, rehearse: bool = False) -> Background:
     """Start a session in the background, and wait until it has the project or has ended.
 
-    Raises ProjectBusy when there is one on this host already, ConfigError when the list can't be
-    used, StorageError when the outputs can't be written.
+    Raises ProjectBusy when there is one on this host already, MlpipelineError when the list can't
+    be used, StorageError when the outputs can't be written.
     """
     layout = project.layout
-    read_list(ListText.read(layout.project / LIST), layout.models_dir)
+    if problems := listing(project, LIST).refresh().problems:
+        raise MlpipelineError("\n".join(problems))
     set_umask(project.settings.shared)
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
@@ -76,7 +77,7 @@ def start(project: Project, *, log: bool = True, rehearse: bool = False) -> Back
         )
     told = Background(pid=process.pid, project=str(layout.project), log=str(layout.daemon_log))
     deadline = time.monotonic() + PATIENCE
-    while holder_of(layout.lock) != str(process.pid):
+    while not _has_begun(project, process.pid):
         if process.poll() is not None:
             return msgspec.structs.replace(
                 told, exit_code=_exit_code(process.returncode), said=_said(project, said_from)
@@ -89,6 +90,13 @@ def start(project: Project, *, log: bool = True, rehearse: bool = False) -> Back
         time.sleep(POLL_INTERVAL)
     process.returncode = 0  # it is no child to be waited for: it outlives us
     return told
+
+
+def _has_begun(project: Project, pid: int) -> bool:
+    """Whether the session has all it needs: the project, its history, its executor."""
+    session = read_session(project.layout)
+    known = session is not None and session.pid == pid
+    return known and holder_of(project.layout.lock) == str(pid)
 
 
 def _said(project: Project, start: int) -> str:
