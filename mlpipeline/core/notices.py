@@ -52,14 +52,14 @@ def best(found: Best, log: Sequence[str]) -> Notice:
 
 def empty(project: str, digest: str) -> Notice:
     """The queue of ``project`` is empty."""
-    title = shortened(f"{project}: the queue is empty", LONGEST_TITLE)
+    title = _title(f"{project}: the queue is empty")
     return Notice(event=Occasion.EMPTY, title=title, message=_fitting(digest or title))
 
 
 def test_message(project: str) -> Notice:
     """Something to send when nothing happened."""
-    text = f"{project}: a test message of mlpipeline"
-    return Notice(event=TEST, title=shortened(text, LONGEST_TITLE), message=text)
+    title = _title(f"{project}: a test message of mlpipeline")
+    return Notice(event=TEST, title=title, message=title)
 
 
 def together(first: Sequence[Notice], count: int, project: str) -> Notice:
@@ -78,7 +78,7 @@ def together(first: Sequence[Notice], count: int, project: str) -> Notice:
         lines += ["", f"the first one's log, {told.run.id if told.run else ''}:", told.log]
     return msgspec.structs.replace(
         told,
-        title=shortened(f"{project}: {count} {what}", LONGEST_TITLE),
+        title=_title(f"{project}: {count} {what}"),
         message=_fitting("\n".join(lines)),
     )
 
@@ -106,9 +106,13 @@ def variables(notice: Notice, *, project: str, host: str) -> dict[str, str]:
 
 def _of_run(event: Occasion, run: Run, title: str, news: str, log: Sequence[str]) -> Notice:
     lines = _fitting("\n".join(shortened(line, LONGEST_LINE) for line in log))
-    title = shortened(" ".join(title.split()), LONGEST_TITLE)
+    title = _title(title)
     message = f"{title}\n{news}" + (f"\n\nlast lines of its log:\n{lines}" if lines else "")
     return Notice(event=event, title=title, message=_fitting(message), log=lines, run=run)
+
+
+def _title(text: str) -> str:
+    return shortened(" ".join(_fitting(text).split()), LONGEST_TITLE)
 
 
 def _after(run: Run) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import msgspec
 
 from mlpipeline.core.judging import signal_name
 from mlpipeline.core.notices import SHOWN, Notice, Occasion, together, variables
-from mlpipeline.execution.apprising import Parcel
+from mlpipeline.execution.apprising import MISSING, Parcel, resolved
 from mlpipeline.execution.processes import child_command
 from mlpipeline.state.notify_config import Notify
 
@@ -62,6 +63,18 @@ def targets(notify: Notify, *, project: Path, host: str) -> list[Target]:
     if notify.urls:
         named.append(Target(name="url", job=addresses))
     return named
+
+
+def lacks(notify: Notify) -> list[str]:
+    """What is missing for the addresses to work, known before anything is to be sent."""
+    said = [
+        f"{url} in url of [NOTIFY] is not set in the environment"
+        for url in notify.urls
+        if not resolved(url)
+    ]
+    if notify.urls and importlib.util.find_spec("apprise") is None:
+        said.append(f"url of [NOTIFY] sends nothing: {MISSING}")
+    return said
 
 
 class Courier:
@@ -123,7 +136,7 @@ class Courier:
     def _start(self, notice: Notice, now: float) -> list[str]:
         try:
             self._under_way = _Delivery(self._target.job(notice), self._project, now, self._timeout)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # no process, or a command that is no text
             return [self._wording(f"can't be started: {error}")]
         return []
 

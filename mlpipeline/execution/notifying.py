@@ -14,7 +14,7 @@ from mlpipeline.core.listening import Ended, Level, Listener
 from mlpipeline.core.measures import flattened
 from mlpipeline.core.notices import Notice, Occasion
 from mlpipeline.core.runs import Run
-from mlpipeline.execution.couriers import PAUSE, Courier, targets
+from mlpipeline.execution.couriers import PAUSE, Courier, lacks, targets
 from mlpipeline.state.ini import nearest
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.notify_config import Notify
@@ -43,6 +43,11 @@ class Notifier(Listener):
             Courier(target, layout.project, notify.timeout, pause)
             for target in targets(notify, project=layout.project, host=layout.host)
         ]
+
+    def ready(self) -> None:
+        """Say now, and not when it is needed, what is missing."""
+        for lacking in lacks(self._notify):
+            self._warn(lacking)
 
     def ended(self, ended: Ended) -> None:
         """Tell of failures, and of what is a new best."""

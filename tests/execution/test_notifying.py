@@ -6,6 +6,7 @@ import http.server
 import importlib.util
 import json
 import os
+import sys
 import threading
 from contextlib import closing
 
@@ -243,6 +244,16 @@ def test_logs_and_reasons_that_no_process_could_be_given_are_cut(session):
     assert session.said == []
 
 
+def test_a_folder_whose_name_is_no_text_keeps_nothing_from_being_sent(tmp_path):
+    folder = tmp_path / os.fsdecode(b"a\xff\nb")
+    folder.mkdir()
+    session = Session(folder)
+    with closing(session.notifier(command=TELL, urls=("json://127.0.0.1:1",))) as notifier:
+        notifier.emptied("\ud800\0")
+
+    assert session.told() == ["a b: the queue is empty"]
+
+
 def test_the_last_lines_of_a_log_that_is_not_there_are_none(tmp_path):
     assert last_lines(tmp_path / "console.log", 20) == []
 
@@ -339,3 +350,14 @@ def test_without_apprise_the_remedy_is_said(session, monkeypatch):
 
     (said,) = session.said
     assert said.endswith("apprise is not installed: pip install 'mlpipeline[notify]'")
+
+
+def test_what_is_missing_for_an_address_is_said_at_the_start(session, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with closing(session.notifier(urls=("$CHAT_URL", "json://127.0.0.1:1"))) as notifier:
+        notifier.ready()
+
+    assert session.said == [
+        "$CHAT_URL in url of [NOTIFY] is not set in the environment",
+        "url of [NOTIFY] sends nothing: apprise is not installed: pip install 'mlpipeline[notify]'",
+    ]
