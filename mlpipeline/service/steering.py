@@ -35,7 +35,7 @@ POLL_INTERVAL = 0.02  # seconds
 class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     """What a session was told."""
 
-    pid: str  # of the session, or "unknown"
+    pid: int | None  # of the session, where that is known
     mode: StopMode
     text: str  # the same for people
 
@@ -56,7 +56,8 @@ def stop(project: Project, mode: StopMode, *, wait: bool = False) -> Stopped:
     }
     if wait:
         _wait_for_end(project, pid)
-    return Stopped(pid=pid, mode=mode, text=f"pid {pid} ends: {what[mode]}")
+    number = int(pid) if pid.isdigit() else None
+    return Stopped(pid=number, mode=mode, text=f"pid {pid} ends: {what[mode]}")
 
 
 def _wait_for_end(project: Project, pid: str) -> None:

@@ -82,6 +82,7 @@ def systemd_unit(
     return f"""\
 # A session of mlpipeline for {shown}, by systemd.
 #
+#   mkdir -p ~/.config/systemd/user
 #   mlpipeline service > ~/.config/systemd/user/{name}.service
 #   systemctl --user daemon-reload
 #   systemctl --user enable --now {name}

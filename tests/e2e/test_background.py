@@ -80,7 +80,7 @@ def test_start_says_which_pid_works_where(project, request):
         "mlpipeline status shows it, mlpipeline stop ends it\n"
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(stop.stdout)["pid"] == pid
+    assert json.loads(stop.stdout)["pid"] == int(pid)
 
 
 def test_a_second_start_is_told_of_the_first(project, started):
