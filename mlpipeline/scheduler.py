@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from mlpipeline.core.changes import changes
+from mlpipeline.core.digest import digest, told
 from mlpipeline.core.judging import judge
 from mlpipeline.core.listening import Audience, Ended, Level, Listener
 from mlpipeline.core.orders import Order
@@ -93,6 +94,8 @@ class Scheduler:
         self._lack_of_room = ""
         self._problems: tuple[str, ...] = ()  # of the list, as last told
         self._seen: tuple[ListedModel, ...] | None = None  # what was listed at the last look
+        self._told = 0  # how many runs had ended when the queue was empty last
+        self._told_at = now()
         self._idle = ""  # why nothing runs and nothing starts, as last told
         self._noticed = False
         self._wake, self._waker = os.pipe()
@@ -169,9 +172,21 @@ class Scheduler:
             self._say_idle("")
             return False
         waits = self._why_wait()
+        if not waits:
+            self._tell_empty()
         if waits or self._watch:
             self._say_idle(waits or f"waits for {self._listing.name} to change")
         return not waits and not self._watch
+
+    def _tell_empty(self) -> None:
+        """The queue has been worked off: say what came of it, once."""
+        if len(self._ended) > self._told:
+            self._told = len(self._ended)
+            found = digest(
+                self._history.ledger, self._explain(), since=self._told_at, now=self._now()
+            )
+            self._told_at = found.until
+            self._audience.emptied("\n".join(told(found)))
 
     def _say_idle(self, why: str) -> None:
         if why != self._idle:
@@ -320,8 +335,8 @@ class Scheduler:
             for problem in listed.problems if listed.models or self._watched else ():
                 self._audience.say(Level.ERROR, f"{problem} (until then the list stays as it was)")
             if listed.unknown:
-                told = changes(self._explain(), self._explain(listed.proposed), listed.unknown)
-                self._audience.say(Level.ERROR, f"{self._listing.name}: {told}; not taken")
+                answer = changes(self._explain(), self._explain(listed.proposed), listed.unknown)
+                self._audience.say(Level.ERROR, f"{self._listing.name}: {answer}; not taken")
             if not listed.problems:
                 self._audience.say(Level.INFO, "the list is in use again")
             self._problems = listed.problems
@@ -335,8 +350,8 @@ class Scheduler:
         """Answer an edit, of the list or of a script, with what it changes about the queue."""
         seen, self._seen = self._seen, listed.models
         if seen is not None and _asked(seen) != _asked(listed.models):
-            told = changes(self._explain(seen), self._explain())
-            self._audience.say(Level.INFO, f"{self._listing.name}: {told}")
+            answer = changes(self._explain(seen), self._explain())
+            self._audience.say(Level.INFO, f"{self._listing.name}: {answer}")
 
     def _end_the_fenced(self) -> None:
         """Stop what another host has taken for lost: its version may run there by now."""

@@ -11,6 +11,7 @@ from types import FrameType
 
 import msgspec
 
+from mlpipeline.cli.digest import greet
 from mlpipeline.cli.jsonlines import JsonScreen
 from mlpipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from mlpipeline.core.sessions import Result
@@ -36,6 +37,8 @@ def run(folder: Path, options: Options) -> int:
     """Run a session of the project in ``folder`` and return the exit code."""
     project = open_project(folder)
     slots = project.settings.parallel if options.execute else 1
+    if options.execute and sys.stdout.isatty() and project.layout.outputs.is_dir():
+        greet(project)
     screen = _screen(options, show_output=slots == 1)
     session = (
         sessions.execution(

@@ -24,6 +24,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a project."""
 
     at: datetime
+    list_name: str
     pid: str  # of this host's scheduler; empty when there is none
     session: Session | None  # of this host, the newest one: it goes on if there is a pid
     policy: Policy
@@ -74,6 +75,7 @@ class Onlooker:
         standings = explain(listed.models, self._ledger, decides, now)
         return Queue(
             at=now,
+            list_name=self._listing.name,
             pid=pid,
             session=session,
             policy=decides,

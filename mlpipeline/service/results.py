@@ -153,9 +153,10 @@ def parameters(layout: Layout, run: Run, folder: RunFolder) -> dict[str, Any]:
     spec = read_record(folder.spec, _Parameters)
     if spec and spec.parameters:
         return spec.parameters
-    from mlpipeline.state.reports import Reports  # needs YAML, and few runs need it
 
-    recorded = Reports(layout).read_record(run.id).get("parameters")
+    from mlpipeline.state.reports import run_record  # needs YAML, and few runs need it
+
+    recorded = run_record(layout, run.id).get("parameters")
     return recorded if isinstance(recorded, dict) else {}
 
 

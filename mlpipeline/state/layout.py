@@ -195,6 +195,10 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """How this host's newest session was started."""
         return self.outputs / f"session-{safe_name(self.host)}.json"
 
+    def seen(self, person: str) -> Path:
+        """When ``person`` was last told what happened."""
+        return self.outputs / f"seen-{safe_name(person)}"
+
     @property
     def sources(self) -> Path:
         """Copies of the scripts that ran, by the SHA-256 of their content."""

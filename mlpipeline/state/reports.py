@@ -68,7 +68,7 @@ class Reports(Listener):
         failures = report.failures if report else []
         tracebacks = "".join(f"\nin {each.part}:\n{each.traceback}" for each in failures)
         self.message(run.ended_at, level, f"{run.id} {run.verdict}{tracebacks.rstrip()}")
-        beginning = self._beginnings.pop(run.id, None) or self.read_record(run.id)
+        beginning = self._beginnings.pop(run.id, None) or run_record(self._layout, run.id)
         self._write_record(run.id, {**beginning, **_ending(ended)})
         _append(self._layout.output, output_block(ended, beginning.get("parameters")))
 
@@ -81,20 +81,20 @@ class Reports(Listener):
         text = yaml.dump(told, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
         write_whole(self._layout.run_folder(run).record, text.encode())
 
-    def read_record(self, run: RunId) -> dict[str, Any]:
-        """What run.yaml says; little, when that can't be read."""
-        try:
-            record = yaml.load(self._layout.run_folder(run).record.read_text("utf-8"), _Loader)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            record = None
-        return record if isinstance(record, dict) else {"run": str(run)}
+
+def run_record(layout: Layout, run: RunId) -> dict[str, Any]:
+    """What run.yaml says; little, when that can't be read."""
+    try:
+        record = yaml.load(layout.run_folder(run).record.read_text("utf-8"), _Loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        record = None
+    return record if isinstance(record, dict) else {"run": str(run)}
 
 
 def rebuild_output(layout: Layout, ended: Iterable[Ended]) -> int:
     """Make output-<hostname> again, of ``ended`` runs in their order; returns how many."""
-    reports = Reports(layout)
     blocks = [
-        output_block(each, reports.read_record(each.run.id).get("parameters")) for each in ended
+        output_block(each, run_record(layout, each.run.id).get("parameters")) for each in ended
     ]
     with storage(f"{layout.output} can't be written"):
         write_whole(layout.output, "".join(blocks).encode())

@@ -31,12 +31,19 @@ class Sources:
                 self._copy(self._models_dir / path, self._path(digest), digest)
                 self._kept.add(digest)
 
-    def text(self, digest: str) -> str | None:
-        """The content of that digest; None where it was not kept."""
-        try:
-            return self._path(digest).read_bytes().decode("utf-8", "replace")
-        except OSError:
-            return None
+    def text(self, path: str, digest: str) -> str | None:
+        """What the file ``path`` was when it had that digest, empty where there was none.
+
+        None where that was not kept, and the file is another one now.
+        """
+        if not digest:
+            return ""
+        for place in (self._path(digest), self._models_dir / path):
+            with suppress(OSError):
+                content = place.read_bytes()
+                if hashlib.sha256(content).hexdigest() == digest:
+                    return content.decode("utf-8", "replace")
+        return None
 
     def _copy(self, source: Path, target: Path, digest: str) -> None:
         if target.exists():

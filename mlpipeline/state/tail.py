@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 LARGEST_CHUNK = 1 << 20  # bytes read at once, so that a flood can't stop the reader
 
@@ -72,6 +73,23 @@ class LineTail:
             lines.append(self._rest)
             self._rest = b""
         return [_text(line) for line in lines], bool(chunk)
+
+
+def offset_of_last(file: BinaryIO, count: int) -> int:
+    """Where the last ``count`` lines of ``file`` begin; its end is that of a line, or in one."""
+    end = file.seek(0, 2)
+    position, ends = end, 0
+    while position > 0 and count > 0:
+        size = min(LARGEST_CHUNK, position)
+        file.seek(position - size)
+        chunk = file.read(size)
+        index = len(chunk)
+        while (index := chunk.rfind(b"\n", 0, index)) >= 0:
+            ends += position - size + index + 1 < end  # the last line's own end does not count
+            if ends == count:
+                return position - size + index + 1
+        position -= size
+    return 0 if count > 0 else end
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -1,0 +1,59 @@
+"""What happened since a person last looked."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.digest import Digest, digest
+from mlpipeline.service.project import Project
+from mlpipeline.service.queue import Queue
+from mlpipeline.service.views import last_line
+from mlpipeline.state.layout import Layout
+
+FIRST_LOOK = timedelta(days=1)  # that is told to one who has never looked
+
+
+def digest_since(project: Project, queue: Queue, since: datetime) -> Digest:
+    """What happened from ``since`` until the queue was looked at."""
+    notify = project.settings.notify
+    found = digest(
+        queue.ledger,
+        queue.standings,
+        since=since,
+        now=queue.at,
+        measure=notify.measure or None if notify else None,
+    )
+    runs = {str(run.id): run for run in queue.ledger}
+    failed = tuple(
+        msgspec.structs.replace(each, last_line=last_line(project, runs[each.run]))
+        for each in found.failed
+    )
+    return msgspec.structs.replace(found, failed=failed)
+
+
+def last_look(project: Project, now: datetime) -> datetime:
+    """When this person was last told what happened; a day ago, if never."""
+    try:
+        stamp = _seen(project.layout).read_text().strip()
+        return datetime.fromisoformat(stamp)
+    except (OSError, ValueError):
+        return now - FIRST_LOOK
+
+
+def note_look(project: Project, now: datetime) -> None:
+    """This person has been told what happened until ``now``."""
+    with suppress(OSError):  # then they are told once more
+        _seen(project.layout).write_text(f"{now.isoformat()}\n")
+
+
+def _seen(layout: Layout) -> Path:
+    try:
+        person = getpass.getuser()
+    except (KeyError, OSError):  # a container without names
+        person = "somebody"
+    return layout.seen(person)

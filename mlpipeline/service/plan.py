@@ -1,0 +1,115 @@
+"""What would start next, and why: a dry run of the queue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.changes import Changes, changes
+from mlpipeline.core.planning import Standing, State, explain
+from mlpipeline.execution.listing import Listed
+from mlpipeline.service.project import Project, inspector
+from mlpipeline.service.queue import Queue
+from mlpipeline.service.views import expectation
+from mlpipeline.state.lists import ListText, read_list
+
+
+class PlannedStart(msgspec.Struct, frozen=True, kw_only=True):
+    """One start that is to come."""
+
+    run: str  # MODEL/VERSION#ATTEMPT
+    why: str  # empty for what is new
+    resumes: bool = False  # it goes on from a checkpoint
+    rehearses: bool = False  # its rehearsal comes first
+    starts: datetime | None = None  # about; null where nothing tells
+    seconds: float | None = None  # that it is expected to take
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What `mlpipeline plan --json` prints."""
+
+    list: str  # the file that was read
+    pid: str  # of the scheduler on this host; empty when there is none
+    paused: bool
+    slots: int  # runs at a time
+    running: tuple[str, ...]
+    starts: tuple[PlannedStart, ...]  # in their order
+    more: int  # starts that are left out here
+    changes: Changes | None = None  # what a draft changes about the list in use
+    empty_at: datetime | None = None
+    unknown: int = 0  # versions of which nothing tells how long they take
+    warnings: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # that keep the list from being used
+
+
+def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = None) -> Plan:
+    """The next ``count`` starts; of ``draft``, a list that is not in use yet, where that is named.
+
+    Raises ConfigError for a draft that can't be used.
+    """
+    listed = queue.listed if draft is None else _read(project, draft)
+    standings = (
+        queue.standings
+        if draft is None
+        else tuple(explain(listed.models, queue.ledger, queue.policy, queue.at))
+    )
+    expected = expectation(project, queue, standings)
+    queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
+    return Plan(
+        list=queue.list_name if draft is None else str(draft),
+        pid=queue.pid,
+        paused=listed.paused,
+        slots=queue.policy.slots,
+        running=tuple(_name(s) for s in standings if s.state is State.RUNNING),
+        starts=tuple(
+            PlannedStart(
+                run=_next(queue, slot.standing),
+                why=slot.standing.reason,
+                resumes=slot.standing.resumes,
+                rehearses=slot.standing.rehearses,
+                starts=slot.starts,
+                seconds=(slot.ends - slot.starts).total_seconds()
+                if slot.starts and slot.ends
+                else None,
+            )
+            for slot in queued[:count]
+        ),
+        more=max(0, len(queued) - count),
+        changes=changes(queue.standings, standings, listed.unknown) if draft else _pending(queue),
+        empty_at=expected.empty_at,
+        unknown=expected.unknown,
+        warnings=queue.warnings,
+        problems=listed.problems,
+    )
+
+
+def _read(project: Project, draft: Path) -> Listed:
+    models = read_list(ListText.read(draft), project.layout.models_dir)
+    read = inspector(project, trust=True).listed(models)
+    return Listed(
+        models=read.models,
+        warnings=models.warnings,
+        problems=read.complaints,
+        paused=models.paused,
+        unknown=read.unknown,
+    )
+
+
+def _pending(queue: Queue) -> Changes | None:
+    """What the list in the file would change, where it can't be used as it is."""
+    if not queue.listed.unknown:
+        return None
+    return Changes(unknown=queue.listed.unknown)
+
+
+def _name(standing: Standing) -> str:
+    last = standing.last
+    return str(last.id) if last else standing.model.path
+
+
+def _next(queue: Queue, standing: Standing) -> str:
+    version = standing.version.name if standing.version else ""
+    attempt = queue.ledger.next_attempt(standing.model.name, version)
+    return f"{standing.model.name}/{version}#{attempt}"
