@@ -36,7 +36,7 @@ class LiveScreen(Screen):
         super().__init__(test=test, show_output=show_output)
         self._console = Console(highlight=False)
         self._progress = _Bars(
-            SpinnerColumn(table_column=Column(width=1)),
+            _Spinner(table_column=Column(width=1)),
             _Name(self._console, table_column=Column(no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=6 if self._console.width < ROOMY else 20),
             _Steps(table_column=Column(no_wrap=True)),
@@ -139,6 +139,13 @@ class _Bars(Progress):
 
     def get_renderable(self) -> RenderableType:
         return Constrain(super().get_renderable(), self._terminal.width - len("^C") - 1)
+
+
+class _Spinner(SpinnerColumn):
+    """Turns as long as the run is there, also when all steps are done."""
+
+    def render(self, task: Task) -> RenderableType:
+        return self.spinner.render(task.get_time())
 
 
 class _Name(ProgressColumn):
