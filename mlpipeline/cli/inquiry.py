@@ -39,7 +39,7 @@ def explain(run: str, project: Path, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
-    click.echo(f"{found.run} is {found.state}")
+    click.echo(f"{found.run}: {found.state}")
     for sentence in found.why:
         click.echo(f"  {sentence}")
     if found.attempts:

@@ -57,7 +57,7 @@ def judge(
 def _of_report(report: Report) -> Verdict | None:
     """What the worker says itself; None where that does not tell."""
     if report.failures:
-        lines = "; ".join(failure.line for failure in report.failures)
+        lines = "; ".join(dict.fromkeys(failure.line for failure in report.failures))
         return Verdict(_worst(report.failures), lines)
     outcomes = {
         endings.DIVERGED: Outcome.DIVERGED,

@@ -32,5 +32,5 @@ def _numbers(value: Any, path: str) -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _numbers(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (int, float)) and math.isfinite(value):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         yield path, value

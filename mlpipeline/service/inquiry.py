@@ -140,7 +140,10 @@ def _why(
                 yield (f"its script was edited since; `mlpipeline retry '{named}'` runs it again")
         case State.FAILED:
             yield standing.reason
-            yield f"each session tries once; `mlpipeline retry '{named}'` tries again"
+            again = (
+                f"`mlpipeline retry '{named}'` tries again" if queue.pid else "the next tries again"
+            )
+            yield f"each session tries once; {again}"
         case State.HELD:
             yield standing.reason
             yield f"it is tried again when its script changes, or by `mlpipeline retry '{named}'`"

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.changes import Changes, changes
-from mlpipeline.core.planning import Standing, State, explain
+from mlpipeline.core.planning import Policy, Standing, State, explain
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, inspector
 from mlpipeline.service.queue import Queue
@@ -50,11 +50,9 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
     Raises ConfigError for a draft that can't be used.
     """
     listed = queue.listed if draft is None else _read(project, draft)
-    standings = (
-        queue.standings
-        if draft is None
-        else tuple(explain(listed.models, queue.ledger, queue.policy, queue.at))
-    )
+    decides = queue.policy if queue.pid else _of_next_session(queue.policy)
+    before = explain(queue.listed.models, queue.ledger, decides, queue.at)
+    standings = explain(listed.models, queue.ledger, decides, queue.at) if draft else before
     expected = expectation(project, queue, standings)
     queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
     return Plan(
@@ -77,12 +75,17 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
             for slot in queued[:count]
         ),
         more=max(0, len(queued) - count),
-        changes=changes(queue.standings, standings, listed.unknown) if draft else _pending(queue),
+        changes=changes(before, standings, listed.unknown) if draft else _pending(queue),
         empty_at=expected.empty_at,
         unknown=expected.unknown,
         warnings=queue.warnings,
         problems=listed.problems,
     )
+
+
+def _of_next_session(policy: Policy) -> Policy:
+    """In which what failed before is tried again."""
+    return msgspec.structs.replace(policy, session="")
 
 
 def _read(project: Project, draft: Path) -> Listed:

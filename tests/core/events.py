@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from mlpipeline.core.orders import Ordered, Rehearsed
 from mlpipeline.core.runs import Adopted, Finished, Outcome, RunId, Starting, Stopping
 
 MIDNIGHT = datetime(2024, 2, 29, tzinfo=UTC)
@@ -36,3 +37,22 @@ def finished(version="v", attempt=1, *, model="m", seconds=3, outcome=Outcome.SU
     run = RunId(model, version, attempt)
     known = {"at": at, "run": run, "outcome": outcome, "ended_at": at, "prepared": True}
     return Finished(**{**known, **fields})
+
+
+def ordered(order, version="v", *, model="m", seconds=4, number=1, after=1, why=""):
+    return Ordered(
+        at=clock(seconds),
+        model=model,
+        version=version,
+        order=order,
+        number=number,
+        after=after,
+        why=why,
+    )
+
+
+def rehearsed(version="v", *, model="m", seconds=4, orders=0, problem="", **fields):
+    fields = {"signature": "s1", "script": "d1", **fields}
+    return Rehearsed(
+        at=clock(seconds), model=model, version=version, orders=orders, problem=problem, **fields
+    )
