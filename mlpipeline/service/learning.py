@@ -81,9 +81,15 @@ def _best(project: Project, metric: str, newest: Sequence[tuple[Run, list[Run]]]
         raise _unknown(metric, list(logged), "")
     ranked.sort(key=lambda each: each[0])
     wholes = [(run, _whole(project, run, attempts)) for _, run, attempts in ranked[:MOST]]
+    found = [_curve(run, whole[metric]) for run, whole in wholes if metric in whole]
+    if not found:
+        raise MlpipelineError(
+            f"the points of {metric!r} are gone: the runs have no metrics.jsonl any more, only "
+            f"what `mlpipeline results --sort {metric}` shows"
+        )
     return LearningCurves(
         metric=metric,
-        curves=[_curve(run, whole[metric]) for run, whole in wholes if metric in whole],
+        curves=found,
         more=max(0, len(ranked) - MOST),
     )
 

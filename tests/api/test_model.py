@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlpipeline import ExecutionModeKeys, ModeKeys, Versions
+from mlpipeline import ExecutionModeKeys, ModeKeys, Versions, log_metrics
 from mlpipeline.api.reporting import Reporter, install_reporter, reporter
 from mlpipeline.helper import DataLoader, Dataloader, Model
 
@@ -13,12 +13,19 @@ class Recorder(Reporter):
     def __init__(self):
         self.messages = []
         self.steps = []
+        self.metrics_given = []
 
     def message(self, text, level, log_to_file):
         self.messages.append((text, level, log_to_file))
 
     def progress(self, step, total, metrics):
         self.steps.append((step, total, metrics))
+
+    def at(self, step):
+        self.metrics_given.append(step)
+
+    def metrics(self, values, step):
+        self.metrics_given.append((values, step))
 
 
 class Historic(Model):
@@ -289,3 +296,23 @@ def test_a_script_that_is_run_by_hand_prints_its_messages_and_tracks_in_silence(
     list(model.track("ab"))
 
     assert capsys.readouterr().out == "by hand\n"
+
+
+# --- metrics
+
+
+def test_metrics_go_to_the_reporter_from_the_model_and_from_the_module(recorder):
+    Historic().log_metrics({"loss": 0.5}, step=3)
+    log_metrics({"loss": 0.25})
+
+    assert recorder.metrics_given == [({"loss": 0.5}, 3), ({"loss": 0.25}, None)]
+
+
+def test_track_says_which_step_metrics_are_of_before_it_is_done(recorder):
+    model = Historic()
+
+    for _ in model.track("ab"):
+        model.log_metrics({"loss": 0.5})
+
+    assert recorder.metrics_given == [1, ({"loss": 0.5}, None), 2, ({"loss": 0.5}, None)]
+    assert recorder.steps == [(1, 2, {}), (2, 2, {})]
