@@ -24,7 +24,9 @@ OPERATORS = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_CONDITION = re.compile(r"\s*(?P<name>[^<>=!]+?)\s*(?P<operator>[<>=!]=|[<>=])\s*(?P<value>[^<>=!\s].*?)\s*")
+_CONDITION = re.compile(
+    r"\s*(?P<name>[^<>=!]+?)\s*(?P<operator>[<>=!]=|[<>=])\s*(?P<value>[^<>=!\s].*?)\s*"
+)
 FACTS = ("run", "model", "version", "attempt", "state", "seconds")
 PARAMETER, RESULT, METRIC, BEST, FACT = "parameter", "result", "metric", "best", "fact"
 
