@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
-from mlpipeline.core.changes import changes
-from mlpipeline.core.digest import digest, told
-from mlpipeline.core.judging import judge
 from mlpipeline.core.listening import Audience, Ended, Level, Listener
 from mlpipeline.core.orders import Order
 from mlpipeline.core.planning import ListedModel, Policy, Standing, State, explain, plan
-from mlpipeline.core.runs import Adopted, Finished, Run, RunId, Stopping
+from mlpipeline.core.runs import Adopted, Run, RunId, Stopping
 from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.errors import DiskFull, MlpipelineError
+from mlpipeline.execution.alarm import Alarm
+from mlpipeline.execution.bulletin import Bulletin
 from mlpipeline.execution.executors.base import Executor, Gone, Handle, Observation
 from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.launching import Launcher
@@ -91,18 +88,11 @@ class Scheduler:
         self._signals: list[int] = []
         self._stop: StopMode | None = None
         self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
-        self._lack_of_room = ""
-        self._problems: tuple[str, ...] = ()  # of the list, as last told
-        self._seen: tuple[ListedModel, ...] | None = None  # what was listed at the last look
-        self._told = 0  # how many runs had ended when the queue was empty last
-        self._told_at = now()
-        self._idle = ""  # why nothing runs and nothing starts, as last told
+        self._bulletin = Bulletin(self._audience, listing.name, self._explain, now)
         self._noticed = False
-        self._wake, self._waker = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._waker, False)
+        self._alarm = Alarm()
         refresh = timedelta(seconds=POLL) if watch else REFRESH
-        self._reader = ListReader(self._read, self._point_out, self._wake_up, refresh=refresh)
+        self._reader = ListReader(self._read, self._look_around, self._alarm.ring, refresh=refresh)
 
     def ask_to_stop(self, signal: int) -> None:
         """End the session: runs are asked to stop, at the second call killed at once.
@@ -110,18 +100,17 @@ class Scheduler:
         May be called from a signal handler.
         """
         self._signals.append(signal)
-        self._wake_up()
+        self._alarm.ring()
 
     def look(self) -> None:
         """Something has changed on the disk. May be called from another thread."""
         self._noticed = True
-        self._wake_up()
+        self._alarm.ring()
 
     def close(self) -> None:
         """Let go of what the session held; call it when nothing above can be called any more."""
         self._reader.close()
-        os.close(self._wake)
-        os.close(self._waker)
+        self._alarm.close()
 
     def run(self) -> Result:
         """Work until the queue is empty; or, watching it, until a person ends it.
@@ -169,29 +158,14 @@ class Scheduler:
     def _is_over(self) -> bool:
         """Whether there is nothing left to do or to wait for; says so when there is."""
         if self._is_busy():
-            self._say_idle("")
+            self._bulletin.of_idling("")
             return False
         waits = self._why_wait()
         if not waits:
-            self._tell_empty()
+            self._bulletin.of_emptiness(self._history.ledger, self._reader.listed, len(self._ended))
         if waits or self._watch:
-            self._say_idle(waits or f"waits for {self._listing.name} to change")
+            self._bulletin.of_idling(waits or f"waits for {self._listing.name} to change")
         return not waits and not self._watch
-
-    def _tell_empty(self) -> None:
-        """The queue has been worked off: say what came of it, once."""
-        if len(self._ended) > self._told:
-            self._told = len(self._ended)
-            found = digest(
-                self._history.ledger, self._explain(), since=self._told_at, now=self._now()
-            )
-            self._told_at = found.until
-            self._audience.emptied("\n".join(told(found)))
-
-    def _say_idle(self, why: str) -> None:
-        if why != self._idle:
-            self._idle = why
-            self._audience.idle(why)
 
     def _result(self) -> Result:
         standings = self._explain()
@@ -219,7 +193,7 @@ class Scheduler:
         queued = [s for s in self._explain() if s.state is State.QUEUED]
         if queued and self._reader.listed.paused:
             return f"is paused with {len(queued)} queued: `mlpipeline resume` goes on"
-        if queued and self._lack_of_room:
+        if queued and self._bulletin.lack:
             return "waits for room on the disk"
         times = [standing.not_before for standing in queued if standing.not_before]
         return f"waits until {min(times):%H:%M:%S} to try again" if times else ""
@@ -249,7 +223,7 @@ class Scheduler:
             if isinstance(observation, Gone):
                 self._finish(watched, observation)
             else:
-                self._follow(watched)
+                watched.tell(self._audience)
         self._audience.tick()
 
     def _observe_rehearsals(self, observations: Mapping[Handle, Observation]) -> None:
@@ -260,46 +234,13 @@ class Scheduler:
             return
         for note, traceback in over:
             self._reader.outdate()
-            name = f"{note.model}/{note.version}"
-            if note.problem:
-                text = f"{name} is held, since its rehearsal {note.problem}\n{traceback}"
-                self._audience.say(Level.ERROR, text.rstrip())
-            else:
-                self._audience.say(Level.INFO, f"{name} is rehearsed")
-
-    def _follow(self, watched: WatchedRun, *, to_the_end: bool = False) -> None:
-        """Pass on what the run has said since the last look."""
-        if self._audience.shows_output:
-            for lines in filter(None, watched.printed(to_the_end=to_the_end)):
-                self._audience.printed(watched.run, lines)
-        for lines in filter(None, watched.logged(to_the_end=to_the_end)):
-            self._audience.logged(watched.run, lines)
-        if progress := watched.new_progress():
-            self._audience.progressed(watched.run, progress)
+            self._bulletin.of_rehearsal(note, traceback)
 
     def _finish(self, watched: WatchedRun, gone: Gone) -> None:
         """Record how a run ended; as long as the disk has no room for that, it is watched on."""
-        now = self._now()
-        report, run = gone.report, watched.run
-        verdict = judge(
-            gone.exit,
-            report,
-            stopping_at=run.stopping_at,
-            stopping_why=run.stopping_why,
-            began=gone.began,
-        )
-        event = Finished(
-            at=now,
-            run=run.id,
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-            ended_at=gone.exit.ended_at if gone.exit else gone.last_sign or now,
-            prepared=gone.prepared,
-            steps=report.steps if report else None,
-            results=report.results if report else {},
-        )
+        run = watched.run
         try:
-            run = self._history.append(event)
+            run = self._history.append(watched.finished(gone, self._now()))
         except DiskFull as error:
             self._audience.say_once(
                 Level.ERROR, f"{error}: the end of {run.id} is recorded when there is room"
@@ -309,8 +250,8 @@ class Scheduler:
         self._reader.outdate()
         self._claims.release_model_dir(run.model_dir)
         self._ended.append(run)
-        self._follow(watched, to_the_end=True)
-        ended = Ended(launched=watched.launched, run=run, exit=gone.exit, report=report)
+        watched.tell(self._audience, to_the_end=True)
+        ended = Ended(launched=watched.launched, run=run, exit=gone.exit, report=gone.report)
         self._audience.ended(ended)
 
     # -------------------------------------------------------------- look around
@@ -318,40 +259,19 @@ class Scheduler:
     def _read(self) -> Listed:
         """In the reader's thread."""
         listed = self._listing.refresh(self._is_stopping)
-        if not self._idle:
+        if not self._bulletin.idle:
             self._git.look()
         return listed
 
-    def _point_out(self, listed: Listed) -> None:
-        """Look at the other hosts, and say what is wrong with the list and odd in the project."""
+    def _look_around(self, listed: Listed) -> None:
+        """Look at the other hosts, and tell what is new in the list."""
         self._launcher.forget_claimed()
-        for warning in (*self._warnings, *listed.warnings, *self._history.catch_up()):
-            self._audience.say_once(Level.WARNING, warning)
+        self._bulletin.warn((*self._warnings, *listed.warnings, *self._history.catch_up()))
         if not self._test:
             for message in self._hosts.look():
                 self._audience.say(Level.WARNING, message)
             self._end_the_fenced()
-        if listed.settled and listed.problems != self._problems:
-            for problem in listed.problems if listed.models or self._watched else ():
-                self._audience.say(Level.ERROR, f"{problem} (until then the list stays as it was)")
-            if listed.unknown:
-                answer = changes(self._explain(), self._explain(listed.proposed), listed.unknown)
-                self._audience.say(Level.ERROR, f"{self._listing.name}: {answer}; not taken")
-            if not listed.problems:
-                self._audience.say(Level.INFO, "the list is in use again")
-            self._problems = listed.problems
-        if listed.settled:
-            self._tell_changes(listed)
-        for model in listed.models:
-            if model.problem:
-                self._audience.say_once(Level.ERROR, f"{model.problem}\n{model.traceback}".rstrip())
-
-    def _tell_changes(self, listed: Listed) -> None:
-        """Answer an edit, of the list or of a script, with what it changes about the queue."""
-        seen, self._seen = self._seen, listed.models
-        if seen is not None and _asked(seen) != _asked(listed.models):
-            answer = changes(self._explain(seen), self._explain())
-            self._audience.say(Level.INFO, f"{self._listing.name}: {answer}")
+        self._bulletin.of_list(listed, in_use=bool(listed.models or self._watched))
 
     def _end_the_fenced(self) -> None:
         """Stop what another host has taken for lost: its version may run there by now."""
@@ -402,10 +322,12 @@ class Scheduler:
     def _start_all(self) -> None:
         """Fill the free slots, as long as other hosts leave something."""
         self._reader.use()
-        if self._reader.listed.paused:
+        if self._reader.listed.paused and not self._test:
             return
-        if self._room and self._warn_of_lack(self._room.lack()):
-            return
+        if self._room:
+            self._bulletin.of_room(self._room.lack())
+            if self._bulletin.lack:
+                return
         while True:
             claimed = self._launcher.claimed
             self._start_planned()
@@ -426,33 +348,21 @@ class Scheduler:
                     continue
                 watched = self._launcher.launch(start, self._git.state)
             except DiskFull as error:
-                self._warn_of_lack(str(error))
+                self._bulletin.of_room(str(error))
                 return
             if watched and watched.launched:
                 self._watched[watched.run.id] = watched
                 self._audience.started(watched.launched)
 
-    def _warn_of_lack(self, lack: str) -> bool:
-        """Whether there is a lack of room; said when it begins and when it ends."""
-        if bool(lack) != bool(self._lack_of_room):
-            self._audience.say(Level.WARNING, lack or "there is room again: going on")
-        self._lack_of_room = lack
-        return bool(lack)
-
     def _sleep(self) -> None:
         """Until a run may have ended, the list is read, a signal comes, or for a while."""
-        timeout = self.idle_pause if self._idle and self._reader.is_at_rest else TICK
-        self._executor.wait(self._handles(), timeout, self._wake)
-        with suppress(BlockingIOError):
-            os.read(self._wake, 1 << 10)
+        timeout = self.idle_pause if self._bulletin.idle and self._reader.is_at_rest else TICK
+        self._executor.wait(self._handles(), timeout, self._alarm.descriptor)
+        self._alarm.silence()
 
     def _handles(self) -> list[Handle]:
         runs = [watched.handle for watched in self._watched.values()]
         return [*runs, *self._rehearsals.handles]
-
-    def _wake_up(self) -> None:
-        with suppress(BlockingIOError):  # it is awake already
-            os.write(self._waker, b"!")
 
     def _is_stopping(self) -> bool:
         return bool(self._signals) or self._stop is not None
@@ -468,9 +378,9 @@ class Scheduler:
         """Ask the runs to stop, once for each signal or request; the second signal kills them."""
         asked = (self._stop, len(self._signals))
         fresh, self._acted_on = asked != self._acted_on, asked
+        self._rehearsals.stop()
         if not self._signals and self._stop in (StopMode.AFTER_CURRENT, StopMode.DETACH):
             return
-        self._rehearsals.stop()
         at_once = len(self._signals) > 1 or self._stop is StopMode.NOW
         for watched in self._watched.values():
             if watched.run.stopping_at is None and not watched.run.fenced:
@@ -485,10 +395,3 @@ class Scheduler:
             return self._history.append(Stopping(at=now, run=run.id, why=why))
         except DiskFull:  # it must stop all the same
             return msgspec.structs.replace(run, stopping_at=now, stopping_why=why)
-
-
-def _asked(models: Sequence[ListedModel]) -> list[tuple[str, tuple[str, ...]]]:
-    """What a list asks for, whatever has become of it."""
-    return [
-        (model.name, tuple(version.signature for version in model.versions)) for model in models
-    ]

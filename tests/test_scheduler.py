@@ -27,6 +27,8 @@ from mlpipeline.state.layout import Layout
 class FixedListing:
     """A list of one model that never changes."""
 
+    name = "models.config"
+
     def __init__(self, *versions: str, problems: tuple[str, ...] = (), broken: str = ""):
         made = tuple(
             ListedVersion(name=name, signature=name, model_dir=f"model-{name}") for name in versions

@@ -9,6 +9,7 @@ from enum import IntEnum
 import msgspec
 
 from mlpipeline.core.launch import Exit, Progress, Report
+from mlpipeline.core.orders import Rehearsed
 from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.core.runs import Run
 from mlpipeline.errors import StorageError
@@ -75,6 +76,9 @@ class Listener:
     def ended(self, ended: Ended) -> None:
         """A run is over and recorded."""
 
+    def held(self, rehearsal: Rehearsed) -> None:
+        """A version is held back, since its rehearsal failed."""
+
     def emptied(self, text: str) -> None:
         """The queue is empty; ``text`` is the digest of what ran."""
 
@@ -137,6 +141,10 @@ class Audience(Listener):
     def ended(self, ended: Ended) -> None:
         """Tell all."""
         self._tell(lambda listener: listener.ended(ended))
+
+    def held(self, rehearsal: Rehearsed) -> None:
+        """Tell all."""
+        self._tell(lambda listener: listener.held(rehearsal))
 
     def emptied(self, text: str) -> None:
         """Tell all."""

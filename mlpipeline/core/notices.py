@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from mlpipeline.core.bests import Best
+from mlpipeline.core.orders import Rehearsed
 from mlpipeline.core.runs import Run
 from mlpipeline.core.wording import duration, shortened
 
@@ -40,6 +41,12 @@ def failed(run: Run, log: Sequence[str]) -> Notice:
     """``run`` failed; ``log`` are its last lines."""
     title = f"{run.id} {run.verdict}"
     return _of_run(Occasion.FAILED, run, title, f"on {run.host}, {_after(run)}", log)
+
+
+def held(rehearsal: Rehearsed) -> Notice:
+    """A version is held, since its rehearsal failed."""
+    title = f"{rehearsal.model}/{rehearsal.version} is held: its rehearsal {rehearsal.problem}"
+    return Notice(event=Occasion.FAILED, title=_title(title), message=_fitting(title))
 
 
 def best(found: Best, log: Sequence[str]) -> Notice:

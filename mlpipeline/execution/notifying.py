@@ -13,6 +13,7 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listening import Ended, Level, Listener
 from mlpipeline.core.measures import flattened
 from mlpipeline.core.notices import Notice, Occasion
+from mlpipeline.core.orders import Rehearsed
 from mlpipeline.core.runs import Run
 from mlpipeline.execution.couriers import PAUSE, Courier, lacks, targets
 from mlpipeline.state.ini import nearest
@@ -56,6 +57,11 @@ class Notifier(Listener):
             self._send(notices.failed(run, self._last_lines(run, Occasion.FAILED)))
         if run.succeeded and Occasion.BEST in on:
             self._look_for_best(run)
+
+    def held(self, rehearsal: Rehearsed) -> None:
+        """Tell of it as of a failure."""
+        if Occasion.FAILED in self._notify.on:
+            self._send(notices.held(rehearsal))
 
     def emptied(self, text: str) -> None:
         """Send the digest."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from mlpipeline.core.judging import judge
 from mlpipeline.core.launch import Progress
-from mlpipeline.core.listening import Launched
-from mlpipeline.core.runs import Run
-from mlpipeline.execution.executors.base import Handle
+from mlpipeline.core.listening import Audience, Launched
+from mlpipeline.core.runs import Finished, Run
+from mlpipeline.execution.executors.base import Gone, Handle
 from mlpipeline.state.files import read_record
 from mlpipeline.state.layout import RunFolder
 from mlpipeline.state.tail import LineTail
@@ -49,6 +51,37 @@ class WatchedRun:
             yield from self._messages.rest()
         else:
             yield self._messages.read()
+
+    def tell(self, audience: Audience, *, to_the_end: bool = False) -> None:
+        """Pass on what the run has said since the last look."""
+        if audience.shows_output:
+            for lines in filter(None, self.printed(to_the_end=to_the_end)):
+                audience.printed(self.run, lines)
+        for lines in filter(None, self.logged(to_the_end=to_the_end)):
+            audience.logged(self.run, lines)
+        if progress := self.new_progress():
+            audience.progressed(self.run, progress)
+
+    def finished(self, gone: Gone, now: datetime) -> Finished:
+        """The last event of the run, of which only ``gone`` is left."""
+        run, report = self.run, gone.report
+        verdict = judge(
+            gone.exit,
+            report,
+            stopping_at=run.stopping_at,
+            stopping_why=run.stopping_why,
+            began=gone.began,
+        )
+        return Finished(
+            at=now,
+            run=run.id,
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            ended_at=gone.exit.ended_at if gone.exit else gone.last_sign or now,
+            prepared=gone.prepared,
+            steps=report.steps if report else None,
+            results=report.results if report else {},
+        )
 
     def new_progress(self) -> Progress | None:
         """How far it is, None when that is not new."""

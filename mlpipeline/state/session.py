@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 from mlpipeline.core.runs import Moment
-from mlpipeline.state.files import read_record, storage, write_whole
+from mlpipeline.state.files import read_record, write_whole
 from mlpipeline.state.layout import Layout
 
 
@@ -21,8 +23,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_session(layout: Layout, session: Session) -> None:
-    """Put it down; raises StorageError."""
-    with storage(f"{layout.session} can't be written"):
+    """Put it down; where the disk refuses it, views know less of the session."""
+    with suppress(OSError):
         write_whole(layout.session, msgspec.json.encode(session))
 
 

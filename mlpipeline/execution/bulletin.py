@@ -1,0 +1,107 @@
+"""What a session says about the list and the queue: each thing when it is new, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from mlpipeline.core.changes import changes
+from mlpipeline.core.digest import digest, told
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listening import Audience, Level
+from mlpipeline.core.orders import Rehearsed
+from mlpipeline.core.planning import ListedModel, Standing
+from mlpipeline.execution.listing import Listed
+
+Explain = Callable[[Sequence[ListedModel]], list[Standing]]
+
+
+class Bulletin:
+    """Remembers what the audience knows already."""
+
+    def __init__(
+        self, audience: Audience, list_name: str, explain: Explain, now: Callable[[], datetime]
+    ):
+        """``explain``: where the versions of some models stand at this moment."""
+        self._audience = audience
+        self._list = list_name
+        self._explain = explain
+        self._now = now
+        self._problems: tuple[str, ...] = ()
+        self._models: tuple[ListedModel, ...] | None = None  # None before the first reading
+        self._ended = 0  # runs, when the queue was empty last
+        self._emptied_at = now()
+        self.idle = ""  # why nothing runs and nothing starts
+        self.lack = ""  # of room on the disk
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """What is odd."""
+        for warning in warnings:
+            self._audience.say_once(Level.WARNING, warning)
+
+    def of_list(self, listed: Listed, *, in_use: bool) -> None:
+        """What is wrong with the list and its scripts, and what an edit changes about the queue.
+
+        ``in_use``: there is an earlier list, which stays in use where this one can't be.
+        """
+        if listed.settled:
+            self._tell_problems(listed, in_use=in_use)
+            self._tell_changes(listed)
+        for model in listed.models:
+            if model.problem:
+                self._audience.say_once(Level.ERROR, f"{model.problem}\n{model.traceback}".rstrip())
+
+    def of_rehearsal(self, note: Rehearsed, traceback: str) -> None:
+        """What came of a rehearsal."""
+        name = f"{note.model}/{note.version}"
+        if note.problem:
+            text = f"{name} is held, since its rehearsal {note.problem}\n{traceback}"
+            self._audience.say(Level.ERROR, text.rstrip())
+            self._audience.held(note)
+        else:
+            self._audience.say(Level.INFO, f"{name} is rehearsed")
+
+    def of_room(self, lack: str) -> None:
+        """Why there is no room on the disk; empty when there is."""
+        if bool(lack) != bool(self.lack):
+            self._audience.say(Level.WARNING, lack or "there is room again: going on")
+        self.lack = lack
+
+    def of_idling(self, why: str) -> None:
+        """Why nothing runs and nothing starts; empty when it does."""
+        if why != self.idle:
+            self.idle = why
+            self._audience.idle(why)
+
+    def of_emptiness(self, ledger: Ledger, listed: Listed, ended: int) -> None:
+        """The queue has been worked off, and so many runs have ``ended`` in this session."""
+        if ended > self._ended:
+            found = digest(
+                ledger, self._explain(listed.models), since=self._emptied_at, now=self._now()
+            )
+            self._ended, self._emptied_at = ended, found.until
+            self._audience.emptied("\n".join(told(found)))
+
+    def _tell_problems(self, listed: Listed, *, in_use: bool) -> None:
+        if listed.problems == self._problems:
+            return
+        for problem in listed.problems if in_use else ():
+            self._audience.say(Level.ERROR, f"{problem} (until then the list stays as it was)")
+        if listed.unknown and in_use:
+            before, after = self._explain(listed.models), self._explain(listed.proposed)
+            answer = changes(before, after, listed.unknown)
+            self._audience.say(Level.ERROR, f"{self._list}: not taken: {answer}")
+        if not listed.problems:
+            self._audience.say(Level.INFO, "the list is in use again")
+        self._problems = listed.problems
+
+    def _tell_changes(self, listed: Listed) -> None:
+        before, self._models = self._models, listed.models
+        if before is not None and _asked(before) != _asked(listed.models):
+            answer = changes(self._explain(before), self._explain(listed.models))
+            self._audience.say(Level.INFO, f"{self._list}: {answer}")
+
+
+def _asked(models: Sequence[ListedModel]) -> list[tuple[str, tuple[str, ...]]]:
+    """What a list asks for, whatever has become of it."""
+    return [(model.name, tuple(each.signature for each in model.versions)) for model in models]
