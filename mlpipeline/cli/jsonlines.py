@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 
 from mlpipeline.cli.screen import Screen
+from mlpipeline.cli.streams import say
 from mlpipeline.core.launch import Progress
 from mlpipeline.core.listening import Ended, Launched, Level
 from mlpipeline.core.runs import Run
@@ -85,4 +85,4 @@ class JsonScreen(Screen):
 
 
 def _say(line: Line) -> None:
-    click.echo(msgspec.json.encode(line))
+    say(msgspec.json.encode(line).decode())

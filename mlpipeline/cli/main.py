@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import importlib
-import io
+import os
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 import click
 
 import mlpipeline
+from mlpipeline.cli import streams
 from mlpipeline.errors import MlpipelineError
 
-# name -> (where it is, what the help says): a subcommand is imported only when it is used
-COMMANDS = {
-    "add": ("mlpipeline.cli.lists", "Add a model, or versions of it, to models.config."),
-    "cancel": ("mlpipeline.cli.steer", "End runs, and start them no more."),
-    "doctor": ("mlpipeline.cli.doctor", "Say what is wrong with the project, and what to do."),
-    "digest": ("mlpipeline.cli.digest", "Tell what happened since you last looked."),
-    "diff": ("mlpipeline.cli.inquiry", "Show what differs between two runs."),
-    "explain": ("mlpipeline.cli.inquiry", "Say why a run is not running, or what ran."),
-    "init": ("mlpipeline.cli.init", "Make the files of a new project."),
-    "logs": ("mlpipeline.cli.logs", "Print what a run printed."),
-    "move": ("mlpipeline.cli.lists", "Put a model in another place in models.config."),
-    "notify": ("mlpipeline.cli.notify", "Send a test message to where mlp.config says."),
-    "pause": ("mlpipeline.cli.lists", "Have nothing more started, until resume."),
-    "plan": ("mlpipeline.cli.plan", "Show the next starts, and why."),
-    "plot": ("mlpipeline.cli.plot", "Draw learning curves."),
-    "remove": ("mlpipeline.cli.lists", "Take a model, or versions of it, off models.config."),
-    "results": ("mlpipeline.cli.results", "Compare what runs came to."),
-    "resume": ("mlpipeline.cli.lists", "Have what is listed started again."),
-    "retry": ("mlpipeline.cli.steer", "Have versions run again."),
-    "service": ("mlpipeline.cli.service", "Print a unit that starts a session at boot."),
-    "show": ("mlpipeline.cli.inquiry", "Show all that is recorded of a run."),
-    "skip": ("mlpipeline.cli.steer", "Leave queued versions out."),
-    "start": ("mlpipeline.cli.daemon", "Work on the list in the background."),
-    "status": ("mlpipeline.cli.status", "Show the queue and past runs in one table."),
-    "stop": ("mlpipeline.cli.steer", "End the session that works on this project."),
+# heading in the help -> name -> (where it is, what the help says): a subcommand is imported only
+# when it is used
+GROUPS = {
+    "See what goes on": {
+        "status": ("status", "Show the queue and past runs in one table."),
+        "plan": ("plan", "Show the next starts, and why."),
+        "explain": ("inquiry", "Say why a run is not running, or what ran."),
+        "logs": ("logs", "Print what a run printed."),
+        "digest": ("digest", "Tell what happened since you last looked."),
+    },
+    "Compare what came of it": {
+        "results": ("results", "Show what runs came to, side by side."),
+        "plot": ("plot", "Draw learning curves."),
+        "show": ("inquiry", "Show all that is recorded of a run."),
+        "diff": ("inquiry", "Show what differs between two runs."),
+    },
+    "Edit the list": {
+        "add": ("lists", "Add a model, or versions of it, to models.config."),
+        "remove": ("lists", "Take a model, or versions of it, off models.config."),
+        "move": ("lists", "Put a model in another place in models.config."),
+        "pause": ("lists", "Have nothing more started, until resume."),
+        "resume": ("lists", "Have what is listed started again."),
+    },
+    "Steer sessions and runs": {
+        "start": ("daemon", "Work on the list in the background."),
+        "stop": ("steer", "End the session that works on this project."),
+        "cancel": ("steer", "End runs, and start them no more."),
+        "skip": ("steer", "Leave queued versions out."),
+        "retry": ("steer", "Have versions run again."),
+    },
+    "Set up and care": {
+        "init": ("init", "Make the files of a new project."),
+        "doctor": ("doctor", "Say what is wrong with the project, and what to do."),
+        "notify": ("notify", "Send a test message to where mlp.config says."),
+        "service": ("service", "Print a unit that starts a session at boot."),
+    },
 }
+COMMANDS = {name: place for group in GROUPS.values() for name, place in group.items()}
 
 # historic spelling of an option -> the option
 HISTORIC = {"use-history": "unattended", "use_history": "unattended", "no_log": "no-log"}
+
+BUG = (
+    f"that is a bug of mlpipeline {mlpipeline.__version__}: please report it with the lines above. "
+    "Runs go on, and nothing is lost: the next `mlpipeline -r -u` goes on with them"
+)
 
 
 class Commands(click.Group):
@@ -54,14 +74,38 @@ class Commands(click.Group):
         """Import the subcommand ``cmd_name``."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        module = importlib.import_module(f"mlpipeline.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; raises UsageError with the nearest."""
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from mlpipeline.state.ini import nearest  # only who mistypes pays for it
+
+            hint = nearest(args[0], COMMANDS) or "; `mlpipeline --help` lists them"
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the subcommands in the help without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        """List the subcommands in the help, in groups, without importing them."""
+        width = max(map(len, COMMANDS))
+        for heading, group in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), text) for name, (_, text) in group.items()])
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As any command, but --help may be left unread."""
+        with streams.ending_unread():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As any group, but what a command prints may be left unread."""
+        with streams.ending_unread():
+            return super().invoke(ctx)
 
 
 @click.group(
@@ -113,6 +157,8 @@ def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: bool) ->
       mlpipeline status          see what is queued, running and done
     """
     ctx.obj = project
+    if not streams.has_colours():
+        ctx.color = False
     given = [f"--{name.replace('_', '-')}" for name, is_set in options.items() if is_set]
     if ctx.invoked_subcommand is not None:
         if given:
@@ -132,9 +178,7 @@ def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: bool) ->
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name may have what an ASCII terminal has not
-            stream.reconfigure(errors="replace")
+    streams.settle()
     try:
         sys.exit(cli.main(prog_name="mlpipeline", standalone_mode=False))
     except click.ClickException as error:
@@ -148,3 +192,7 @@ def main() -> None:
     except OSError as error:
         click.echo(f"mlpipeline: {error}", err=True)
         sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        click.echo(f"mlpipeline: {BUG}", err=True)
+        sys.exit(os.EX_SOFTWARE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import show_json
+from mlpipeline.cli.streams import has_colours
 from mlpipeline.core.wording import plural, shown
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service.learning import Curve, LearningCurves, learning_curves
@@ -75,7 +75,7 @@ def _drawn(found: LearningCurves) -> str:
         lines,
         width=size.columns,
         height=max(LOWEST, min(HIGHEST, size.lines - len(lines) - 3)),
-        colours=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+        colours=has_colours(),
         ascii_only="utf" not in (sys.stdout.encoding or "").lower(),
     )
 

@@ -4,12 +4,13 @@ or JSON.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+
+from mlpipeline.cli.streams import is_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +41,7 @@ def show_table(rows: Sequence[Row], *, empty: str = "", right: Collection[str] =
     if not rows:
         if empty:
             click.echo(empty)
-    elif sys.stdout.isatty():
+    elif is_terminal():
         from rich.console import Console  # a pipe needs no rich
 
         Console(highlight=False).print(rich_table(rows, right))

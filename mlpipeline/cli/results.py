@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import msgspec
 from mlpipeline.cli.fitting import ResultTable
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import plain_table, show_json, show_table
+from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.wording import plural
 from mlpipeline.service import results as service
 from mlpipeline.service import selection
@@ -113,7 +113,7 @@ def _selected(
 
 
 def _show(found: Results, known: Sequence[Column], asked: Sequence[Column], empty: str) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = shutil.get_terminal_size().columns if is_terminal() else None
     table = ResultTable(found, known, asked, width)
     if len(table.rows) > MANY:
         click.echo(plain_table(table.rows, table.right))

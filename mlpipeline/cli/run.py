@@ -14,6 +14,7 @@ import msgspec
 from mlpipeline.cli.digest import greet
 from mlpipeline.cli.jsonlines import JsonScreen
 from mlpipeline.cli.screen import PlainScreen, QuietScreen, Screen
+from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.sessions import Result
 from mlpipeline.service import sessions
 from mlpipeline.service.project import open_project
@@ -65,7 +66,7 @@ def _screen(options: Options, *, show_output: bool) -> Screen:
         return JsonScreen(test=test, show_output=show_output)
     if options.quiet:
         return QuietScreen(test=test, show_output=False)
-    if not sys.stdout.isatty():
+    if not is_terminal():
         return PlainScreen(test=test, show_output=show_output)
     from mlpipeline.cli.live import LiveScreen  # rich's live parts are for terminals alone
 

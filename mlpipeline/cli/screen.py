@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from mlpipeline.api.console import without_colours
 from mlpipeline.cli.render import Row, plain_table
+from mlpipeline.cli.streams import say
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.runs import Run
 from mlpipeline.core.sessions import Result
@@ -62,7 +62,7 @@ class QuietScreen(Screen):
     def message(self, at: datetime, level: Level, text: str) -> None:
         """Errors and warnings go to stderr."""
         if level > Level.INFO:
-            print(f"mlpipeline: {text}", file=sys.stderr, flush=True)
+            say(f"mlpipeline: {text}", err=True)
 
 
 class PlainScreen(Screen):
@@ -70,39 +70,36 @@ class PlainScreen(Screen):
 
     def message(self, at: datetime, level: Level, text: str) -> None:
         """To stderr."""
-        print(f"mlpipeline: {text}", file=sys.stderr, flush=True)
+        say(f"mlpipeline: {text}", err=True)
 
     def idle(self, why: str) -> None:
         """Say why."""
         if why:
-            self._say(f"mlpipeline {why}")
+            say(f"mlpipeline {why}")
 
     def started(self, launched: Launched) -> None:
         """Say so."""
         how = "resumed" if launched.run.resume else "started"
-        self._say(f"{self.name(launched.run)} {how}")
+        say(f"{self.name(launched.run)} {how}")
 
     def adopted(self, run: Run) -> None:
         """Say so."""
-        self._say(f"{self.name(run)} is still running: going on with it")
+        say(f"{self.name(run)} is still running: going on with it")
 
     def printed(self, run: Run, lines: list[str]) -> None:
         """Pass it on, in no colours."""
-        self._say(without_colours("\n".join(lines)))
+        say(without_colours("\n".join(lines)))
 
     def ended(self, ended: Ended) -> None:
         """Say how, how long it took and what came of it."""
         run = ended.run
-        self._say(f"{self.name(run)} took {took(run)}: {outcome(run)}")
+        say(f"{self.name(run)} took {took(run)}: {outcome(run)}")
 
     def summary(self, result: Result, output: Path | None) -> None:
         """Counts, and where the results are."""
         if rows := self.summary_rows(result):
-            self._say(plain_table(rows))
-        self._say(closing_line(result, output))
-
-    def _say(self, text: str) -> None:
-        print(text, flush=True)
+            say(plain_table(rows))
+        say(closing_line(result, output))
 
 
 def outcome(run: Run) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,6 +15,7 @@ from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import Row as TableRow
 from mlpipeline.cli.render import rich_table, show_json, show_table
 from mlpipeline.cli.screen import result_line
+from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.planning import State
 from mlpipeline.core.wording import duration, moment, plural
 from mlpipeline.errors import MlpipelineError
@@ -157,7 +157,7 @@ def _details(row: Row, now: datetime) -> Iterator[str]:
 
 def _watch(look: Callable[[], tuple[Status, list[Row]]]) -> None:
     """Draw it again and again, in place."""
-    if not sys.stdout.isatty():
+    if not is_terminal():
         raise click.UsageError("--watch draws on a terminal; in a pipe, call status again instead")
     from rich.console import Console, Group  # a single look needs less
     from rich.live import Live
