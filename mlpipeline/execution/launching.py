@@ -45,7 +45,7 @@ class Launcher:
         self._test = test
         self._now = now
         self._claims = Claims(layout)
-        self._sources = Sources(layout)
+        self._sources = Sources(layout, shared=settings.shared)
         self.claimed = Claimed()
 
     def forget_claimed(self) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.planning import Policy, Standing, State, explain
 from mlpipeline.core.runs import Run
+from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, listing, policy
@@ -65,7 +66,7 @@ class Onlooker:
         warnings = self._journals.read()
         listed = self._listing.refresh()
         session = read_session(project.layout)
-        pid = holder_of(project.layout.lock) if project.layout.outputs.is_dir() else ""
+        pid = _scheduler_of(project)
         decides = policy(
             project,
             session=session.name if session else "",
@@ -84,6 +85,15 @@ class Onlooker:
             standings=tuple(_with_signs_of_life(project, standing) for standing in standings),
             warnings=(*project.settings.warnings, *listed.warnings, *warnings),
         )
+
+
+def _scheduler_of(project: Project) -> str:
+    if not project.layout.outputs.is_dir():
+        return ""
+    try:
+        return holder_of(project.layout.lock)
+    except StorageError:  # an archive that may not be written to: nobody works on it
+        return ""
 
 
 def _with_signs_of_life(project: Project, standing: Standing) -> Standing:

@@ -62,9 +62,7 @@ class History:
         self._store(note)
         self.ledger.note(note)
 
-    def order(
-        self, order: Order, model: str, version: str, at: datetime, *, why: str = ""
-    ) -> None:
+    def order(self, order: Order, model: str, version: str, at: datetime, *, why: str = "") -> None:
         """Record what a person wants of a version; as :meth:`note`."""
         before = self.ledger.order(model, version)
         self.note(

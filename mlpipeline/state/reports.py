@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
@@ -166,6 +167,7 @@ def _ending(ended: Ended) -> dict[str, Any]:
         record["steps"] = report.steps
         record["steps_before"] = report.trained_before
         record["results"] = report.results
+        record["metrics"] = msgspec.to_builtins(report.metrics)
         record["summary"] = report.summary
         record["environment"] = environment
         record["failures"] = [

@@ -1,4 +1,8 @@
-"""Copies of the scripts that ran, so that it can be told later what has changed since."""
+"""Copies of the scripts that ran, so that it can be told later what has changed since.
+
+They are as the scripts are, with whatever those say, so that only their owner may read them; where
+the folder is shared, the group, too.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,11 @@ from mlpipeline.state.layout import Layout
 class Sources:
     """Keeps each content once, named by its SHA-256."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, *, shared: bool = False):
+        """``shared``: let the group read what is kept."""
         self._folder = layout.sources
         self._models_dir = layout.models_dir
+        self._mode = 0o770 if shared else 0o700
         self._kept: set[str] = set()
 
     def keep(self, digests: Mapping[str, str]) -> None:
@@ -50,7 +56,7 @@ class Sources:
             return
         content = source.read_bytes()
         if hashlib.sha256(content).hexdigest() == digest:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(mode=self._mode, parents=True, exist_ok=True)
             write_whole(target, content)
 
     def _path(self, digest: str) -> Path:

@@ -83,7 +83,7 @@ def test_a_newer_history_is_read_but_never_written(ran):
 
     status, session = ran.run("status"), ran.run("-r", "-u")
 
-    assert status.stdout.count("done") == 2
+    assert "2 done" in status.stdout
     assert "written by a newer mlpipeline (format 2; this one knows 1)" in status.stderr
     assert session.returncode == 2
     assert "update mlpipeline" in session.stderr
@@ -104,11 +104,11 @@ def test_a_history_of_the_first_format_still_loads(project):
     project.outputs.mkdir()
     shutil.copy(FIXTURES / "history-v1", project.outputs / "history-old-host")
 
-    status = project.run("status")
+    status = project.run("status", "--all")
 
     assert status.returncode == 0
     assert status.stderr == ""
-    rows = {line.split()[0]: line.split()[1:3] for line in status.stdout.splitlines()[1:]}
+    rows = {line.split()[0]: line.split()[1:3] for line in status.stdout.splitlines()[1:-1]}
     assert rows == {
         "digits/lr=0.1#2": ["succeeded", "1.0"],
         "digits/lr=0.3#1": ["failed", "2.0"],

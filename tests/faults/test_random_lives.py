@@ -47,6 +47,8 @@ class Killed(BaseException):
 class World:
     """What outlives schedulers: the runs' processes, and the list."""
 
+    name = "models.config"
+
     def __init__(self):
         self.listed = NAMES
         self.processes = {}  # handle -> the version that runs in it

@@ -139,7 +139,7 @@ def test_the_late_result_of_a_host_that_comes_back_does_not_count(project):
     on(project, "lost", "-r", "-u").communicate(timeout=60)
     status = project.run("status", "--json", MLPIPELINE_HOST="here")
 
-    rows = {row["run"]: row["state"] for row in json.loads(status.stdout)}
+    rows = {row["run"]: row["state"] for row in json.loads(status.stdout)["rows"]}
     assert rows == {"m/a#2": "done", "m/b#1": "done"}
     assert starts(project, "lost") == ["a"]
 
