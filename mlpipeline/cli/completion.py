@@ -40,7 +40,45 @@ def complete_runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
         from mlpipeline.service.queue import Onlooker
 
         queue = Onlooker(open_project(_folder(ctx))).look()
-        return _fitting(known_names(queue.ledger, queue.versions), incomplete)
+        names = known_names(queue.ledger, queue.versions)
+        if "#" in incomplete:
+            names += [str(run.id) for run in queue.ledger]
+        return _fitting(names, incomplete)
+    return []
+
+
+def complete_runs_and_models(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Models that ran or are listed, then versions by their full names."""
+    runs = complete_runs(ctx, parameter, "")
+    models = dict.fromkeys(name.partition("/")[0] for name in runs)
+    return _fitting([*models, *complete_runs(ctx, parameter, incomplete)], incomplete)
+
+
+def complete_metrics(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The metrics that the newest runs have logged."""
+    with suppress(Exception):
+        from mlpipeline.service import results
+        from mlpipeline.service.project import open_project
+
+        project = open_project(_folder(ctx))
+        logged = [
+            results.summaries(project.layout, run, attempts)
+            for run, attempts in results.newest_runs(project)
+        ]
+        return _fitting(dict.fromkeys(name for each in logged for name in each), incomplete)
+    return []
+
+
+def complete_values(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """What runs can be compared by: facts, parameters, results and metrics."""
+    with suppress(Exception):
+        from mlpipeline.service import results, selection
+        from mlpipeline.service.project import open_project
+
+        found = results.results(open_project(_folder(ctx)))
+        return _fitting([each.name for each in selection.columns(found.runs)], incomplete)
     return []
 
 

@@ -123,6 +123,9 @@ def pause(as_json: bool, project: Path) -> None:
 
     Writes `paused = yes` into models.config, so that it holds for every session on every host. What
     runs comes to its end.
+
+    \b
+      mlpipeline pause
     """
     _show(lists.pause(open_project(project)), as_json)
 
@@ -131,7 +134,11 @@ def pause(as_json: bool, project: Path) -> None:
 @json_option("one object")
 @project_option
 def resume(as_json: bool, project: Path) -> None:
-    """Have what is listed started again, after `mlpipeline pause`."""
+    """Have what is listed started again, after `mlpipeline pause`.
+
+    \b
+      mlpipeline resume
+    """
     _show(lists.resume(open_project(project)), as_json)
 
 

@@ -24,6 +24,9 @@ def notify(test: bool, as_json: bool, project: Path) -> None:
     exit code is 1 when one of them did not take it.
 
     \b
+      mlpipeline notify --test
+
+    \b
       [NOTIFY]
       command = notify-send "$MLP_TITLE" "$MLP_MESSAGE"
       url = $CHAT_URL

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mlpipeline.cli.completion import complete_metrics, complete_runs
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import show_json
 from mlpipeline.cli.streams import has_colours
@@ -20,8 +21,8 @@ LOWEST, HIGHEST = 10, 30  # lines that a plot takes
 
 
 @click.command()
-@click.argument("metric")
-@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.argument("metric", shell_complete=complete_metrics)
+@click.argument("runs", metavar="[RUN]...", nargs=-1, shell_complete=complete_runs)
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page for a browser there.")
 @json_option("one object with all points")
 @project_option

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 
+from mlpipeline.cli.completion import complete_runs_and_models, complete_values
 from mlpipeline.cli.fitting import ResultTable
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import plain_table, show_json, show_table
@@ -27,12 +28,28 @@ MANY = 500  # rows; more are put into lines without rich, which takes its time
 
 
 @click.command()
-@click.argument("names", metavar="[RUN|MODEL]...", nargs=-1)
-@click.option("--sort", metavar="NAME", help="Order by a value; -NAME: the largest first.")
-@click.option(
-    "--where", metavar="CONDITION", multiple=True, help="Only runs with lr<0.1, say; repeatable."
+@click.argument(
+    "names", metavar="[RUN|MODEL]...", nargs=-1, shell_complete=complete_runs_and_models
 )
-@click.option("--best", metavar="NAME", help="The best first, by a result or a metric.")
+@click.option(
+    "--sort",
+    metavar="NAME",
+    help="Order by a value; -NAME: the largest first.",
+    shell_complete=complete_values,
+)
+@click.option(
+    "--where",
+    metavar="CONDITION",
+    multiple=True,
+    help="Only runs with lr<0.1, say; repeatable.",
+    shell_complete=complete_values,
+)
+@click.option(
+    "--best",
+    metavar="NAME",
+    help="The best first, by a result or a metric.",
+    shell_complete=complete_values,
+)
 @click.option("--minimize", "lower", flag_value="yes", help="With --best: less is better.")
 @click.option("--maximize", "lower", flag_value="no", help="With --best: more is better.")
 @click.option("--all", "attempts", is_flag=True, help="All attempts, not just the newest ones.")

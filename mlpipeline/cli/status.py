@@ -49,7 +49,13 @@ STATES = [
     shell_complete=complete_models,
 )
 @click.option(
-    "-s", "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these states."
+    "-s",
+    "--state",
+    "states",
+    metavar="STATE",
+    multiple=True,
+    type=click.Choice(STATES),
+    help=f"Only these: {', '.join(STATES)}.",
 )
 @click.option("-w", "--watch", is_flag=True, help="Go on showing it, until Ctrl-C.")
 @json_option("one object")

@@ -41,7 +41,7 @@ def stop(mode: str | None, wait: bool, project: Path, as_json: bool) -> None:
     \b
       mlpipeline stop
       mlpipeline stop --after-current
-      mlpipeline stop --detach --wait && mlpipeline start     what runs goes on meanwhile
+      mlpipeline stop --detach --wait && mlpipeline start     runs go on
     """
     told = steering.stop(open_project(project), StopMode(mode or StopMode.GRACEFUL), wait=wait)
     if as_json:

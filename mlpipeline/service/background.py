@@ -26,7 +26,7 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     project: str  # its folder
     log: str  # the file with what the process prints
-    exit_code: int | None = None  # when it ended at once; None: it works
+    exit_code: int | None = None  # when it ended at once; null: it works
     said: str = ""  # what it printed before it ended
 
 
