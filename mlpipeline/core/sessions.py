@@ -40,7 +40,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def failed(self) -> bool:
         """Whether anything went wrong that a person should look at."""
-        succeeded = {(run.id.model, run.id.version) for run in self.runs if run.succeeded}
+        fine = {
+            (run.id.model, run.id.version)
+            for run in self.runs
+            if run.succeeded or run.stopping_why  # a person cancelled it
+        }
         return bool(self.broken or self.held) or any(
-            (run.id.model, run.id.version) not in succeeded for run in self.runs
+            (run.id.model, run.id.version) not in fine for run in self.runs
         )

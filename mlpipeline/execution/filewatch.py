@@ -17,6 +17,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
 
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.lists import python_files
@@ -44,9 +45,10 @@ class FileWatch(FileSystemEventHandler):
         self._folders = folders
         self._call = call
         self._covered: set[Path] = set()
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None
         self.works = True
         try:
+            self._observer = Observer()
             self._observer.start()
             self._cover()
         except OSError:
@@ -63,11 +65,12 @@ class FileWatch(FileSystemEventHandler):
 
     def close(self) -> None:
         """Stop listening."""
-        if self._observer.is_alive():
+        if self._observer and self._observer.is_alive():
             self._observer.stop()
             self._observer.join()
 
     def _cover(self) -> None:
+        assert self._observer is not None
         for folder in set(self._folders()) - self._covered:
             with suppress(FileNotFoundError):  # it is gone already
                 self._observer.schedule(self, str(folder), event_filter=HEARD)
