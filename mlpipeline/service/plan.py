@@ -31,7 +31,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What `mlpipeline plan --json` prints."""
 
     list: str  # the file that was read
-    pid: str  # of the scheduler on this host; empty when there is none
+    pid: int | None  # of the scheduler on this host; null when there is none
     paused: bool
     slots: int  # runs at a time
     running: tuple[str, ...]
@@ -57,7 +57,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
     queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
     return Plan(
         list=queue.list_name if draft is None else str(draft),
-        pid=queue.pid,
+        pid=queue.pid_number,
         paused=listed.paused,
         slots=queue.policy.slots,
         running=tuple(_name(s) for s in standings if s.state is State.RUNNING),

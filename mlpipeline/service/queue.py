@@ -35,6 +35,11 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
     @property
+    def pid_number(self) -> int | None:
+        """``pid`` as a number: 0 where a scheduler is there and does not say, None where none is."""
+        return (int(self.pid) if self.pid.isdigit() else 0) if self.pid else None
+
+    @property
     def versions(self) -> list[tuple[str, str]]:
         """Model and version of all that is listed and can be used, in the order of the queue."""
         return [(s.model.name, s.version.name) for s in self.standings if s.version]

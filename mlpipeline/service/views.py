@@ -58,7 +58,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Where everything stands: what `mlpipeline status --json` prints."""
 
     at: datetime
-    pid: str  # of the scheduler on this host; empty when there is none
+    pid: int | None  # of the scheduler on this host; null when there is none
     watching: bool  # it stays when the queue is empty
     paused: bool  # nothing is started
     counts: dict[str, int]  # listed versions by state
@@ -82,7 +82,7 @@ def status(project: Project, queue: Queue) -> Status:
     unlisted = queue.unlisted
     return Status(
         at=queue.at,
-        pid=queue.pid,
+        pid=queue.pid_number,
         watching=bool(queue.pid and queue.session and queue.session.watch),
         paused=queue.listed.paused,
         counts=dict(Counter(row.state for row in rows)),
