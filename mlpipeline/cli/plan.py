@@ -74,5 +74,5 @@ def _closing(found: Plan, now: datetime) -> Iterator[str]:
         yield f"empty about {moment(found.empty_at, now)}"
     if found.unknown and found.empty_at:
         yield f"without {plural(found.unknown, 'version')} of unknown length"
-    if not found.pid and total:
+    if found.pid is None and total:
         yield "no session works on it: `mlpipeline start`"

@@ -111,13 +111,13 @@ def closing(found: Status) -> str:
     parts = [", ".join(counts)]
     if found.paused:
         parts.append("paused: `mlpipeline resume` goes on")
-    elif found.pid and found.empty_at:
+    elif found.pid is not None and found.empty_at:
         parts.append(f"empty about {moment(found.empty_at, found.at)}")
     elif found.empty_at:
         parts.append(f"needs about {duration((found.empty_at - found.at).total_seconds())}")
     if found.unknown and found.empty_at:
         parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
-    if found.pid:
+    if found.pid is not None:
         parts.append(f"pid {found.pid}{' watches' if found.watching else ' works'}")
     return " · ".join(parts)
 
