@@ -125,7 +125,17 @@ def test_a_line_has_step_time_and_metrics(reporter, tmp_path):
         (10**400, "inf"),
         (-(10**400), "-inf"),
     ],
-    ids=repr,
+    ids=[
+        "float scalar",
+        "whole scalar",
+        "true",
+        "false scalar",
+        "fraction",
+        "nan",
+        "-inf scalar",
+        "huge",
+        "-huge",
+    ],
 )
 def test_whatever_is_a_number_is_recorded(reporter, tmp_path, value, recorded):
     reporter.metrics({"m": value}, 1)
