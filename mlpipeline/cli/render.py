@@ -32,8 +32,8 @@ Row = Mapping[str, str]  # text by column; a column that no row uses is not show
 
 
 def show_json(record: Any) -> None:
-    """Print ``record`` (a Struct, or a list of them) as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(record)).decode())
+    """Print ``record`` (a Struct, or a list of them) as indented JSON, in UTF-8."""
+    click.echo(msgspec.json.format(msgspec.json.encode(record)))
 
 
 def show_table(rows: Sequence[Row], *, empty: str = "", right: Collection[str] = RIGHT) -> None:
