@@ -85,4 +85,4 @@ class JsonScreen(Screen):
 
 
 def _say(line: Line) -> None:
-    say(msgspec.json.encode(line).decode())
+    say(msgspec.json.encode(line))

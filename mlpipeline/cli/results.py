@@ -98,7 +98,7 @@ def results(
     if as_json:
         show_json(found)
     elif as_csv:
-        click.echo(_csv(found, known), nl=False)
+        click.echo(_csv(found, known).encode(), nl=False)
     elif as_markdown:
         click.echo(_markdown(ResultTable(found, known, asked)))
     else:

@@ -6,13 +6,16 @@ import codecs
 import io
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 NOBODY_READS = 141  # 128 + SIGPIPE: the exit code of what a closed pipe ends
-REPLACED = "mlpipeline.ascii"  # the name under which Python knows in_ascii
+REPLACED = "mlpipeline"  # the name under which Python knows in_ascii
+# ASCII by a name that click does not know: where it meets ASCII, it writes UTF-8 nevertheless.
+ENCODING = "mlpipeline_ascii"
 
 # What terminals without UTF-8 get instead: one character for one, so that tables still line up.
 ASCII = str.maketrans(
@@ -23,6 +26,7 @@ ASCII = str.maketrans(
 
 def settle() -> None:
     """Have the standard streams take every text; one that is closed leads nowhere."""
+    codecs.register(_find_codec)
     codecs.register_error(REPLACED, in_ascii)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # in this order each gets the number that is its own
@@ -31,7 +35,11 @@ def settle() -> None:
             setattr(sys, name, stream)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=REPLACED)
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding=ENCODING if is_ascii else None, errors=REPLACED)
+    for size in ("COLUMNS", "LINES"):  # 0 of them is what some terminals say who do not know
+        if os.environ.get(size) == "0":
+            del os.environ[size]
 
 
 def in_ascii(error: UnicodeError) -> tuple[str, int]:
@@ -39,7 +47,30 @@ def in_ascii(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end].translate(ASCII)
-    return "".join(x if x.isascii() else "?" for x in text), error.end
+    return "".join(x if x.isascii() else "?" * _width(x) for x in text), error.end
+
+
+def _width(character: str) -> int:
+    """Columns that it takes on a terminal."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _find_codec(name: str) -> codecs.CodecInfo | None:
+    """What Python asks for encodings by their names."""
+    if name != ENCODING:
+        return None
+    found = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        found.encode,
+        found.decode,
+        found.streamreader,
+        found.streamwriter,
+        found.incrementalencoder,
+        found.incrementaldecoder,
+        name=ENCODING,
+    )
 
 
 def is_terminal() -> bool:
@@ -53,10 +84,13 @@ def has_colours() -> bool:
     return is_terminal() and not os.environ.get("NO_COLOR")
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print ``text`` at once; a session goes on, unseen, when nobody reads that any more."""
+def say(text: str | bytes, *, err: bool = False) -> None:
+    """Print ``text`` at once; a session goes on, unseen, when nobody reads that any more.
+
+    Bytes are printed as they are, whatever the terminal's encoding.
+    """
     try:
-        print(text, file=sys.stderr if err else sys.stdout, flush=True)
+        click.echo(text, err=err)
     except BrokenPipeError:
         mute()
 
