@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +191,7 @@ def main() -> None:
     except OSError as error:
         click.echo(f"mlpipeline: {error}", err=True)
         sys.exit(2)
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         click.echo(f"mlpipeline: {BUG}", err=True)
         sys.exit(os.EX_SOFTWARE)
