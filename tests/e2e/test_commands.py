@@ -23,13 +23,13 @@ def test_status_shows_queue_and_past_runs_with_reasons(project):
     project.script("empty.py", "x = 1\n")
     project.list("done.py", "bad.py", "new.py", "empty.py")
 
-    done = project.run("status")
+    done = project.run("status", "--all")
 
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert "done" in rows["done/v#1"]
     assert "test size 4" in rows["done/v#1"]
-    assert "was failed: ValueError: not today" in rows["bad/v#1"]
+    assert "ValueError: not today" in rows["bad/v#1"]
     assert "queued" in rows["new/v"]
     assert "no global MODEL" in rows["empty.py"]
     assert "not listed" in rows["gone/v#1"]
@@ -52,9 +52,11 @@ def test_status_as_json(project):
     project.model("m.py", "v")
     project.list("m.py")
 
-    rows = json.loads(project.run("status", "--json").stdout)
+    found = json.loads(project.run("status", "--json").stdout)
 
-    assert rows == [{"run": "m/v", "state": "queued", "took": "", "detail": ""}]
+    assert [(row["run"], row["state"]) for row in found["rows"]] == [("m/v", "queued")]
+    assert found["counts"] == {"queued": 1}
+    assert found["pid"] is None
 
 
 def test_logs_prints_what_a_run_printed(project):
