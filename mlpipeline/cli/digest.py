@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.render import show_json
-from mlpipeline.core.digest import told
+from mlpipeline.cli.render import show_json, show_text
+from mlpipeline.core.digest import Digest, told
 from mlpipeline.core.since import FORMS, moment_of
 from mlpipeline.service import digests
 from mlpipeline.service.project import Project, open_project
 from mlpipeline.service.queue import Onlooker
+
+ROWS = 2  # of a failure: `mlpipeline explain` has all that it said
 
 
 @click.command()
@@ -40,8 +42,7 @@ def digest(since: str | None, project: Path, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
-    for line in told(found):
-        click.echo(line)
+    _show(found)
     if sys.stdout.isatty():
         digests.note_look(opened, queue.at)
 
@@ -51,6 +52,11 @@ def greet(project: Project) -> None:
     queue = Onlooker(project).look()
     found = digests.digest_since(project, queue, digests.last_look(project, queue.at))
     if found:
-        for line in told(found):
-            click.secho(line, dim=True)
+        _show(found, dim=True)
     digests.note_look(project, queue.at)
+
+
+def _show(found: Digest, *, dim: bool = False) -> None:
+    for line in told(found):
+        most = ROWS if line.lstrip().startswith("✗") else None
+        show_text(line, hang=4, most=most, dim=dim)

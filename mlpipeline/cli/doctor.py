@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.render import show_json
+from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.wording import plural
 from mlpipeline.doctor import Finding
 from mlpipeline.errors import short
@@ -48,8 +48,8 @@ def doctor(rebuild: bool, as_json: bool, project: Path) -> None:
         if count is not None:
             click.echo(f"{short(opened.layout.output)} has the blocks of {plural(count, 'run')}")
         for finding in findings:
-            click.echo(f"{'✗' if finding.problem else '·'} {finding.what}")
+            show_text(f"{'✗' if finding.problem else '·'} {finding.what}", hang=2)
             if finding.remedy:
-                click.echo(f"    {finding.remedy}")
+                show_text(f"    {finding.remedy}", hang=4)
         click.echo(plural(problems, "problem") if problems else "all is well")
     sys.exit(1 if problems else 0)

@@ -10,6 +10,7 @@ import plotext
 
 from mlpipeline.core.curves import Point, thinned
 from mlpipeline.core.wording import shown
+from mlpipeline.core.wording import width as wide
 
 COLOURS = (39, 208, 40, 201, 196, 226, 51, 250)  # of the 256 that terminals have
 LETTERS = "abcdefghijklmnopqrstuvwxyz"  # mark the curves where there are no colours
@@ -46,7 +47,8 @@ def draw(
     plotext.xlabel("step")
     text = plotext.build()
     text = text if colours else plotext.uncolorize(text)
-    legend = [_legend(*each) for each in zip(lines, marks, strict=False)]
+    longest = max(wide(line.name) for line in lines)
+    legend = [_legend(*each, longest) for each in zip(lines, marks, strict=False)]
     drawn = "\n".join([*(line.rstrip() for line in text.splitlines()), *legend])
     return drawn.translate(TO_ASCII) if ascii_only else drawn
 
@@ -61,11 +63,11 @@ def _marks(count: int, colours: bool, ascii_only: bool) -> list[tuple[str, int |
     return [(letter, None) for _, letter in zip(range(count), cycle(LETTERS), strict=False)]
 
 
-def _legend(line: Line, mark: tuple[str, int | None]) -> str:
+def _legend(line: Line, mark: tuple[str, int | None], longest: int) -> str:
     marker, colour = mark
     sign = "━━" if marker == "braille" else marker * 2
     sign = sign if colour is None else click.style(sign, fg=colour)
-    return f"{sign} {line.name}  {line.note}".rstrip()
+    return f"{sign} {line.name}{' ' * (longest - wide(line.name))}  {line.note}".rstrip()
 
 
 def _ticks(values: Sequence[float], *, whole: bool = False) -> tuple[list[float], list[str]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from mlpipeline.cli.render import STATE, Row
+from mlpipeline.cli.render import NAME, STATE, Row
+from mlpipeline.cli.room import GAP
 from mlpipeline.core.wording import duration, shortened, shown
+from mlpipeline.core.wording import width as wide
 from mlpipeline.service.results import Result, Results
 from mlpipeline.service.selection import BEST, METRIC, PARAMETER, RESULT, Column
 
-RUN, MARK, TOOK = "run", " ", "took"
+RUN, MARK, TOOK = NAME, " ", "took"
 FIRST = "test."  # what results matter most
-GAP = 2  # blanks between two columns
 LONGEST = 24  # characters of a value
 DIGITS = 4
 # Parameters that tell a person little: in the record they are.
@@ -104,11 +105,11 @@ class ResultTable:
         self, cells: dict[str, list[str]], by_worth: Sequence[str], width: int | None
     ) -> set[str]:
         chosen = {RUN}
-        left = (width or 0) - max((len(text) for text in cells[RUN]), default=0)
+        left = (width or 0) - max((wide(text) for text in cells[RUN]), default=0)
         for name in by_worth:
             if name not in cells:
                 continue
-            needed = GAP + max([len(name), *(len(text) for text in cells[name])])
+            needed = GAP + max([wide(name), *(wide(text) for text in cells[name])])
             if not any(cells[name]):
                 chosen.add(name)  # it is not shown
             elif name != RUN and (width is None or needed <= left):

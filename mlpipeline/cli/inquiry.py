@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import click
 
 from mlpipeline.cli.completion import complete_runs
 from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.render import Row, show_json, show_table
-from mlpipeline.core.wording import duration, moment, shown
+from mlpipeline.cli.render import Row, show_json, show_table, show_text
+from mlpipeline.core.wording import duration, moment, shown, width
 from mlpipeline.errors import short
 from mlpipeline.service import inquiry
 from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
 
+MOMENTS = ("started", "ended")  # in a record
 DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -41,7 +44,7 @@ def explain(run: str, project: Path, as_json: bool) -> None:
         return
     click.echo(f"{found.run}: {found.state}")
     for sentence in found.why:
-        click.echo(f"  {sentence}")
+        show_text(f"  {sentence}", hang=4)
     if found.attempts:
         _heading("attempts")
         rows: list[Row] = [
@@ -78,7 +81,9 @@ def show(run: str, project: Path, as_json: bool) -> None:
         show_json(found)
         return
     plain = {
-        key: value for key, value in found.record.items() if not isinstance(value, (dict, list))
+        key: _local(value) if key in MOMENTS else value
+        for key, value in found.record.items()
+        if not isinstance(value, (dict, list))
     }
     _show_values("", {**plain, "folder": short(found.folder)})
     for key, value in found.record.items():
@@ -121,14 +126,22 @@ def _heading(text: str) -> None:
     click.secho(f"\n{text}", bold=True)
 
 
+def _local(value: Any) -> Any:
+    """A record's moment as this place's clocks show it; what is none stays as it is."""
+    with suppress(ValueError):
+        return f"{datetime.fromisoformat(str(value)).astimezone():%Y-%m-%d %H:%M:%S}"
+    return value
+
+
 def _show_values(heading: str, values: Mapping[str, Any]) -> None:
     if not values:
         return
     if heading:
         _heading(heading)
-    width = max(map(len, values))
+    longest = max(map(width, values))
     for name, value in values.items():
-        click.echo(f"  {name.ljust(width)}  {shown(value)}")
+        blank = " " * (longest - width(name))
+        show_text(f"  {name}{blank}  {shown(value)}", hang=longest + 4)
 
 
 def _show_pairs(heading: str, pairs: Mapping[str, tuple[Any, Any]], names: tuple[str, str]) -> None:

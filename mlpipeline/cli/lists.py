@@ -10,7 +10,7 @@ import click
 
 from mlpipeline.cli.completion import complete_models, complete_versions
 from mlpipeline.cli.options import F, json_option, project_option
-from mlpipeline.cli.render import show_json
+from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.service import lists
 from mlpipeline.service.lists import Edit
 from mlpipeline.service.project import open_project
@@ -158,8 +158,8 @@ def _show(edit: Edit, as_json: bool) -> None:
     if as_json:
         show_json(edit)
         return
-    click.echo(f"{edit.list}: {edit.done}")
+    show_text(f"{edit.list}: {edit.done}", hang=4)
     if edit.changes:
-        click.echo(str(edit.changes))
+        show_text(str(edit.changes), hang=4)
     if edit.changes.starts and edit.paused:
         click.echo("but it is paused: `mlpipeline resume` has it go on")

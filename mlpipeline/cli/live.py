@@ -119,7 +119,7 @@ class LiveScreen(Screen):
     def summary(self, result: Result, output: Path | None) -> None:
         """Test mode ends with a table; execution mode with the failures and counts."""
         if rows := self.summary_rows(result):
-            self._console.print(rich_table(rows))
+            self._console.print(rich_table(rows, self._console.width))
         colour = "red" if result.failed else "green"
         self._console.print(Text(closing_line(result, output), style=colour))
 

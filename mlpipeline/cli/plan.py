@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.render import Row, show_json, show_table
+from mlpipeline.cli.render import Row, show_closing, show_json, show_table
+from mlpipeline.cli.room import SEPARATOR
 from mlpipeline.core.wording import duration, moment, plural
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import plan as planning
@@ -49,14 +50,16 @@ def plan(draft: Path | None, count: int, project: Path, as_json: bool) -> None:
             {
                 "#": str(number),
                 "run": start.run,
-                "starts": moment(start.starts, now) if start.starts and start.starts > now else "",
+                "starts": moment(start.starts, now)
+                if start.starts and start.starts > now and not found.paused
+                else "",
                 "takes": duration(start.seconds) if start.seconds else "",
                 "why": start.why,
             }
             for number, start in enumerate(found.starts, start=1)
         ]
         show_table(rows, right=("#", "takes"))
-        click.echo(" · ".join(_closing(found, now)))
+        show_closing(SEPARATOR.join(_closing(found, now)))
     if found.problems:
         raise MlpipelineError("\n".join(found.problems))
 
@@ -70,9 +73,8 @@ def _closing(found: Plan, now: datetime) -> Iterator[str]:
     )
     if found.paused:
         yield "paused: `mlpipeline resume` goes on"
-    if found.empty_at:
-        yield f"empty about {moment(found.empty_at, now)}"
-    if found.unknown and found.empty_at:
-        yield f"without {plural(found.unknown, 'version')} of unknown length"
+    elif found.empty_at:
+        unknown = f", without {plural(found.unknown, 'version')} of unknown length"
+        yield f"empty about {moment(found.empty_at, now)}{unknown if found.unknown else ''}"
     if found.pid is None and total:
         yield "no session works on it: `mlpipeline start`"

@@ -11,8 +11,8 @@ import click
 from mlpipeline.cli.completion import complete_metrics, complete_runs
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import show_json
-from mlpipeline.cli.streams import has_colours
-from mlpipeline.core.wording import plural, shown
+from mlpipeline.cli.streams import has_colours, is_terminal
+from mlpipeline.core.wording import plural, shortened, shown
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service.learning import Curve, LearningCurves, learning_curves
 from mlpipeline.service.project import open_project
@@ -63,14 +63,15 @@ def _drawn(found: LearningCurves) -> str:
     """The curves in the terminal's size; in a pipe 80 columns wide."""
     from mlpipeline.cli.drawing import Line, draw  # needs plotext
 
+    size = shutil.get_terminal_size()
+    longest = size.columns // 2 if is_terminal() else None
     lines = [
-        Line(curve.run, points, _note(curve))
+        Line(shortened(curve.run, longest) if longest else curve.run, points, _note(curve))
         for curve in found.curves
         if (points := curve.points())
     ]
     if not lines:
         raise MlpipelineError(f"all that was logged of {found.metric} is NaN or infinite")
-    size = shutil.get_terminal_size()
     return draw(
         found.metric,
         lines,

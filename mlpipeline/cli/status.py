@@ -13,11 +13,12 @@ import msgspec
 from mlpipeline.cli.completion import complete_models
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import Row as TableRow
-from mlpipeline.cli.render import rich_table, show_json, show_table
+from mlpipeline.cli.render import rich_table, show_closing, show_json, show_table
+from mlpipeline.cli.room import SEPARATOR, parted, wrapped
 from mlpipeline.cli.screen import result_line
 from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.planning import State
-from mlpipeline.core.wording import duration, moment, plural
+from mlpipeline.core.wording import duration, moment, plural, shown
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views
 from mlpipeline.service.project import open_project
@@ -96,7 +97,7 @@ def status(
         for warning in found.warnings:
             click.echo(f"mlpipeline: {warning}", err=True)
         show_table([_line(row, found.at) for row in rows])
-        click.echo(closing(found))
+        show_closing(closing(found))
     if found.problems:
         raise MlpipelineError("\n".join(found.problems))
 
@@ -115,11 +116,11 @@ def closing(found: Status) -> str:
         parts.append(f"empty about {moment(found.empty_at, found.at)}")
     elif found.empty_at:
         parts.append(f"needs about {duration((found.empty_at - found.at).total_seconds())}")
-    if found.unknown and found.empty_at:
+    if found.unknown and found.empty_at and not found.paused:
         parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
     if found.pid is not None:
         parts.append(f"pid {found.pid}{' watches' if found.watching else ' works'}")
-    return " · ".join(parts)
+    return SEPARATOR.join(parts)
 
 
 def _worth_seeing(rows: list[Row]) -> list[Row]:
@@ -134,27 +135,32 @@ def _worth_seeing(rows: list[Row]) -> list[Row]:
 
 
 def _line(row: Row, now: datetime) -> TableRow:
+    seconds = row.seconds
+    if row.state == State.RUNNING.value and row.started:
+        seconds = max(0.0, (now - row.started).total_seconds())  # so far
     return {
         "run": row.run,
         "state": row.state,
-        "took": duration(row.seconds) if row.seconds is not None else "",
+        "took": duration(seconds) if seconds is not None else "",
         "left": duration(row.left) if row.left is not None else "",
         "detail": "; ".join(_details(row, now)),
     }
 
 
 def _details(row: Row, now: datetime) -> Iterator[str]:
-    """What else there is to say of a row."""
+    """What else there is to say of a row, the most important first: the end may be cut."""
     if not row.listed:
         yield "not listed"
     if row.progress and row.state == State.RUNNING.value:
         progress = row.progress
         steps = f" {progress.step}/{progress.total}" if progress.total else ""
         yield f"{progress.part}{steps}".strip() or "starts"
-    if row.reason:
-        yield row.reason.removeprefix("failed: ")
+        if progress.metrics:
+            yield shown(progress.metrics, digits=3)
     if row.state == State.QUEUED.value and row.started and row.started > now:
         yield f"starts about {moment(row.started, now)}"
+    if row.reason:
+        yield row.reason.removeprefix("failed: ").removeprefix(f"{row.run}: ")
     if row.last_line and row.last_line not in row.reason:
         yield f"last line: {row.last_line}"
     if row.results and row.state in (State.DONE.value, "succeeded"):
@@ -169,10 +175,18 @@ def _watch(look: Callable[[], tuple[Status, list[Row]]]) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    with Live(console=Console(highlight=False), auto_refresh=False, screen=True) as live:
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
             found, rows = look()
-            parts = [Text(f"mlpipeline: {text}", "red") for text in found.problems]
-            table = rich_table([_line(row, found.at) for row in rows])
-            live.update(Group(*parts, table, Text(closing(found), "dim")), refresh=True)
+            problems = [f"mlpipeline: {text}" for text in found.problems]
+            above = [row for text in problems for row in wrapped(text, console.width)]
+            below = parted(closing(found), console.width)
+            fitting = console.height - len(above) - len(below) - 1  # below the header
+            if len(rows) > fitting:
+                fitting = max(1, fitting - 1)
+                below.insert(0, f"{len(rows) - fitting} more")
+            table = rich_table([_line(row, found.at) for row in rows[:fitting]], console.width)
+            drawn = [Text(row, "red") for row in above], [Text(row, "dim") for row in below]
+            live.update(Group(*drawn[0], table, *drawn[1]), refresh=True)
             time.sleep(INTERVAL)

@@ -8,7 +8,7 @@ import click
 
 from mlpipeline.cli.completion import complete_runs
 from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.render import show_json
+from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.service import steering
 from mlpipeline.service.project import open_project
@@ -47,7 +47,7 @@ def stop(mode: str | None, wait: bool, project: Path, as_json: bool) -> None:
     if as_json:
         show_json(told)
     else:
-        click.echo(told.text)
+        show_text(told.text)
 
 
 @click.command()
@@ -127,6 +127,6 @@ def _say(done: Done, *, as_json: bool) -> None:
         show_json(done)
         return
     if done.versions:
-        click.echo(", ".join(done.versions))
+        show_text(", ".join(done.versions))
     for text in done.said:
-        click.echo(text)
+        show_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -43,12 +44,40 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def width(text: str) -> int:
+    """The columns that ``text`` takes on a terminal: a character of Chinese takes two, an accent
+    none (Unicode Standard Annex 11).
+    """
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def cut(text: str, longest: int) -> str:
+    """``text`` in at most ``longest`` columns (1 or more); a longer one lacks its end."""
+    return text if width(text) <= longest else f"{_beginning(text, longest - 1)}…"
+
+
 def shortened(text: str, longest: int) -> str:
-    """``text`` in at most ``longest`` characters (3 or more); a longer one lacks its middle."""
-    if len(text) <= longest:
+    """``text`` in at most ``longest`` columns (3 or more); a longer one lacks its middle."""
+    if width(text) <= longest:
         return text
     head = longest // 2
-    return f"{text[:head]}…{text[len(text) - (longest - head - 1) :]}"
+    tail = _beginning(text[::-1], longest - head - 1)[::-1]
+    return f"{_beginning(text, head)}…{tail}"
+
+
+def _beginning(text: str, longest: int) -> str:
+    used = 0
+    for place, character in enumerate(text):
+        used += _columns(character)
+        if used > longest:
+            return text[:place]
+    return text
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def duration(seconds: float) -> str:

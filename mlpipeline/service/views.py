@@ -168,7 +168,8 @@ def _listed(project: Project, queue: Queue, standing: Standing, slot: Slot | Non
         reason=reason,
     )
     if state is State.QUEUED:
-        row = msgspec.structs.replace(row, started=slot.starts if slot else None)
+        starts = slot.starts if slot and not queue.listed.paused else None
+        row = msgspec.structs.replace(row, started=starts)
     return _with_run(project, row, last, slot) if last else row
 
 
