@@ -178,6 +178,10 @@ def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: bool) ->
 def main() -> None:
     """Run the command and end the process with its exit code."""
     streams.settle()
+    if "_MLPIPELINE_COMPLETE" in os.environ:
+        from mlpipeline.cli import bash  # only where somebody presses Tab
+
+        bash.register()
     try:
         sys.exit(cli.main(prog_name="mlpipeline", standalone_mode=False))
     except click.ClickException as error:
