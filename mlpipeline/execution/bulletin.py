@@ -29,6 +29,7 @@ class Bulletin:
         self._now = now
         self._problems: tuple[str, ...] = ()
         self._models: tuple[ListedModel, ...] | None = None  # None before the first reading
+        self._paused = False
         self._ended = 0  # runs, when the queue was empty last
         self._emptied_at = now()
         self.idle = ""  # why nothing runs and nothing starts
@@ -97,7 +98,13 @@ class Bulletin:
 
     def _tell_changes(self, listed: Listed) -> None:
         before, self._models = self._models, listed.models
-        if before is not None and _asked(before) != _asked(listed.models):
+        was_paused, self._paused = self._paused, listed.paused
+        if before is None:
+            return
+        if listed.paused != was_paused:
+            pause = "paused; what runs comes to its end" if listed.paused else "no longer paused"
+            self._audience.say(Level.INFO, f"{self._list}: {pause}")
+        if _asked(before) != _asked(listed.models):
             answer = changes(self._explain(before), self._explain(listed.models))
             self._audience.say(Level.INFO, f"{self._list}: {answer}")
 
