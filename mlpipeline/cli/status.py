@@ -120,6 +120,8 @@ def closing(found: Status) -> str:
         parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
     if found.pid is not None:
         parts.append(f"pid {found.pid}{' watches' if found.watching else ' works'}")
+    elif {State.RUNNING.value, State.QUEUED.value} & found.counts.keys():
+        parts.append("no session works on it: `mlpipeline start`")
     return SEPARATOR.join(parts)
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,6 +15,11 @@ from mlpipeline.core.planning import ListedVersion, Standing, State
 from mlpipeline.core.runs import Run, RunId
 
 RECENT = 10  # runs of a version or model that count
+
+
+class _Took(NamedTuple):
+    seconds: float
+    epochs: float | None
 
 
 class Durations:
@@ -27,22 +33,30 @@ class Durations:
                 self._versions[run.id.model, run.id.version].append(run)
                 self._models[run.id.model].append(run)
 
+        self._going: dict[str, _Took] = {}  # by model
+
+    def learn(self, run: Run, seconds: float) -> None:
+        """``run`` goes on, and says that it will have taken so many ``seconds``."""
+        if not run.resume:
+            self._going[run.id.model] = _Took(seconds, run.epochs)
+
     def expected(self, model: str, version: ListedVersion) -> float | None:
         """Seconds that a run of ``version`` takes from its start; None where nothing tells.
 
-        The median over the newest runs of the same version, or else of the same model; per epoch
-        where the epochs are known.
+        The median over the newest runs of the same version, or else of the same model, or else what
+        one of the model says that goes on; per epoch where the epochs are known.
         """
+        ended = (self._versions[model, version.name], self._models[model])
+        took = [[_Took(run.seconds or 0.0, run.epochs) for run in runs[-RECENT:]] for runs in ended]
+        going = self._going.get(model)
+        known = next(filter(None, (*took, [going] if going else [])), None)
+        if known is None:
+            return None
         epochs = version.parameters.get("epoch_count")
-        for runs in (self._versions[model, version.name], self._models[model]):
-            if not runs:
-                continue
-            recent = runs[-RECENT:]
-            rates = [run.seconds / run.epochs for run in recent if run.epochs and run.seconds]
-            if rates and isinstance(epochs, (int, float)):
-                return median(rates) * epochs
-            return median(run.seconds or 0.0 for run in recent)
-        return None
+        rates = [each.seconds / each.epochs for each in known if each.epochs and each.seconds]
+        if rates and isinstance(epochs, (int, float)):
+            return median(rates) * epochs
+        return median(each.seconds for each in known)
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +94,11 @@ def forecast(
         if standing.state is not State.RUNNING or version is None or run is None:
             continue
         seconds = left.get(run.id)
-        if seconds is None:
+        spent = (now - run.started_at).total_seconds()
+        if seconds is not None:
+            durations.learn(run, spent + seconds)
+        else:
             whole = durations.expected(standing.model.name, version)
-            spent = (now - run.started_at).total_seconds()
             seconds = None if whole is None else max(0.0, whole - spent)
         unknown += seconds is None
         ends = now + timedelta(seconds=seconds or 0)

@@ -36,7 +36,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pid_number(self) -> int | None:
-        """``pid`` as a number: 0 where a scheduler is there and does not say, None where none is."""
+        """``pid`` as a number: 0 where the scheduler does not say it, None where there is none."""
         return (int(self.pid) if self.pid.isdigit() else 0) if self.pid else None
 
     @property

@@ -95,6 +95,15 @@ def test_what_runs_says_itself_how_long_it_takes():
     assert [slot.ends for slot in found.slots] == [after(7), after(67)]
 
 
+def test_what_runs_tells_how_long_the_rest_of_its_model_takes():
+    start = starting("a", seconds=900, epochs=10)
+
+    found = expected(version("a"), version("b", epochs=20), events=[start], left={start.run: 50.0})
+
+    assert found.empty_at == after(50 + 2 * (100 + 50))
+    assert found.unknown == 0
+
+
 def test_what_runs_and_says_nothing_takes_the_rest_of_the_usual_time():
     found = expected(version("a"), events=[*took("old", 160), starting("a", seconds=900)])
 
