@@ -49,7 +49,7 @@ def show_text(text: str, *, hang: int = 0, most: int | None = None, dim: bool = 
         rows = room.wrapped(text, columns, hang)
         if most and len(rows) > most:
             rows[most - 1 :] = [cut(f"{rows[most - 1]} …", columns)]
-    click.secho("\n".join(rows), dim=dim)
+    click.secho("\n".join(rows), dim=dim or None)
 
 
 def show_closing(text: str) -> None:

@@ -119,7 +119,8 @@ def closing(found: Status) -> str:
     if found.unknown and found.empty_at and not found.paused:
         parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
     if found.pid is not None:
-        parts.append(f"pid {found.pid}{' watches' if found.watching else ' works'}")
+        who = f"pid {found.pid}" if found.pid else "a session"
+        parts.append(f"{who} {'watches' if found.watching else 'works'}")
     elif {State.RUNNING.value, State.QUEUED.value} & found.counts.keys():
         parts.append("no session works on it: `mlpipeline start`")
     return SEPARATOR.join(parts)
