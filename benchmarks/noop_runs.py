@@ -16,33 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-SCRIPT = """
-from mlpipeline import DataLoader, Model, Versions
-
-class Nothing(DataLoader):
-    def get_train_input(self, mode=None, **kwargs): return None
-    def get_test_input(self, **kwargs): return None
-    def get_train_sample_count(self): return 1
-    def get_test_sample_count(self): return 1
-
-class NoOp(Model):
-    def train_model(self, input_fn, steps): pass
-
-versions = Versions(dataloader=Nothing, batch_size=1, epoch_count=1)
-for number in range({count}):
-    versions.add(f"v{{number}}", model_dir_suffix=number)
-MODEL = NoOp(versions)
-"""
+from projects import make_project
 
 
 def mlpipeline_run(count: int) -> float:
     """Seconds that ``mlpipeline -r`` takes for ``count`` no-op versions, start and end included."""
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder)
-        (project / "models").mkdir()
-        (project / "models" / "noop.py").write_text(SCRIPT.format(count=count))
-        (project / "mlp.config").write_text("[MLP]\nmodels_dir = models\n")
-        (project / "models.config").write_text("[WHITELISTED_MODELS]\nnoop.py\n")
+        make_project(Path(folder), count)
         started = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "mlpipeline", "-C", folder, "-r"],

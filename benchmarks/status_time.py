@@ -20,29 +20,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SCRIPT = """
-from mlpipeline import DataLoader, Model, Versions
+from projects import make_project
 
-class Nothing(DataLoader):
-    def get_train_input(self, mode=None, **kwargs): return None
-    def get_test_input(self, **kwargs): return None
-    def get_train_sample_count(self): return 1
-    def get_test_sample_count(self): return 1
-
-versions = Versions(dataloader=Nothing, batch_size=1, epoch_count=1)
-for number in range({count}):
-    versions.add(f"v{{number}}", model_dir_suffix=number, number=number)
-MODEL = Model(versions)
-"""
 VERSIONS = 100  # of the one model; each has many attempts
 
 
-def make_project(folder: Path, runs: int) -> None:
+def fill_project(folder: Path, runs: int) -> None:
     """A project whose history has so many runs that ended well."""
-    (folder / "models").mkdir()
-    (folder / "models" / "noop.py").write_text(SCRIPT.format(count=VERSIONS))
-    (folder / "mlp.config").write_text("[MLP]\nmodels_dir = models\n")
-    (folder / "models.config").write_text("[WHITELISTED_MODELS]\nnoop.py\n")
+    make_project(folder, VERSIONS)
     command = [sys.executable, "-m", "mlpipeline", "-C", str(folder), "-r", "-u"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (history,) = (folder / "models" / "outputs").glob("history-*")
@@ -89,8 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "project").mkdir()
-        make_project(folder / "project", options.runs)
+        fill_project(folder / "project", options.runs)
         ours = [sys.executable, "-m", "mlpipeline", "-C", str(folder / "project"), "status"]
         contestants: dict[str, Callable[[], float]] = {
             "mlpipeline status": lambda: timed(ours),

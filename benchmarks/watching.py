@@ -19,26 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-SCRIPT = """
-import time
-from pathlib import Path
-from mlpipeline import DataLoader, Model, Versions
+from projects import make_project
 
-class Nothing(DataLoader):
-    def get_train_input(self, mode=None, **kwargs): return None
-    def get_test_input(self, **kwargs): return None
-    def get_train_sample_count(self): return 1
-    def get_test_sample_count(self): return 1
-
-class Stamp(Model):
-    def train_model(self, input_fn, steps):
-        Path(f"began-{self.current_version.name}").write_text(repr(time.time()))
-
-versions = Versions(dataloader=Nothing, batch_size=1, epoch_count=1)
-for number in range(COUNT):
-    versions.add(f"v{number}", model_dir_suffix=number)
-MODEL = Stamp(versions)
-"""
+STAMP = 'Path(f"began-{self.current_version.name}").write_text(repr(time.time()))'
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -59,7 +42,7 @@ def save(path: Path, versions: int) -> float:
     """List so many versions, as an editor saves; returns when."""
     names = ", ".join(f"v{number}" for number in range(versions))
     temporary = path.with_name(".new")
-    temporary.write_text(f"[WHITELISTED_MODELS]\nstamp.py = {names}\n")
+    temporary.write_text(f"[WHITELISTED_MODELS]\nnoop.py = {names}\n")
     temporary.replace(path)
     return time.time()
 
@@ -73,9 +56,7 @@ def stamp(path: Path) -> float:
 
 def measure_ours(folder: Path, seconds: float, edits: int) -> tuple[float, list[float]]:
     """Percent of a core when idle, and milliseconds from each save to a run's first line."""
-    (folder / "models").mkdir()
-    (folder / "models" / "stamp.py").write_text(SCRIPT.replace("COUNT", str(edits + 1)))
-    (folder / "mlp.config").write_text("[MLP]\nmodels_dir = models\n")
+    make_project(folder, edits + 1, STAMP)
     save(folder / "models.config", 1)
     session = subprocess.Popen(
         [sys.executable, "-m", "mlpipeline", "-C", str(folder), "-r", "-u", "--watch", "--quiet"]

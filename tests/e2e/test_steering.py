@@ -37,6 +37,19 @@ def console(project, version, attempt=1):
         return ""
 
 
+def on_gpu7(project):
+    """A session of another host, with m/a running."""
+    session = subprocess.Popen(
+        project.command("-r", "-u"),
+        cwd=project.folder,
+        env={**os.environ, "MLPIPELINE_HOST": "gpu7"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: console(project, "a"), "it runs")
+    return session
+
+
 def go(project, *versions):
     for version in versions:
         (project.folder / f"go-{version}").touch()
@@ -154,14 +167,7 @@ def test_a_run_whose_session_was_killed_is_cancelled_too(project):
 def test_a_run_on_another_host_is_cancelled_there(project):
     project.model("m.py", "a", body=WAITING)
     project.list("m.py")
-    session = subprocess.Popen(
-        project.command("-r", "-u"),
-        cwd=project.folder,
-        env={**os.environ, "MLPIPELINE_HOST": "gpu7"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(lambda: console(project, "a"), "it runs")
+    session = on_gpu7(project)
 
     done = project.run("cancel", "m/a", MLPIPELINE_HOST="laptop")
 
@@ -173,14 +179,7 @@ def test_a_run_on_another_host_is_cancelled_there(project):
 def test_a_host_that_does_not_answer_is_asked_for_later(project):
     project.model("m.py", "a", body=WAITING)
     project.list("m.py")
-    session = subprocess.Popen(
-        project.command("-r", "-u"),
-        cwd=project.folder,
-        env={**os.environ, "MLPIPELINE_HOST": "gpu7"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(lambda: console(project, "a"), "it runs")
+    session = on_gpu7(project)
     session.kill()
     session.wait()
 
