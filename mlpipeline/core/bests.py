@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -26,31 +26,41 @@ def new_best(run: Run, earlier: Iterable[Run], measure: str | None = None) -> Be
     """``run`` as the new best of its model; None when it is not, or there is nothing to compare.
 
     ``earlier`` may be all runs there are (a Ledger): other models', failed and later ones, and
-    ``run`` itself, do not count. Without ``measure``, the first number in its test results is
-    compared. As good as the best is not better.
+    ``run`` itself, do not count.
     """
-    measure = measure or default_measure(run)
-    value = measured(run, measure)
-    if value is None or not run.succeeded:
-        return None
-    compared = [
-        (number, each)
-        for each in earlier
-        if _counts(each, run) and (number := measured(each, measure)) is not None
-    ]
-    if not compared:
-        return None
-    sign = -1 if lower_is_better(measure) else 1
-    previous_value, previous = max(compared, key=lambda pair: sign * pair[0])
-    if sign * value <= sign * previous_value:
-        return None
-    return Best(
-        run=run,
-        measure=measure,
-        value=value,
-        previous=previous,
-        previous_value=previous_value,
-    )
+    before = [each for each in earlier if _is_before(each, run)]
+    return next((best for best in new_bests([*before, run], measure) if best.run is run), None)
+
+
+def new_bests(runs: Iterable[Run], measure: str | None = None) -> Iterator[Best]:
+    """Each of ``runs`` that was a new best of its model when it ended, in the order of their ends.
+
+    Without ``measure``, the first number in a run's test results is compared. As good as the best
+    is not better, and the first success of a model is no news.
+    """
+    ended = [run for run in runs if run.succeeded and run.ended_at is not None]
+    bests: dict[tuple[str, str], tuple[float, Run]] = {}  # by model and measure
+    for run in sorted(ended, key=lambda each: each.ended_at or each.started_at):
+        numbers = flattened(run.results)
+        compared = measure or default_measure(run)
+        best = bests.get((run.id.model, compared))
+        if best and compared in numbers and is_better(numbers[compared], best[0], compared):
+            yield Best(
+                run=run,
+                measure=compared,
+                value=numbers[compared],
+                previous=best[1],
+                previous_value=best[0],
+            )
+        for name, value in numbers.items():
+            known = bests.get((run.id.model, name))
+            if known is None or is_better(value, known[0], name):
+                bests[run.id.model, name] = value, run
+
+
+def is_better(value: float, than: float, measure: str) -> bool:
+    """Whether ``value`` of a measure beats another one."""
+    return value < than if lower_is_better(measure) else value > than
 
 
 def default_measure(run: Run) -> str:
@@ -64,11 +74,10 @@ def measured(run: Run, measure: str) -> float | None:
     return flattened(run.results).get(measure)
 
 
-def _counts(each: Run, run: Run) -> bool:
-    """Whether ``each`` is a successful run of the same model that ended before ``run``."""
+def _is_before(each: Run, run: Run) -> bool:
+    """Whether ``each`` is another run of the same model, which ended no later than ``run``."""
     return (
         each.id.model == run.id.model
-        and each.succeeded
         and (each.id, each.host) != (run.id, run.host)
         and each.ended_at is not None
         and (run.ended_at is None or each.ended_at <= run.ended_at)

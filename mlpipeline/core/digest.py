@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from mlpipeline.core.bests import new_best
+from mlpipeline.core.bests import new_bests
 from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Outcome, Run
 from mlpipeline.core.wording import moment, shown
@@ -72,7 +72,7 @@ def digest(
         until=now,
         outcomes=dict(Counter(run.verdict.outcome.value for run in ended if run.verdict)),
         failed=tuple(_failed(run) for run in ended if run.verdict and _is_bad(run)),
-        bests=tuple(_bests(ended, runs, measure)),
+        bests=tuple(_bests(runs, since, measure)),
         hours=_hours(runs, since, now),
         running=_names(standings, State.RUNNING),
         next=_names(standings, State.QUEUED),
@@ -113,14 +113,13 @@ def _is_bad(run: Run) -> bool:
     return run.verdict is not None and run.verdict.outcome.is_failure
 
 
-def _bests(ended: Sequence[Run], runs: Sequence[Run], measure: str | None) -> list[NewBest]:
+def _bests(runs: Sequence[Run], since: datetime, measure: str | None) -> list[NewBest]:
     """The last one of each model counts: what came before it is beaten."""
     found: dict[tuple[str, str], NewBest] = {}
-    for run in ended:
-        best = new_best(run, runs, measure)
-        if best:
-            found[run.id.model, best.measure] = NewBest(
-                run=str(run.id),
+    for best in new_bests(runs, measure):
+        if best.run.ended_at and best.run.ended_at >= since:
+            found[best.run.id.model, best.measure] = NewBest(
+                run=str(best.run.id),
                 measure=best.measure,
                 value=best.value,
                 previous=best.previous_value,

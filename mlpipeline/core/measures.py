@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 # Words in a measure's name by which less of it is better; of all others more is.
@@ -14,6 +15,7 @@ _LESS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)  # asked for each run, of the same few names
 def lower_is_better(name: str) -> bool:
     """Whether less of ``name`` (``test.cross_entropy_loss``, ``valLoss``, ``RMSE``) is better."""
     last = name.rpartition(".")[2]
