@@ -16,7 +16,7 @@ from mlpipeline.core.runs import Run
 from mlpipeline.service.naming import Named, meant, newest
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
-from mlpipeline.service.views import find_run
+from mlpipeline.service.views import find_run, find_runs
 from mlpipeline.state.reports import run_record
 from mlpipeline.state.sources import Sources
 
@@ -106,7 +106,7 @@ def show(project: Project, name: str) -> Shown:
 
 def compare(project: Project, left: str, right: str) -> Comparison:
     """What differs between two runs; raises UnknownRun or AmbiguousName."""
-    (one, _), (other, _) = find_run(project, left), find_run(project, right)
+    one, other = find_runs(project, [left, right])
     first, second = (run_record(project.layout, run.id) for run in (one, other))
     results = flattened(one.results), flattened(other.results)
     return Comparison(

@@ -55,7 +55,7 @@ def learning_curves(project: Project, metric: str, names: Sequence[str] = ()) ->
     attempts = {(run.id.model, run.id.version): runs for run, runs in newest}
     found: list[Curve] = []
     logged: dict[str, None] = {}
-    runs = [views.find_run(project, name)[0] for name in names]
+    runs = views.find_runs(project, names)
     for run in {(run.id, run.host): run for run in runs}.values():
         whole = _whole(project, run, attempts.get((run.id.model, run.id.version), [run]))
         logged |= dict.fromkeys(whole)

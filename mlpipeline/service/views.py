@@ -116,16 +116,25 @@ def expectation(project: Project, queue: Queue, standings: Sequence[Standing] = 
 
 
 def find_run(project: Project, name: str) -> tuple[Run, RunFolder]:
-    """The run that ``name`` means (see naming.py), and its folder.
+    """The run that ``name`` means, and its folder; raises as :func:`find_runs`."""
+    (run,) = find_runs(project, [name])
+    return run, project.layout.run_folder(run.id)
+
+
+def find_runs(project: Project, names: Iterable[str]) -> list[Run]:
+    """The run that each of ``names`` means (see naming.py).
 
     Raises UnknownRun, with the nearest names, or AmbiguousName.
     """
     ledger, _ = read_histories(project.layout)
-    named = meant(name, ledger)
-    run = newest(named, ledger)
-    if run is None:  # only skipped, say
-        raise UnknownRun(f"{named} has not run yet")
-    return run, project.layout.run_folder(run.id)
+    runs = []
+    for name in names:
+        named = meant(name, ledger)
+        run = newest(named, ledger)
+        if run is None:  # only skipped, say
+            raise UnknownRun(f"{named} has not run yet")
+        runs.append(run)
+    return runs
 
 
 def is_over(project: Project, run: Run) -> bool:
