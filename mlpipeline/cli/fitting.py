@@ -13,7 +13,8 @@ from mlpipeline.service.selection import BEST, METRIC, PARAMETER, RESULT, Column
 
 RUN, MARK, TOOK = NAME, " ", "took"
 FIRST = "test."  # what results matter most
-LONGEST = 24  # characters of a value
+LONGEST = 24  # columns that a value takes
+LONGEST_NAME = 60  # columns that a run's name takes on a terminal, however wide that is
 DIGITS = 4
 # Parameters that tell a person little: in the record they are.
 HIDDEN = ("model_dir_suffix",)
@@ -35,7 +36,7 @@ class ResultTable:
         """``asked``: columns to show first, whatever they hold. ``width``: of a terminal."""
         self._runs = found.runs
         self._asked = asked
-        longest = None if width is None else width // 2
+        longest = None if width is None else min(LONGEST_NAME, width // 2)
         cells = {
             RUN: [shortened(run.run, longest) if longest else run.run for run in self._runs],
             MARK: ["*" if run.run == found.best else "" for run in self._runs],
