@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from mlpipeline.core.since import FORMS, moment_of
 from mlpipeline.service import digests
 from mlpipeline.service.project import Project, open_project
 from mlpipeline.service.queue import Onlooker
+from mlpipeline.state.history import read_histories
 
 ROWS = 2  # of a failure: `mlpipeline explain` has all that it said
 
@@ -38,7 +40,7 @@ def digest(since: str | None, project: Path, as_json: bool) -> None:
         begin = moment_of(since, queue.at) if since else digests.last_look(opened, queue.at)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
-    found = digests.digest_since(opened, queue, begin)
+    found = digests.digest_since(opened, queue.ledger, begin, queue.at, queue.standings)
     if as_json:
         show_json(found)
         return
@@ -49,14 +51,14 @@ def digest(since: str | None, project: Path, as_json: bool) -> None:
 
 def greet(project: Project) -> None:
     """Tell one who returns to the terminal what has happened since, if anything has."""
-    queue = Onlooker(project).look()
-    found = digests.digest_since(project, queue, digests.last_look(project, queue.at))
+    now = datetime.now().astimezone()
+    ledger, _ = read_histories(project.layout)
+    found = digests.digest_since(project, ledger, digests.last_look(project, now), now)
     if found:
-        _show(found, dim=True)
-    digests.note_look(project, queue.at)
+        _show(found, ahead=False, dim=True)
 
 
-def _show(found: Digest, *, dim: bool = False) -> None:
-    for line in told(found):
+def _show(found: Digest, *, ahead: bool = True, dim: bool = False) -> None:
+    for line in told(found, ahead=ahead):
         most = ROWS if line.lstrip().startswith("✗") else None
         show_text(line, hang=4, most=most, dim=dim)

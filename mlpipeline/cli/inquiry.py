@@ -113,13 +113,15 @@ def diff(left: str, right: str, project: Path, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
+    if not found.parameters and not found.script:
+        click.echo("parameters and scripts are the same")
+    else:
+        click.echo(f"{found.left} and {found.right}")
     names = (found.left, found.right)
     _show_pairs("parameters", found.parameters, names)
     _show_pairs("results", found.results, names)
     _show_pairs("surroundings", found.surroundings, names)
     _show_diff("script", found.script)
-    if not found.parameters and not found.script:
-        click.echo("parameters and scripts are the same")
 
 
 def _heading(text: str) -> None:

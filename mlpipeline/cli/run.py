@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +17,7 @@ from mlpipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.sessions import Result
 from mlpipeline.service import sessions
+from mlpipeline.service.digests import note_look
 from mlpipeline.service.project import open_project
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,7 +39,8 @@ def run(folder: Path, options: Options) -> int:
     """Run a session of the project in ``folder`` and return the exit code."""
     project = open_project(folder)
     slots = project.settings.parallel if options.execute else 1
-    if options.execute and sys.stdout.isatty() and project.layout.outputs.is_dir():
+    is_seen = options.execute and is_terminal() and not options.quiet and not options.as_json
+    if is_seen and project.layout.outputs.is_dir():
         greet(project)
     screen = _screen(options, show_output=slots == 1)
     session = (
@@ -56,6 +58,8 @@ def run(folder: Path, options: Options) -> int:
     with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
         result = scheduler.run()
     screen.summary(result, project.layout.output if options.execute else None)
+    if is_seen:
+        note_look(project, datetime.now().astimezone())
     return _exit_code(result)
 
 

@@ -126,7 +126,7 @@ def _say(done: Done, *, as_json: bool) -> None:
     if as_json:
         show_json(done)
         return
-    if done.versions:
-        show_text(", ".join(done.versions))
+    for name in done.versions:
+        show_text(name)
     for text in done.said:
         show_text(text)

@@ -80,8 +80,8 @@ def digest(
     )
 
 
-def told(digest: Digest) -> list[str]:
-    """The digest in lines for people."""
+def told(digest: Digest, *, ahead: bool = True) -> list[str]:
+    """The digest in lines for people; ``ahead``: also what is to come."""
     now = digest.until
     counts = ", ".join(f"{count} {outcome}" for outcome, count in digest.outcomes.items())
     hours = f" in {digest.hours:.1f} h of runs" if digest.hours >= 0.1 else ""
@@ -96,6 +96,8 @@ def told(digest: Digest) -> list[str]:
         ],
         "new bests: mlpipeline results",
     )
+    if not ahead:
+        return lines
     if digest.held:
         lines.append(f"  held: {_first(digest.held)}")
     if digest.running:

@@ -316,8 +316,8 @@ def _why_again(last: Run | None, version: ListedVersion, overruled: bool) -> str
     if overruled:
         return f"is retried: was {last.verdict}"
     if last.signature != version.signature:
-        return "parameters changed"
-    return "again" if _ended(last, Outcome.SUCCEEDED) else f"was {last.verdict}"
+        return "has other parameters now"
+    return "runs again" if _ended(last, Outcome.SUCCEEDED) else f"was {last.verdict}"
 
 
 def _ended(run: Run, *outcomes: Outcome) -> bool:

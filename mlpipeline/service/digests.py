@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,25 +11,32 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.digest import Digest, digest
+from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.planning import Standing
 from mlpipeline.service.project import Project
-from mlpipeline.service.queue import Queue
 from mlpipeline.service.views import last_line
 from mlpipeline.state.layout import Layout
 
 FIRST_LOOK = timedelta(days=1)  # that is told to one who has never looked
 
 
-def digest_since(project: Project, queue: Queue, since: datetime) -> Digest:
-    """What happened from ``since`` until the queue was looked at."""
+def digest_since(
+    project: Project,
+    ledger: Ledger,
+    since: datetime,
+    now: datetime,
+    standings: Sequence[Standing] = (),
+) -> Digest:
+    """What happened from ``since`` until ``now``, and what is next by ``standings``."""
     notify = project.settings.notify
     found = digest(
-        queue.ledger,
-        queue.standings,
+        ledger,
+        standings,
         since=since,
-        now=queue.at,
+        now=now,
         measure=notify.measure or None if notify else None,
     )
-    runs = {str(run.id): run for run in queue.ledger}
+    runs = {str(run.id): run for run in ledger}
     failed = tuple(
         msgspec.structs.replace(each, last_line=last_line(project, runs[each.run]))
         for each in found.failed

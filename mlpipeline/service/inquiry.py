@@ -169,7 +169,7 @@ def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
     if queue.listed.paused:
         yield f"{queue.list_name} is paused: `mlpipeline resume`"
     if standing.reason:
-        yield standing.reason
+        yield f"it {standing.reason}"
     queued = [each for each in queue.standings if each.state is State.QUEUED]
     place = queued.index(standing)
     if place:

@@ -138,7 +138,7 @@ def test_a_success_with_other_parameters_does_not_count(unattended):
 
     stands = standing([model("v")], ledger, policy(unattended=unattended))
 
-    assert (stands.state, stands.reason) == (State.QUEUED, "parameters changed")
+    assert (stands.state, stands.reason) == (State.QUEUED, "has other parameters now")
 
 
 @pytest.mark.parametrize("unattended", [False, True])
@@ -162,7 +162,7 @@ def test_attended_a_success_of_an_earlier_session_runs_again():
 
     stands = standing([model("v")], ledger, policy(unattended=False))
 
-    assert (stands.state, stands.reason) == (State.QUEUED, "again")
+    assert (stands.state, stands.reason) == (State.QUEUED, "runs again")
 
 
 def test_attended_a_success_of_a_run_that_this_session_adopted_is_done():

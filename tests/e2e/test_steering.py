@@ -94,7 +94,7 @@ def test_what_is_skipped_is_left_out_until_it_is_retried(going):
 def test_several_are_named_by_a_pattern(going):
     done = going.run("cancel", "m/*")
 
-    assert done.stdout.splitlines()[0] == "m/a, m/b, m/c"
+    assert done.stdout.splitlines()[:3] == ["m/a", "m/b", "m/c"]
     wait_until(lambda: set(states(going).values()) == {"skipped"}, "all are skipped")
 
 
@@ -117,7 +117,7 @@ def test_retry_failed_takes_all_that_failed(project):
     done = project.run("retry", "--failed")
     project.run("-r", "-u")
 
-    assert done.stdout.splitlines()[0] == "m/a, m/b"
+    assert done.stdout.splitlines()[:2] == ["m/a", "m/b"]
     assert states(project) == {"m/a#2": "done", "m/b#2": "done", "n/c#1": "done"}
 
 
