@@ -231,7 +231,8 @@ def _chosen(
     by_name = {version.name: version for version in findings.versions}
     names, unknown = choose_versions(entry.narrowing, by_name)
     if blacklist:
-        return tuple(v for v in findings.versions if v.name not in names), unknown
+        black = set(names)
+        return tuple(v for v in findings.versions if v.name not in black), unknown
     return tuple(by_name[name] for name in names), unknown
 
 

@@ -119,7 +119,8 @@ def _put(models: ModelList, wanted: Wanted, place: Place | None) -> Decision:
         )
     names = wanted.chosen()
     listed, stale = choose_versions(entry.narrowing or "", wanted.known)
-    new = [name for name in names if name not in listed]
+    there = set(listed)
+    new = [name for name in names if name not in there]
     if entry.narrowing is None or (names and not new):
         return _nothing_to_put(models, path, names if entry.narrowing else [])
     text = wanted.narrowing([*listed, *new], stale) if names else None
@@ -135,12 +136,13 @@ def _take(models: ModelList, wanted: Wanted) -> Decision:
     if entry.narrowing:
         listed, stale = choose_versions(entry.narrowing, wanted.known)
     names = wanted.chosen(stale)
-    missing = [name for name in names if name not in listed and name not in stale]
+    there, taken = {*listed, *stale}, set(names)
+    missing = [name for name in names if name not in there]
     if missing:
         return _nothing_to_take(models, path, missing)
     change: Change = Remove(path)
-    listed = [name for name in listed if name not in names]
-    stale = [name for name in stale if name not in names]
+    listed = [name for name in listed if name not in taken]
+    stale = [name for name in stale if name not in taken]
     if names and (listed or stale):
         change = Narrow(path, wanted.narrowing(listed, stale))
     return _told(models, change, path, names, put=False)

@@ -156,16 +156,17 @@ def choose_versions(narrowing: str, known: Iterable[str]) -> tuple[list[str], li
     wins. Returns the chosen names in the order written, each once, and the unknown pieces.
     """
     names = {_squeezed(name): name for name in known}
+    lengths = sorted({name.count(",") + 1 for name in names}, reverse=True)  # in pieces
     pieces = [piece.strip() for piece in narrowing.replace("\n", ",").split(",")]
     chosen: dict[str, None] = {}
     unknown = []
     position = 0
     while position < len(pieces):
-        for end in range(len(pieces), position, -1):
-            name = names.get(",".join(pieces[position:end]))
+        for length in lengths:
+            name = names.get(",".join(pieces[position : position + length]))
             if name is not None:
                 chosen[name] = None
-                position = end
+                position += length
                 break
         else:
             if pieces[position]:

@@ -509,6 +509,16 @@ def test_nothing_written_chooses_nothing(text):
     assert choose_versions(text, ["a"]) == ([], [])
 
 
+def test_a_list_of_very_many_names_is_read():
+    known = [f"lr={number},depth={depth}" for number in range(5_000) for depth in (2, 3)]
+
+    assert choose_versions(", ".join(known), known) == (known, [])
+    assert choose_versions(", ".join(known), ["a", "b,c"]) == (
+        [],
+        [piece for name in known for piece in name.split(",")],
+    )
+
+
 def pieces(name):
     return [piece.strip() for piece in name.split(",")]
 
