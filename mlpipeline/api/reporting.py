@@ -68,6 +68,7 @@ def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
 
     Without ``step``, the one that ``progress`` or ``track`` is at; where the script uses neither,
     one more than the last call's. What can't be recorded is left out, with a warning. Outside the
-    queue nothing happens. Cheap enough for every step.
+    queue, and in child processes of a run's, nothing happens. Any thread may call it. Cheap enough
+    for every step.
     """
     _reporter.metrics(metrics, step)

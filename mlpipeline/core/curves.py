@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import msgspec
 
@@ -12,7 +11,6 @@ from mlpipeline.core.runs import Run
 
 Point = tuple[int, float]  # step and value
 Curves = dict[str, list[Point]]  # by metric, as logged
-NOT_FINITE = ("nan", "inf", "-inf")  # as plain data
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,30 +66,30 @@ def continued(run: Run, attempts: Sequence[Run]) -> list[Run]:
 def joined(attempts: Sequence[Curves]) -> Curves:
     """The curves of a run that was resumed, from those of its attempts, oldest first.
 
-    What an attempt did at steps that a later one begins at, or before, was done again: it is
-    dropped.
+    What an attempt has of a metric from the step on at which a later one begins with it was done
+    again: it is dropped. Each metric by itself: one may count batches, another epochs.
     """
     whole: Curves = {}
     for curves in attempts:
-        first = min((points[0][0] for points in curves.values() if points), default=None)
-        for name, points in whole.items():
-            if first is not None:
-                whole[name] = [point for point in points if point[0] < first]
         for name, points in curves.items():
-            whole[name] = whole.get(name, []) + points
-    return {name: points for name, points in whole.items() if points}
+            if points:
+                first = points[0][0]
+                kept = [point for point in whole.get(name, []) if point[0] < first]
+                whole[name] = kept + points
+    return whole
 
 
 def continues(attempts: Sequence[dict[str, Summary]]) -> bool:
-    """Whether each attempt begins after the last step of those before, so that :func:`added` is
-    all there is to do.
+    """Whether each attempt begins with each metric after the last step that those before have of
+    it, so that :func:`added` is all there is to do.
     """
-    told = [each for each in attempts if each]
-    return all(
-        max(each.last_step for each in earlier.values())
-        < min(each.first_step for each in later.values())
-        for earlier, later in pairwise(told)
-    )
+    reached: dict[str, int] = {}
+    for attempt in attempts:
+        for name, summary in attempt.items():
+            if name in reached and summary.first_step <= reached[name]:
+                return False
+            reached[name] = summary.last_step
+    return True
 
 
 def added(attempts: Iterable[dict[str, Summary]]) -> dict[str, Summary]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST = 1_000  # characters of JSON; a longer list or array is shown by its digest
 SHORT_LIST = 50  # items; so few are shown whatever their length
+NOT_FINITE = ("nan", "inf", "-inf")  # numbers that JSON lacks, by their names
 _ADDRESS = r" at 0x[0-9a-fA-F]+"
 
 

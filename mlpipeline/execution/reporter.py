@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import os
 import sys
 import time
 from contextlib import suppress
@@ -9,7 +11,7 @@ from contextlib import suppress
 from mlpipeline.api.console import without_colours
 from mlpipeline.api.reporting import Reporter
 from mlpipeline.core import run_files
-from mlpipeline.core.plain import plain
+from mlpipeline.core.plain import NOT_FINITE, plain
 from mlpipeline.execution.metrics import MetricLog
 from mlpipeline.execution.writing import append_text, iso_now, write_json
 
@@ -22,9 +24,6 @@ INTERVAL = 0.2  # seconds between two writes; what comes faster is kept until th
 AT_ONCE = 10  # writes that need not wait: what a script says now and then is on the disk at once
 MOST_KEPT = 1_000  # lines of metrics after which there is a write in any case
 
-NOT_FINITE = ("nan", "inf", "-inf")  # as plain data
-
-
 class Diverged(BaseException):
     """A metric is no finite number. Not an Exception: a script's handlers are not meant for it."""
 
@@ -32,6 +31,10 @@ class Diverged(BaseException):
 class FolderReporter(Reporter):
     """Messages go to the console and messages.log, progress to progress.json, metrics to
     metrics.jsonl (one JSON object a line, with ``time`` in seconds since the epoch).
+
+    Any thread may report. A forked child of the run's process, such as a loader of data, may print
+    and log; its progress and metrics are ignored, since the files and what waits for them are its
+    parent's.
     """
 
     def __init__(self, folder: str, run: str, *, stop_on_nan: bool = False):
@@ -39,6 +42,9 @@ class FolderReporter(Reporter):
         self._folder = folder
         self._run = run
         self._stop_on_nan = stop_on_nan
+        self._pid = os.getpid()
+        self._lock = _thread.RLock()  # threading's own; a handler of a signal may report, too
+        self._is_writing = False
         self._part = ""
         self._total: int | None = None
         self._step = 0
@@ -62,7 +68,12 @@ class FolderReporter(Reporter):
 
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         """Note how far the script is; written at once, but for what comes fast."""
-        step = int(step)
+        if os.getpid() != self._pid:  # before the lock, which nobody would release in a child
+            return
+        with self._lock:
+            self._progress(int(step), total, metrics)
+
+    def _progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         if self._first is None or step < self._step:  # a script may count each epoch anew
             self._first = (step, time.monotonic())
         self._step = self._at = step
@@ -87,30 +98,46 @@ class FolderReporter(Reporter):
 
         What can't be recorded is left out, with a warning.
         """
-        number = self._at if step is None else self._metrics.step(step)
-        if number is None:
-            number = self._metrics.next_step()
-        self._metrics.note_backward(number)
-        added = self._metrics.add(number, values)
-        self._shown = added or self._shown
-        self._added(number, added)
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            number = self._at if step is None else self._metrics.step(step)
+            if number is None:
+                number = self._metrics.next_step()
+            self._metrics.note_backward(number)
+            added = self._metrics.add(number, values)
+            self._shown = added or self._shown
+            self._added(number, added)
 
     def metric_summaries(self) -> dict[str, dict[str, Any]]:
         """What is kept of each metric: records like core/curves.Summary, by name."""
-        return self._metrics.summaries()
+        with self._lock:
+            return self._metrics.summaries()
 
     def enter(self, part: str, total: int | None = None) -> None:
         """The run comes to another part, of ``total`` steps if that is known."""
-        self._part, self._total, self._step, self._first = part, total, 0, None
-        self.flush()
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            self._part, self._total, self._step, self._first = part, total, 0, None
+            self.flush()
 
     def flush(self) -> None:
         """Write what is kept back; what the disk does not take is kept until the next time."""
-        self._due = max(time.monotonic(), self._due) + INTERVAL
-        self._next_write = self._due - AT_ONCE * INTERVAL
-        self._try(self._write)
-        self._metrics.trim()
-        self._write_at = len(self._metrics.lines) + MOST_KEPT
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            if self._is_writing:  # and was interrupted by a signal: it takes the new lines, too
+                return
+            self._is_writing = True
+            try:
+                self._due = max(time.monotonic(), self._due) + INTERVAL
+                self._next_write = self._due - AT_ONCE * INTERVAL
+                self._try(self._write)
+                self._metrics.trim()
+                self._write_at = len(self._metrics.lines) + MOST_KEPT
+            finally:
+                self._is_writing = False
 
     def _added(self, step: int, values: dict[str, float | str]) -> None:
         """Write when it is time, and heed stop_on_nan."""
@@ -126,7 +153,7 @@ class FolderReporter(Reporter):
 
     def _write(self) -> None:
         lines = self._metrics.lines
-        if count := len(lines):  # another thread may add some meanwhile
+        if count := len(lines):  # the handler of a signal may add some meanwhile
             append_text(self._folder, run_files.METRICS, "\n".join(lines[:count]) + "\n")
             self._metrics.written(count)
         progress = {

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mlpipeline.core.curves import NOT_FINITE, Curves, Summary, summarised
+from mlpipeline.core.curves import Curves, Summary, summarised
+from mlpipeline.core.plain import NOT_FINITE
 from mlpipeline.state.files import NOT_A_RECORD
 from mlpipeline.state.layout import RunFolder
 

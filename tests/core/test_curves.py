@@ -45,12 +45,30 @@ def test_what_was_done_again_is_dropped():
     assert whole == {"loss": curve(1, 2, 3, 4, 5, 6)}
 
 
-def test_what_was_dropped_is_dropped_of_all_metrics():
-    first = {"loss": curve(1, 2, 3, 4), "accuracy": curve(2, 4), "once": curve(4)}
+def test_metrics_that_count_in_other_units_are_cut_each_at_its_own_step():
+    first = {"loss": curve(100, 200, 300, 400), "val": curve(1, 2), "once": curve(4)}
 
-    whole = joined([first, {"loss": curve(3, 4, 5)}])
+    whole = joined([first, {"val": curve(2, 3), "loss": curve(300, 400, 500)}])
 
-    assert whole == {"loss": curve(1, 2, 3, 4, 5), "accuracy": curve(2)}
+    assert whole == {
+        "loss": curve(100, 200, 300, 400, 500),
+        "val": curve(1, 2, 3),
+        "once": curve(4),
+    }
+
+
+def test_summaries_of_metrics_that_count_in_other_units_add_up():
+    attempts = [
+        {"loss": curve(100, 200), "val": curve(1, 2)},
+        {"val": curve(3), "loss": curve(300, 400)},
+    ]
+
+    told = [{name: summarised(points) for name, points in each.items()} for each in attempts]
+
+    assert continues(told)
+    assert added(told) == {
+        name: summarised(points) for name, points in joined(attempts).items()
+    }
 
 
 def test_an_attempt_without_metrics_changes_nothing():

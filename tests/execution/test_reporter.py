@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+import warnings as warnings_of
 from fractions import Fraction
 
 import pytest
+from projects import wait_until
 
 from mlpipeline.execution.reporter import MOST_KEPT, Diverged, FolderReporter
+from mlpipeline.execution.writing import append_text
 
 
 @pytest.fixture
@@ -325,6 +330,114 @@ def test_names_without_end_do_not_fill_the_memory(reporter, monkeypatch):
         reporter.metrics({f"m{number}": 1, f"bad{number}": "x"})
 
     assert len(reporter.metric_summaries()) <= 10
+
+
+# --- threads and children
+
+
+def test_points_of_several_threads_are_all_written_and_each_once(reporter, tmp_path, capsys):
+    begin = threading.Barrier(3)
+
+    def log(name):
+        begin.wait()
+        for step in range(5_000):
+            reporter.metrics({name: step}, step)
+            reporter.progress(step, None, {})
+
+    threads = [threading.Thread(target=log, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reporter.flush()
+
+    lines = metrics(tmp_path)
+    for name in "abc":
+        assert [line["step"] for line in lines if name in line] == list(range(5_000))
+        assert reporter.metric_summaries()[name]["count"] == 5_000
+    assert capsys.readouterr().err == ""
+
+
+def test_a_forked_child_leaves_what_is_its_parents_alone(reporter, tmp_path, monkeypatch):
+    monkeypatch.setattr("mlpipeline.execution.reporter.AT_ONCE", 0)
+    reporter.flush()
+    reporter.metrics({"loss": 1}, 1)  # waits to be written
+    before = (tmp_path / "progress.json").stat().st_mtime_ns
+
+    in_a_child(
+        lambda: reporter.metrics({"loss": 2}, 2),
+        lambda: reporter.progress(2, None, {"loss": 2}),
+        lambda: reporter.enter("test"),
+        reporter.flush,
+    )
+
+    assert not (tmp_path / "metrics.jsonl").exists()
+    assert (tmp_path / "progress.json").stat().st_mtime_ns == before
+    reporter.flush()
+    assert steps(tmp_path) == [1]
+
+
+def test_a_child_that_is_forked_while_a_thread_reports_does_not_wait_for_it(reporter, tmp_path):
+    os.mkfifo(tmp_path / "metrics.jsonl")  # whoever writes there waits for a reader
+    thread = threading.Thread(target=reporter.metrics, args=({"loss": 1}, 1))
+    thread.start()
+    wait_until(lambda: reporter._is_writing)
+
+    in_a_child(lambda: reporter.metrics({"loss": 2}, 2), reporter.flush)
+
+    with (tmp_path / "metrics.jsonl").open() as reader:
+        thread.join()
+        assert reader.read().count("loss") == 1
+
+
+def test_what_the_handler_of_a_signal_reports_amid_a_write_is_written_once(
+    reporter, tmp_path, monkeypatch
+):
+    def interrupted(*content):
+        append_text(*content)
+        monkeypatch.setattr("mlpipeline.execution.reporter.append_text", append_text)
+        reporter.metrics({"loss": 2}, 2)
+        reporter.flush()
+
+    monkeypatch.setattr("mlpipeline.execution.reporter.append_text", interrupted)
+    reporter.metrics({"loss": 1}, 1)
+    reporter.flush()
+
+    assert steps(tmp_path) == [1, 2]
+
+
+def in_a_child(*calls):
+    """Make ``calls`` in a forked child, which ends well."""
+    with warnings_of.catch_warnings():
+        warnings_of.simplefilter("ignore", DeprecationWarning)  # a fork beside threads
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            for call in calls:
+                call()
+            code = 0
+        finally:
+            os._exit(code)
+    assert waited(child) == 0
+
+
+def waited(child):
+    """The exit status of a child, which must not hang."""
+    ends = []
+
+    def has_ended():
+        pid, status = os.waitpid(child, os.WNOHANG)
+        ends.append(status)
+        return pid == child
+
+    try:
+        wait_until(has_ended)
+    except BaseException:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        raise
+    return ends[-1]
 
 
 class Clock:
