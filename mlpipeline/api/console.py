@@ -29,13 +29,23 @@ class console_colors:  # noqa: N801 - the historic spelling is the public name
     WHITE_BG = "\033[47m"
 
 
-def without_colours(text: str) -> str:
-    """``text`` without the escape sequences that colour it."""
-    if "\033" not in text:
+# What a terminal obeys and does not show (ECMA-48): control sequences, strings of a control function
+# to their end, other escape sequences, and lone control characters but tab and line end.
+_CONTROLS = (
+    r"(?:\033\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\033[]P^_X]|[\x90\x98\x9d-\x9f])[^\n\a\033\x9c]*(?:\a|\033\\|\x9c)?"
+    r"|\033[ -/]*[0-~]"
+    r"|[\0-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
+
+def printable(text: str) -> str:
+    """``text`` without colours and all else that a terminal would obey; tabs and line ends stay."""
+    if text.isprintable():
         return text
     import re  # few texts have any
 
-    return re.sub(r"\033\[[0-9;:]*m", "", text)
+    return re.sub(_CONTROLS, "", text)
 
 
 def add_script_dir_to_PATH(current_dir: str | None = None) -> None:  # noqa: N802

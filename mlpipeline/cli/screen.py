@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlpipeline.api.console import without_colours
+from mlpipeline.api.console import printable
 from mlpipeline.cli.render import Row, plain_table
 from mlpipeline.cli.streams import say
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
@@ -88,7 +88,7 @@ class PlainScreen(Screen):
 
     def printed(self, run: Run, lines: list[str]) -> None:
         """Pass it on, in no colours."""
-        say(without_colours("\n".join(lines)))
+        say(printable("\n".join(lines)))
 
     def ended(self, ended: Ended) -> None:
         """Say how, how long it took and what came of it."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from mlpipeline.api.console import without_colours
 from mlpipeline.core import notices
 from mlpipeline.core.bests import measured, new_best
 from mlpipeline.core.ledger import Ledger
@@ -19,11 +17,10 @@ from mlpipeline.execution.couriers import PAUSE, Courier, lacks, targets
 from mlpipeline.state.ini import nearest
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.notify_config import Notify
-from mlpipeline.state.tail import LineTail
+from mlpipeline.state.tail import last_lines
 
 FAREWELL = 5.0  # seconds that a session waits at its end for what is not delivered
 POLL_INTERVAL = 0.02  # seconds, in that time
-READ = 64_000  # bytes of the end of a log
 
 Say = Callable[[Level, str], None]
 
@@ -118,11 +115,3 @@ class Notifier(Listener):
         wanted = any(courier.wants_log(event) for courier in self._couriers)
         count = self._notify.lines
         return last_lines(self._layout.run_folder(run.id).console, count) if wanted else []
-
-
-def last_lines(console: Path, count: int) -> list[str]:
-    """The last ``count`` lines of a log, without colours, and of a bar its last state."""
-    tail = LineTail(console)
-    tail.skip(READ)
-    lines = [line for batch in tail.rest() for line in batch] if count else []
-    return [without_colours(line).rstrip("\r").rpartition("\r")[2] for line in lines[-count:]]

@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import suppress
 
-from mlpipeline.api.console import without_colours
+from mlpipeline.api.console import printable
 from mlpipeline.api.reporting import Reporter
 from mlpipeline.core import run_files
 from mlpipeline.core.plain import NOT_FINITE, plain
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 INTERVAL = 0.2  # seconds between two writes; what comes faster is kept until the next
 AT_ONCE = 10  # writes that need not wait: what a script says now and then is on the disk at once
 MOST_KEPT = 1_000  # lines of metrics after which there is a write in any case
+
 
 class Diverged(BaseException):
     """A metric is no finite number. Not an Exception: a script's handlers are not meant for it."""
@@ -57,10 +58,10 @@ class FolderReporter(Reporter):
         self._refused = ""  # why the disk took nothing at the last try
 
     def message(self, text: str, level: str, log_to_file: bool) -> None:
-        """Print ``text``; with ``log_to_file``, put it into the log too, colours taken off."""
+        """Print ``text``; with ``log_to_file``, put it into the log too, without colours and the like."""
         self._try(lambda: print(text, flush=True))
         if log_to_file:
-            first, *more = without_colours(text).splitlines() or [""]
+            first, *more = printable(text).splitlines() or [""]
             lines = [f"[{iso_now()}]::{level} - {self._run}: {first}", *(f"    {x}" for x in more)]
             self._try(
                 lambda: append_text(self._folder, run_files.MESSAGES, "\n".join(lines) + "\n")

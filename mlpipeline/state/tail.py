@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from mlpipeline.api.console import printable
+
 LARGEST_CHUNK = 1 << 20  # bytes read at once, so that a flood can't stop the reader
 
 
@@ -93,18 +95,22 @@ def offset_of_last(file: BinaryIO, count: int) -> int:
 
 
 def last_lines(path: Path, count: int) -> list[str]:
-    """The last ``count`` lines of a file that are not blank; of a line drawn over itself (a
-    progress bar), its last state. Empty when there is no file.
+    """The last ``count`` lines of a log that are not blank, without colours and all else that a
+    terminal would obey; of a line drawn over itself (a progress bar), its last state. Empty when
+    there is no file.
     """
     lines: list[str] = []
+    if count == 0:
+        return lines
     try:
         with path.open("rb") as file:
             end = file.seek(0, 2)
             size = min(end, 4096)
             while True:
                 file.seek(end - size)
-                lines = _shown(file.read(size), whole=size == end)
-                if len(lines) >= count or size in (end, LARGEST_CHUNK):
+                enough = size in (end, LARGEST_CHUNK)
+                lines = _shown(file.read(size), whole=size == end, last_try=enough)
+                if len(lines) >= count or enough:
                     break
                 size = min(end, size * 8, LARGEST_CHUNK)
     except OSError:
@@ -112,10 +118,13 @@ def last_lines(path: Path, count: int) -> list[str]:
     return lines[-count:]
 
 
-def _shown(content: bytes, *, whole: bool) -> list[str]:
-    lines = content.split(b"\n")[0 if whole else 1 :]
+def _shown(content: bytes, *, whole: bool, last_try: bool) -> list[str]:
+    """The lines in ``content``; the first one, where it is not ``whole``, only if nothing else is."""
+    first, *lines = content.split(b"\n")
+    if whole or (last_try and not any(map(bytes.strip, lines))):
+        lines.insert(0, first)
     states = (_text(line).rstrip("\r").rpartition("\r")[2] for line in lines)
-    return [line for line in states if line.strip()]
+    return [line for line in map(printable, states) if line.strip()]
 
 
 def _text(line: bytes) -> str:

@@ -18,7 +18,7 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listening import Ended
 from mlpipeline.core.notices import Occasion
 from mlpipeline.core.runs import Outcome
-from mlpipeline.execution.notifying import Notifier, last_lines
+from mlpipeline.execution.notifying import Notifier
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.notify_config import Notify
 
@@ -252,10 +252,6 @@ def test_a_folder_whose_name_is_no_text_keeps_nothing_from_being_sent(tmp_path):
         notifier.emptied("\ud800\0")
 
     assert session.told() == ["a b: the queue is empty"]
-
-
-def test_the_last_lines_of_a_log_that_is_not_there_are_none(tmp_path):
-    assert last_lines(tmp_path / "console.log", 20) == []
 
 
 # --- by apprise

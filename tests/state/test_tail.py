@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpipeline.state.tail import LARGEST_CHUNK, LineTail, Tail
+from mlpipeline.state.tail import LARGEST_CHUNK, LineTail, Tail, last_lines
 
 
 @pytest.fixture
@@ -180,3 +180,49 @@ def test_every_line_is_handed_out_once_however_it_was_written(chunks):
     if expected[-1] == b"":
         del expected[-1]
     assert lines == [line.decode("utf-8", "replace").removesuffix("\r") for line in expected]
+
+
+# --- last_lines
+
+
+def test_the_last_lines_are_the_last_that_say_something(path):
+    append(path, b"one\n\ntwo\n  \nthree\n\n")
+
+    assert last_lines(path, 2) == ["two", "three"]
+    assert last_lines(path, 9) == ["one", "two", "three"]
+    assert last_lines(path, 0) == []
+
+
+def test_the_last_lines_of_a_log_that_is_not_there_are_none(path):
+    assert last_lines(path, 20) == []
+
+
+@pytest.mark.parametrize(
+    "said, shown",
+    [
+        ("\033[31mred\033[0m", "red"),
+        ("\033[2J\033[1;1Hgone", "gone"),
+        ("\033]0;title\adone", "done"),
+        ("\033]8;;http://x\033\\link\033]8;;\033\\", "link"),
+        ("\033Pq#0;2\033\\picture", "picture"),
+        ("\033(Bletters\0337\033c\033=", "letters"),
+        ("bell\a\b\0\x7f", "bell"),
+        ("\x9b31meight bits\x9d0;t\x9c", "eight bits"),
+        ("cut\033[", "cut"),
+        ("a\tb", "a\tb"),
+        ("größe …", "größe …"),
+        ("0%\r\033[A50%\r\033[2K100%\r", "100%"),
+    ],
+    ids=repr,
+)
+def test_of_a_last_line_nothing_is_left_that_a_terminal_obeys(path, said, shown):
+    append(path, f"{said}\n".encode())
+
+    assert last_lines(path, 1) == [shown]
+
+
+def test_a_bar_that_fills_megabytes_is_shown_as_it_was_drawn_last(path):
+    append(path, b"first\n")
+    append(path, b"".join(b"\r%d%%" % (step % 100) for step in range(LARGEST_CHUNK)))
+
+    assert last_lines(path, 3) == [f"{(LARGEST_CHUNK - 1) % 100}%"]
