@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -84,12 +85,14 @@ class Doctor:
 
     def _scheduler(self) -> tuple[str, Finding | None]:
         """The pid of the scheduler that is at work, or none; and what keeps one from that."""
+        outputs = self._layout.outputs
+        problem = "" if os.access(outputs, os.W_OK) else f"{short(outputs)} can't be written"
         try:
-            return holder_of(self._layout.lock), None
+            pid = holder_of(self._layout.lock)
         except StorageError as error:
-            return "", Finding(
-                str(error), "the outputs need a folder that can be written and locked"
-            )
+            pid, problem = "", str(error)
+        remedy = "the outputs need a folder that can be written and locked"
+        return pid, Finding(problem, remedy) if problem else None
 
     def _journals(self, warnings: list[str], *, is_at_work: bool) -> Iterator[Finding]:
         for warning in warnings:

@@ -14,10 +14,8 @@ import msgspec
 from mlpipeline.cli.completion import complete_runs
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import show_json
-from mlpipeline.errors import StorageError
-from mlpipeline.service import views
+from mlpipeline.service.consoles import Console
 from mlpipeline.service.project import open_project
-from mlpipeline.state.tail import offset_of_last
 
 POLL_INTERVAL = 0.2  # seconds between two looks at a file that is followed
 
@@ -48,28 +46,22 @@ def logs(run: str, follow: bool, lines: int | None, project: Path, as_json: bool
     """
     if follow and as_json:
         raise click.UsageError("--json does not go with --follow")
-    opened = open_project(project)
-    found, folder = views.find_run(opened, run)
-    try:
-        with folder.console.open("rb") as console:
-            if lines is not None:
-                console.seek(offset_of_last(console, lines))
-            if as_json:
-                text = console.read().decode("utf-8", "replace")
-                show_json(Log(run=str(found.id), file=str(folder.console), text=text))
-            else:
-                _copy(console, lambda: not follow or views.is_over(opened, found))
-    except FileNotFoundError:
-        raise StorageError(f"{found.id} has no {folder.console.name}: it never began") from None
+    console = Console(open_project(project), run)
+    with console.open(lines) as file:
+        if as_json:
+            text = file.read().decode("utf-8", "replace")
+            show_json(Log(run=str(console.run.id), file=str(console.path), text=text))
+        else:
+            _copy(file, lambda: not follow or console.is_over())
 
 
-def _copy(console: BinaryIO, is_over: Callable[[], bool]) -> None:
-    """Print the rest of ``console``, and what is added to it until ``is_over``."""
+def _copy(file: BinaryIO, is_over: Callable[[], bool]) -> None:
+    """Print the rest of ``file``, and what is added to it until ``is_over``."""
     out = sys.stdout.buffer
     over = False
     while not over:
         over = is_over()  # before the last read
-        while chunk := console.read(1 << 16):
+        while chunk := file.read(1 << 16):
             out.write(chunk)
         out.flush()
         if not over:

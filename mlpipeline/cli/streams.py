@@ -6,11 +6,12 @@ import codecs
 import io
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+
+from mlpipeline.core.wording import width
 
 NOBODY_READS = 141  # 128 + SIGPIPE: the exit code of what a closed pipe ends
 REPLACED = "mlpipeline"  # the name under which Python knows in_ascii
@@ -47,14 +48,7 @@ def in_ascii(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end].translate(ASCII)
-    return "".join(x if x.isascii() else "?" * _width(x) for x in text), error.end
-
-
-def _width(character: str) -> int:
-    """Columns that it takes on a terminal."""
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return "".join(x if x.isascii() else "?" * width(x) for x in text), error.end
 
 
 def _find_codec(name: str) -> codecs.CodecInfo | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlpipeline.core.listening import Level
+if TYPE_CHECKING:  # what is shown first, a help, needs no records
+    from mlpipeline.core.listening import Level
 
 
 def log_line(at: datetime, level: Level, text: str) -> str:

@@ -8,11 +8,11 @@ import time
 
 import msgspec
 
-from mlpipeline.errors import MlpipelineError, ProjectBusy, short
+from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service.project import Project, listing, set_umask
 from mlpipeline.state.files import storage
 from mlpipeline.state.layout import LIST
-from mlpipeline.state.lock import holder_of
+from mlpipeline.state.lock import holder_of, taken
 from mlpipeline.state.session import read_session
 
 POLL_INTERVAL = 0.05  # seconds
@@ -58,10 +58,7 @@ def start(project: Project, *, log: bool = True, rehearse: bool = False) -> Back
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
     if pid := holder_of(layout.lock):
-        raise ProjectBusy(
-            f"another mlpipeline -r works on this project (pid {pid}); "
-            "`mlpipeline status` shows it, `mlpipeline stop` ends it"
-        )
+        raise taken(pid)
     with (
         storage(f"{layout.daemon_log} can't be written"),
         layout.daemon_log.open("ab") as output,

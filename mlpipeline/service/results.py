@@ -6,7 +6,6 @@ run.yaml only where those do not tell.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 
 from mlpipeline.core import curves
 from mlpipeline.core.curves import Summary
+from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.measures import flattened, lower_is_better
 from mlpipeline.core.runs import Run
 from mlpipeline.service import views
@@ -46,7 +46,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     state: str  # "running", or its outcome: "succeeded", "failed" …
     reason: str  # of an outcome that is no success
     resumed: bool  # it went on from an earlier attempt
-    started_at: datetime
+    started: datetime
     seconds: float | None  # that it took; null while it runs
     parameters: dict[str, Any]
     results: dict[str, float]  # finite numbers by their paths: "test.accuracy"
@@ -73,11 +73,7 @@ def results(project: Project, names: Sequence[str] = (), *, attempts: bool = Fal
     ``attempts``: all runs of these versions. Raises UnknownRun.
     """
     ledger, _ = read_histories(project.layout)
-    versions: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in ledger:
-        versions[run.id.model, run.id.version].append(run)
-    for runs in versions.values():
-        runs.sort(key=lambda run: (run.id.attempt, run.started_at))
+    versions = _attempts(ledger)
     found = [
         _result(project.layout, run, versions[run.id.model, run.id.version])
         for run in _chosen(project, versions, names, attempts)
@@ -88,9 +84,7 @@ def results(project: Project, names: Sequence[str] = (), *, attempts: bool = Fal
 def newest_runs(project: Project) -> list[tuple[Run, list[Run]]]:
     """The newest run of each version, with all runs of the version, oldest first."""
     ledger, _ = read_histories(project.layout)
-    versions = dict.fromkeys((run.id.model, run.id.version) for run in ledger)
-    attempts = [ledger.attempts(*version) for version in versions]
-    return [(runs[-1], runs) for runs in attempts]
+    return [(runs[-1], runs) for runs in _attempts(ledger).values()]
 
 
 def summaries(layout: Layout, run: Run, attempts: Sequence[Run]) -> dict[str, Summary]:
@@ -103,6 +97,12 @@ def summaries(layout: Layout, run: Run, attempts: Sequence[Run]) -> dict[str, Su
         return curves.added(told)
     whole = curves.joined([metrics.curves(folder) for folder in folders])
     return {name: curves.summarised(points) for name, points in whole.items()}
+
+
+def _attempts(ledger: Ledger) -> dict[tuple[str, str], list[Run]]:
+    """The runs of each version, oldest first; versions in the order they were first started."""
+    versions = dict.fromkeys((run.id.model, run.id.version) for run in ledger)
+    return {version: ledger.attempts(*version) for version in versions}
 
 
 def _chosen(
@@ -137,7 +137,7 @@ def _result(layout: Layout, run: Run, attempts: Sequence[Run]) -> Result:
         state=run.verdict.outcome.value if run.verdict else "running",
         reason=run.verdict.reason if run.verdict else "",
         resumed=run.resume,
-        started_at=run.started_at,
+        started=run.started_at,
         seconds=run.seconds,
         parameters=parameters(layout, run, folder),
         results=flattened(run.results),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +14,9 @@ from filelock import FileLock, SoftFileLock, Timeout
 from mlpipeline.errors import ProjectBusy, StorageError
 from mlpipeline.state.files import storage
 
-PATIENCE = 0.3  # seconds: a command may just be looking whether the lock is free
+PATIENCE = 0.3  # seconds: a command may just be looking whether the lock is free, or note an order
+POLL_INTERVAL = 0.02  # seconds, in that time
+UNKNOWN = "unknown"  # in place of a pid
 EDIT_PATIENCE = 10.0  # seconds: an edit takes milliseconds
 
 
@@ -38,10 +42,7 @@ def scheduler_lock(path: Path) -> Iterator[None]:
     """Hold the lock at ``path``; raises ProjectBusy, naming the holder's pid, when it is taken."""
     lock = _acquire(path, patience=PATIENCE)
     if lock is None:
-        raise ProjectBusy(
-            f"another mlpipeline -r works on this project (pid {_pid(path)}); "
-            "edit models.config to steer it, or stop it first"
-        )
+        raise taken(_pid(path) or UNKNOWN)
     try:
         with suppress(OSError):  # it is for a message only
             path.with_suffix(".pid").write_text(f"{os.getpid()}\n")
@@ -53,15 +54,41 @@ def scheduler_lock(path: Path) -> Iterator[None]:
 
 
 def holder_of(path: Path) -> str:
-    """The pid that holds the lock at ``path``, or a word in its place; empty when it is free.
+    """The pid that holds the lock at ``path``, or UNKNOWN; empty when it is free.
 
-    Raises StorageError when that can't be told.
+    Looks without taking it, so that nobody takes who looks for a scheduler, but for less than a
+    millisecond. Raises StorageError when that can't be told.
     """
-    lock = _acquire(path, patience=0)
-    if lock is None:
-        return _pid(path)
-    lock.release()
+    deadline = time.monotonic() + PATIENCE
+    while _is_held(path):
+        if pid := _pid(path):
+            return pid
+        if time.monotonic() > deadline:
+            return UNKNOWN
+        time.sleep(POLL_INTERVAL)  # it has just begun, or is about to end
     return ""
+
+
+def taken(pid: str) -> ProjectBusy:
+    """What is said to one who wants to work on a project that ``pid`` holds."""
+    return ProjectBusy(
+        f"another mlpipeline -r works on this project (pid {pid}); `mlpipeline status` shows it, "
+        "`mlpipeline stop` ends it, and it takes up what you edit in models.config"
+    )
+
+
+def _is_held(path: Path) -> bool:
+    """Whether somebody has the lock; those who look share it for a moment."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise StorageError(f"{path}: can't be locked: {error}") from error
+    return False
 
 
 def _acquire(path: Path, *, patience: float) -> FileLock | None:
@@ -71,7 +98,7 @@ def _acquire(path: Path, *, patience: float) -> FileLock | None:
         mode = path.stat().st_mode & 0o777 | 0o600  # as the umask has it; filelock has its own
         lock = FileLock(path, timeout=patience, mode=mode)
         with suppress(Timeout):
-            lock.acquire(poll_interval=0.02)
+            lock.acquire(poll_interval=POLL_INTERVAL)
     except (OSError, NotImplementedError) as error:
         raise StorageError(f"{path}: can't be locked: {error}") from error
     if isinstance(lock, SoftFileLock):  # what filelock makes do with; a crash would leave it locked
@@ -81,11 +108,8 @@ def _acquire(path: Path, *, patience: float) -> FileLock | None:
 
 
 def _pid(path: Path) -> str:
-    return _read(path.with_suffix(".pid")) or "unknown"
-
-
-def _read(path: Path) -> str:
+    """What the holder says; empty as long as it says nothing."""
     try:
-        return path.read_text().strip()
+        return path.with_suffix(".pid").read_text().strip()
     except OSError:
         return ""

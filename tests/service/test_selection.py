@@ -23,7 +23,7 @@ def result(version, *, parameters=None, results=None, metrics=None, state="succe
         state=state,
         reason="",
         resumed=False,
-        started_at=NOW,
+        started=NOW,
         seconds=5.0,
         parameters=parameters or {},
         results=results or {},
