@@ -8,26 +8,24 @@ from datetime import datetime, timedelta
 import msgspec
 
 from mlpipeline.core.listening import Audience, Ended, Level, Listener
-from mlpipeline.core.orders import Order
 from mlpipeline.core.planning import ListedModel, Policy, Standing, State, explain, plan
 from mlpipeline.core.runs import Adopted, Run, RunId, Stopping
 from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.alarm import Alarm
 from mlpipeline.execution.bulletin import Bulletin
+from mlpipeline.execution.errands import Errands
 from mlpipeline.execution.executors.base import Executor, Gone, Handle, Observation
 from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.launching import Launcher
 from mlpipeline.execution.listing import REFRESH, Listed, Listing, ListReader
 from mlpipeline.execution.rehearsals import Rehearsals
 from mlpipeline.execution.watching import WatchedRun
-from mlpipeline.state import requests
 from mlpipeline.state.claims import Claims
 from mlpipeline.state.config import Settings
 from mlpipeline.state.git import Repository
 from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout
-from mlpipeline.state.requests import Cancel, LoseHost, Request, Retry, Skip, Stop, Target
 from mlpipeline.state.room import Room
 
 POLL = 0.5  # seconds; an edit is to be heard of within one
@@ -66,7 +64,8 @@ class Scheduler:
         self._policy = policy
         self._test = test
         self._watch = watch
-        self.idle_pause = POLL  # seconds between two looks when nothing runs, without any news
+        # Seconds between two looks when nothing runs and :meth:`look` is not called.
+        self.idle_pause: Callable[[], float] = lambda: POLL
         self._room = room
         self._warnings = warnings
         self._now = now
@@ -88,7 +87,17 @@ class Scheduler:
         self._signals: list[int] = []
         self._stop: StopMode | None = None
         self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
-        self._bulletin = Bulletin(self._audience, listing.name, self._explain, now)
+        notify = settings.notify
+        self._bulletin = Bulletin(
+            self._audience,
+            listing.name,
+            self._explain,
+            now,
+            metric=(notify.measure or None) if notify else None,
+        )
+        self._errands = Errands(
+            layout, history, self._audience, self._hosts, session=policy.session, now=now
+        )
         self._noticed = False
         self._alarm = Alarm()
         refresh = timedelta(seconds=POLL) if watch else REFRESH
@@ -125,7 +134,9 @@ class Scheduler:
 
     def _begin(self) -> bool:
         """Read the list and adopt what runs; whether the session is to go on."""
-        while not self._reader.is_new(self._now()):
+        while not self._reader.is_new():
+            if not self._test:
+                self._stop = self._errands.run(stops_only=True).stop or self._stop
             if self._is_stopping():
                 return False
             self._audience.tick()
@@ -140,14 +151,14 @@ class Scheduler:
         """Observe, plan, act, record, once; whether the session is over."""
         self._observe()
         if not self._test:
-            self._take_requests()
+            self._do_errands()
         if self._is_stopping() or self._must_halt():
             self._stop_runs()
             return not self._is_busy() or self._stop is StopMode.DETACH
         if self._noticed:
             self._noticed = False
-            self._reader.outdate()
-        if self._reader.is_new(self._now()):
+            self._reader.hasten()
+        if self._reader.is_new():
             self._start_all()
             return self._is_over()
         return False
@@ -228,13 +239,11 @@ class Scheduler:
 
     def _observe_rehearsals(self, observations: Mapping[Handle, Observation]) -> None:
         try:
-            over = self._rehearsals.observe(observations, self._now(), stopping=self._is_stopping())
+            for note, traceback in self._rehearsals.observe(observations, self._now()):
+                self._reader.outdate()
+                self._bulletin.of_rehearsal(note, traceback)
         except DiskFull as error:
             self._audience.say_once(Level.ERROR, f"{error}: a rehearsal is recorded later")
-            return
-        for note, traceback in over:
-            self._reader.outdate()
-            self._bulletin.of_rehearsal(note, traceback)
 
     def _finish(self, watched: WatchedRun, gone: Gone) -> None:
         """Record how a run ended; as long as the disk has no room for that, it is watched on."""
@@ -284,38 +293,19 @@ class Scheduler:
                 )
                 self._executor.stop(watched.handle, self._settings.grace)
 
-    def _take_requests(self) -> None:
+    def _do_errands(self) -> None:
         """Do what views ask for."""
-        for request in requests.take(self._layout):
-            try:
-                self._obey(request)
-            except MlpipelineError as error:
-                self._audience.say(Level.ERROR, str(error))
+        asked = self._errands.run()
+        self._stop = asked.stop or self._stop
+        if asked.anything:
             self._reader.outdate()
-
-    def _obey(self, request: Request) -> None:
-        match request:
-            case Stop(mode):
-                self._stop = mode
-            case LoseHost(host):
-                self._audience.say(Level.WARNING, self._hosts.lose(host))
-            case Skip(targets):
-                self._order(Order.SKIP, targets)
-            case Retry(targets):
-                self._order(Order.RETRY, targets)
-            case Cancel(targets):
-                self._order(Order.SKIP, targets, "cancelled")
-                for watched in self._watched.values():
-                    if Target(watched.run.id.model, watched.run.id.version) in targets:
-                        watched.run = self._with_stop(watched.run, "cancelled")
-                        self._executor.stop(watched.handle, self._settings.grace)
-
-    def _order(self, order: Order, targets: Sequence[Target], why: str = "") -> None:
-        for target in targets:
-            self._history.order(order, target.model, target.version, self._now(), why=why)
-            name = f"{target.model}/{target.version}"
-            done = why or {Order.SKIP: "skipped", Order.RETRY: "to be retried"}[order]
-            self._audience.say(Level.INFO, f"{name} is {done}, as was asked")
+        self._rehearsals.stop({(order.model, order.version) for order in asked.ends})
+        up_to = {(order.model, order.version): order.after for order in asked.ends}
+        for watched in self._watched.values():
+            run = watched.run.id
+            if run.attempt <= up_to.get((run.model, run.version), 0):
+                watched.run = self._with_stop(watched.run, "cancelled")
+                self._executor.stop(watched.handle, self._settings.grace)
 
     # ---------------------------------------------------------------------- act
 
@@ -356,7 +346,7 @@ class Scheduler:
 
     def _sleep(self) -> None:
         """Until a run may have ended, the list is read, a signal comes, or for a while."""
-        timeout = self.idle_pause if self._bulletin.idle and self._reader.is_at_rest else TICK
+        timeout = self.idle_pause() if self._bulletin.idle and self._reader.is_at_rest else TICK
         self._executor.wait(self._handles(), timeout, self._alarm.descriptor)
         self._alarm.silence()
 

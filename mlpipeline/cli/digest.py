@@ -56,6 +56,7 @@ def greet(project: Project) -> None:
     found = digests.digest_since(project, ledger, digests.last_look(project, now), now)
     if found:
         _show(found, ahead=False, dim=True)
+    digests.note_look(project, now)
 
 
 def _show(found: Digest, *, ahead: bool = True, dim: bool = False) -> None:

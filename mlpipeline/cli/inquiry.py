@@ -43,7 +43,7 @@ def explain(run: str, project: Path, as_json: bool) -> None:
         show_json(found)
         return
     click.echo(f"{found.run}: {found.state}")
-    for sentence in found.why:
+    for sentence in found.reasons:
         show_text(f"  {sentence}", hang=4)
     if found.attempts:
         _heading("attempts")

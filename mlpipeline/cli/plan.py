@@ -54,7 +54,7 @@ def plan(draft: Path | None, count: int, project: Path, as_json: bool) -> None:
                 if start.starts and start.starts > now and not found.paused
                 else "",
                 "takes": duration(start.seconds) if start.seconds else "",
-                "why": start.why,
+                "why": start.reason,
             }
             for number, start in enumerate(found.starts, start=1)
         ]

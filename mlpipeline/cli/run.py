@@ -58,7 +58,7 @@ def run(folder: Path, options: Options) -> int:
     with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
         result = scheduler.run()
     screen.summary(result, project.layout.output if options.execute else None)
-    if is_seen:
+    if is_seen and result.signal == signal.SIGINT:  # somebody sits there
         note_look(project, datetime.now().astimezone())
     return _exit_code(result)
 

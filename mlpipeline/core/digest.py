@@ -60,13 +60,14 @@ def digest(
     now: datetime,
     measure: str | None = None,
 ) -> Digest:
-    """What became of ``runs`` (all there are) from ``since`` until ``now``.
+    """What became of ``runs`` (all there are) from ``since`` until ``now``: of those whose end was
+    recorded in that time, so that what ends unwatched is told, too.
 
     ``measure``: what bests are judged by; without it, the first number in the test results.
     """
     runs = list(runs)
-    ended = [run for run in runs if run.ended_at and since <= run.ended_at <= now]
-    ended.sort(key=lambda run: run.ended_at or now)
+    news = [run for run in runs if run.recorded_at and since <= run.recorded_at <= now]
+    ended = sorted(news, key=lambda run: run.ended_at or now)
     return Digest(
         since=since,
         until=now,
@@ -119,7 +120,7 @@ def _bests(runs: Sequence[Run], since: datetime, measure: str | None) -> list[Ne
     """The last one of each model counts: what came before it is beaten."""
     found: dict[tuple[str, str], NewBest] = {}
     for best in new_bests(runs, measure):
-        if best.run.ended_at and best.run.ended_at >= since:
+        if best.run.recorded_at and best.run.recorded_at >= since:
             found[best.run.id.model, best.measure] = NewBest(
                 run=str(best.run.id),
                 measure=best.measure,

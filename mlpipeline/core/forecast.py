@@ -15,6 +15,7 @@ from mlpipeline.core.planning import ListedVersion, Standing, State
 from mlpipeline.core.runs import Run, RunId
 
 RECENT = 10  # runs of a version or model that count
+LONGEST = 100 * 365 * 86400.0  # seconds; what seems to take longer is unknown
 
 
 class _Took(NamedTuple):
@@ -55,8 +56,8 @@ class Durations:
         epochs = version.parameters.get("epoch_count")
         rates = [each.seconds / each.epochs for each in known if each.epochs and each.seconds]
         if rates and isinstance(epochs, (int, float)):
-            return median(rates) * epochs
-        return median(each.seconds for each in known)
+            return _known(median(rates) * min(epochs, LONGEST))
+        return _known(median(each.seconds for each in known))
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +94,7 @@ def forecast(
         version, run = standing.version, standing.last
         if standing.state is not State.RUNNING or version is None or run is None:
             continue
-        seconds = left.get(run.id)
+        seconds = _known(left.get(run.id))
         spent = (now - run.started_at).total_seconds()
         if seconds is not None:
             durations.learn(run, spent + seconds)
@@ -101,7 +102,7 @@ def forecast(
             whole = durations.expected(standing.model.name, version)
             seconds = None if whole is None else max(0.0, whole - spent)
         unknown += seconds is None
-        ends = now + timedelta(seconds=seconds or 0)
+        ends = _later(now, seconds)
         model_dirs[version.model_dir] = ends
         if run.host == host:
             heapq.heappush(free, ends)
@@ -127,7 +128,7 @@ def forecast(
             model_dirs.get(version.model_dir, now),
         )
         seconds = durations.expected(standing.model.name, version)
-        ends = starts + timedelta(seconds=seconds or 0)
+        ends = _later(starts, seconds)
         expected.append(
             Slot(
                 standing=standing,
@@ -143,3 +144,15 @@ def forecast(
     return Forecast(
         slots=tuple(expected), empty_at=max(free) if known and expected else None, unknown=unknown
     )
+
+
+def _known(seconds: float | None) -> float | None:
+    """``seconds``, unless nobody will live to see their end."""
+    return seconds if seconds is not None and seconds <= LONGEST else None
+
+
+def _later(moment: datetime, seconds: float | None) -> datetime:
+    try:
+        return moment + timedelta(seconds=seconds or 0)
+    except OverflowError:  # a queue of centuries
+        return datetime.max.replace(tzinfo=moment.tzinfo)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
-from mlpipeline.core.orders import AnyNote, Ordered, Rehearsed
+from mlpipeline.core.orders import AnyNote, Order, Ordered, Rehearsed
 from mlpipeline.core.runs import AnyEvent, Fenced, Run, RunId, advance
 
 
@@ -23,7 +24,7 @@ class Ledger:
         self._active: dict[tuple[str, RunId], None] = {}
         self._last_in: dict[str, tuple[str, RunId]] = {}  # by model_dir
         self._orders: dict[tuple[str, str], Ordered] = {}  # by model and version
-        self._rehearsals: dict[tuple[str, str], Rehearsed] = {}
+        self._rehearsals: dict[tuple[str, str, str, str], Rehearsed] = {}
 
     def preview(self, event: AnyEvent, host: str) -> Run:
         """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
@@ -48,24 +49,43 @@ class Ledger:
 
     def note(self, note: AnyNote) -> None:
         """Take in what a history says of a version."""
-        key = note.model, note.version
         match note:
             case Ordered():
-                known = self._orders.get(key)
-                if known is None or (known.number, known.at) <= (note.number, note.at):
-                    self._orders[key] = note
+                if not self.is_overtaken(note):
+                    self._orders[note.model, note.version] = note
             case Rehearsed():
+                key = (note.model, note.version, note.signature, note.script)
                 before = self._rehearsals.get(key)
-                if before is None or before.at <= note.at:
+                if before is None or (before.orders, before.at) <= (note.orders, note.at):
                     self._rehearsals[key] = note
 
     def order(self, model: str, version: str) -> Ordered | None:
         """The order that holds for a version."""
         return self._orders.get((model, version))
 
-    def rehearsal(self, model: str, version: str) -> Rehearsed | None:
-        """The newest rehearsal of a version, on any host."""
-        return self._rehearsals.get((model, version))
+    def next_order(
+        self, order: Order, model: str, version: str, at: datetime, *, why: str = ""
+    ) -> Ordered:
+        """What a person wants of a version, from now on."""
+        before = self.order(model, version)
+        return Ordered(
+            at=at,
+            model=model,
+            version=version,
+            order=order,
+            number=1 + (before.number if before else 0),
+            after=self.next_attempt(model, version) - 1,
+            why=why,
+        )
+
+    def is_overtaken(self, order: Ordered) -> bool:
+        """Whether another order of its version holds, whatever becomes of ``order``."""
+        known = self.order(order.model, order.version)
+        return known is not None and (known.number, known.at) > (order.number, order.at)
+
+    def rehearsal(self, model: str, version: str, signature: str, script: str) -> Rehearsed | None:
+        """The newest rehearsal of a version with these parameters and this script, on any host."""
+        return self._rehearsals.get((model, version, signature, script))
 
     def __iter__(self) -> Iterator[Run]:
         """All runs, in the order they started within each history."""

@@ -11,8 +11,8 @@ The rules, in order, for one version of a listed model:
 4. What was cut short (interrupted, killed, lost) is resumed, before anything is started afresh,
    when unattended, if its parameters are the same and its model_dir still holds its state: it had
    come so far as to make it ready, and no other run has used it since.
-5. What a person has skipped or cancelled waits until it is ordered again; what is to be retried
-   starts as if it had not run yet, but for the state of a cut short attempt.
+5. What a person has skipped or cancelled, and is not done, waits until it is ordered again; what is
+   to be retried starts as if it had not run yet, but for the state of a cut short attempt.
 6. *Rehearsing*, a version is run in test mode before its first real run. What fails there is held
    until its parameters, its script or a person's order change that.
 7. The rest starts in the order of the list. Two runs never share a model_dir at one time: the
@@ -119,7 +119,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     rehearses: bool = False  # what starts is its rehearsal
     overruled: bool = False  # a person wants it retried, whatever became of its last attempt
     last: Run | None = None  # its newest attempt
+    success: Run | None = None  # that it is done by
     not_before: datetime | None = None  # when it may start, if not now
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it is done, with a script that was edited since."""
+        return self.success is not None and self.success.script != self.model.digest
 
     @property
     def has_failed(self) -> bool:
@@ -228,13 +234,14 @@ def _standing(
     claim = claimed.versions.get((model.name, version.name))
     if claim:
         return stands(State.RUNNING, f"on {claim.host}")
+    relevant = same if policy.unattended else here
+    success = next((run for run in reversed(relevant) if run.succeeded), None)
+    if success:
+        done = stands(State.DONE, success=success)
+        reason = "script changed" if done.is_outdated else ""
+        return msgspec.structs.replace(done, reason=reason)
     if order and order.order is Order.SKIP:
         return stands(State.SKIPPED, order.why)
-    relevant = same if policy.unattended else here
-    success = next((run for run in reversed(relevant) if _ended(run, Outcome.SUCCEEDED)), None)
-    if success:
-        changed = success.script != model.digest
-        return stands(State.DONE, "script changed" if changed else "")
     failures = [run for run in here if run.verdict and run.verdict.outcome.is_failure]
     if failures and not _may_retry(failures, policy):
         return stands(State.FAILED, str(failures[-1].verdict))
@@ -244,7 +251,7 @@ def _standing(
         return stands(State.QUEUED, why, not_before=not_before)
     waits = _why_wait(version, ledger, policy, claimed)
     if policy.unattended and last and last.verdict and _can_go_on(last, version, ledger):
-        why = waits or f"resumes: was {last.verdict.outcome.value}"
+        why = waits or f"resumes: was {last.verdict}"
         return stands(State.QUEUED, why, resumes=True)
     rehearsal = _rehearsal(model, version, ledger, order)
     if rehearsal and rehearsal.problem:
@@ -265,11 +272,9 @@ def _rehearsal(
     model: ListedModel, version: ListedVersion, ledger: Ledger, order: Ordered | None
 ) -> Rehearsed | None:
     """The rehearsal of exactly this version and script; a later order asks for another one."""
-    known = ledger.rehearsal(model.name, version.name)
-    if known is None or (known.signature, known.script) != (version.signature, model.digest):
-        return None
-    is_overruled = order is not None and order.number > known.orders
-    return None if known.problem and is_overruled else known
+    known = ledger.rehearsal(model.name, version.name, version.signature, model.digest)
+    is_overruled = known and order and order.number > known.orders
+    return None if known and known.problem and is_overruled else known
 
 
 def _may_retry(failures: Sequence[Run], policy: Policy) -> bool:
@@ -317,8 +322,4 @@ def _why_again(last: Run | None, version: ListedVersion, overruled: bool) -> str
         return f"is retried: was {last.verdict}"
     if last.signature != version.signature:
         return "has other parameters now"
-    return "runs again" if _ended(last, Outcome.SUCCEEDED) else f"was {last.verdict}"
-
-
-def _ended(run: Run, *outcomes: Outcome) -> bool:
-    return run.verdict is not None and run.verdict.outcome in outcomes
+    return "runs again" if last.succeeded else f"was {last.verdict}"

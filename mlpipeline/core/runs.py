@@ -153,6 +153,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     stopping_why: str = ""
     verdict: Verdict | None = None  # None while it runs
     ended_at: datetime | None = None
+    recorded_at: datetime | None = None  # when its end became known
     prepared: bool = False
     fenced: bool = False  # taken for lost by another host
     steps: int | None = None
@@ -216,6 +217,7 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
                 run,
                 verdict=Verdict(event.outcome, event.reason),
                 ended_at=event.ended_at,
+                recorded_at=event.at,
                 prepared=event.prepared,
                 steps=event.steps,
                 results=event.results,
@@ -243,6 +245,7 @@ def _as_started(run: Run, event: Starting) -> Run:
         fenced=True,
         verdict=run.verdict,
         ended_at=run.ended_at,
+        recorded_at=run.recorded_at,
         prepared=run.prepared,
     )
 
@@ -268,6 +271,7 @@ def _fence(run: Run | None, event: Fenced) -> Run:
         fenced=True,
         verdict=Verdict(Outcome.LOST, f"{event.host} was taken for lost"),
         ended_at=run.ended_at or event.at,
+        recorded_at=run.recorded_at or event.at,
         prepared=run.prepared or event.prepared,
         results={},
     )

@@ -24,23 +24,36 @@ def moment_of(text: str, now: datetime) -> datetime:
     moment (the message lists the forms), or one that is yet to come.
     """
     word = text.strip().lower()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     ago = _AGO.fullmatch(word)
     day = [name for name in _DAYS if len(word) >= 3 and name.startswith(word)]
     if word == "today":
-        return midnight
+        return _local(midnight, now)
     if word == "yesterday":
-        return midnight - timedelta(days=1)
+        return _local(midnight - timedelta(days=1), now)
     if ago:
-        return now - float(ago["count"]) * _UNITS[ago["unit"]]
+        try:
+            return now - float(ago["count"]) * _UNITS[ago["unit"]]
+        except OverflowError:
+            raise ValueError(f"{text!r} is before all time; write {FORMS}") from None
     if day:
         back = (now.weekday() - _DAYS.index(day[0])) % 7 or 7
-        return midnight - timedelta(days=back)
+        return _local(midnight - timedelta(days=back), now)
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f"{text!r} is no moment; write {FORMS}") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
+    moment = moment if moment.tzinfo else _local(moment, now)
     if moment > now:
         raise ValueError(f"{text} is yet to come")
     return moment
+
+
+def _local(moment: datetime, now: datetime) -> datetime:
+    """``moment`` of this place's clocks, which may have been changed for summer since then."""
+    if now.astimezone().utcoffset() != now.utcoffset():  # of another place
+        return moment.replace(tzinfo=now.tzinfo)
+    try:
+        return moment.astimezone()
+    except (OverflowError, OSError, ValueError):  # before all that clocks know
+        return moment.replace(tzinfo=now.tzinfo)

@@ -20,9 +20,19 @@ class Bulletin:
     """Remembers what the audience knows already."""
 
     def __init__(
-        self, audience: Audience, list_name: str, explain: Explain, now: Callable[[], datetime]
+        self,
+        audience: Audience,
+        list_name: str,
+        explain: Explain,
+        now: Callable[[], datetime],
+        *,
+        metric: str | None = None,
     ):
-        """``explain``: where the versions of some models stand at this moment."""
+        """``explain``: where the versions of some models stand at this moment.
+
+        ``metric``: what new bests are judged by; without it, the first number in the test results.
+        """
+        self._metric = metric
         self._audience = audience
         self._list = list_name
         self._explain = explain
@@ -78,7 +88,11 @@ class Bulletin:
         """The queue has been worked off, and so many runs have ``ended`` in this session."""
         if ended > self._ended:
             found = digest(
-                ledger, self._explain(listed.models), since=self._emptied_at, now=self._now()
+                ledger,
+                self._explain(listed.models),
+                since=self._emptied_at,
+                now=self._now(),
+                measure=self._metric,
             )
             self._ended, self._emptied_at = ended, found.until
             self._audience.emptied("\n".join(told(found)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from watchdog.events import (
     DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -17,14 +20,15 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from mlpipeline.state.layout import Layout
-from mlpipeline.state.lists import python_files
+from mlpipeline.state.layout import LIST, TEST_LIST, Layout
 
 # Not of files that are only read, as our own look at them would be.
 HEARD: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -34,34 +38,34 @@ HEARD: list[type[FileSystemEvent]] = [
 
 
 class FileWatch(FileSystemEventHandler):
-    """Calls back, in a thread of its own, when something in some folders changes.
+    """Calls back, in a thread of its own, when lists, scripts or requests change.
 
     ``works`` is False where the system can't tell (no inotify left, say): then look yourself. It
     never hears of what another machine does in a shared folder.
     """
 
-    def __init__(self, folders: Callable[[], Iterable[Path]], call: Callable[[], None]):
-        """``folders`` says which, without those below; asked again when one is made in them."""
-        self._folders = folders
+    def __init__(self, layout: Layout, call: Callable[[], None]):
+        self._layout = layout
         self._call = call
-        self._covered: set[Path] = set()
+        self._covered: dict[Path, ObservedWatch] = {}
         self._observer: BaseObserver | None = None
         self.works = True
         try:
             self._observer = Observer()
             self._observer.start()
-            self._cover()
+            self._cover(self._observer)
         except OSError:
             self.works = False
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Something changed."""
-        if isinstance(event, DirCreatedEvent):
+        """Call back, unless it is a file that a run writes, perhaps a thousand times a second."""
+        if event.is_directory and self._observer:
             try:
-                self._cover()
+                self._cover(self._observer)
             except OSError:
                 self.works = False
-        self._call()
+        if any(self._matters(Path(os.fsdecode(x))) for x in (event.src_path, event.dest_path)):
+            self._call()
 
     def close(self) -> None:
         """Stop listening."""
@@ -69,16 +73,26 @@ class FileWatch(FileSystemEventHandler):
             self._observer.stop()
             self._observer.join()
 
-    def _cover(self) -> None:
-        assert self._observer is not None
-        for folder in set(self._folders()) - self._covered:
+    def _matters(self, path: Path) -> bool:
+        is_list = path.name in (LIST, TEST_LIST)
+        return is_list or path.suffix == ".py" or path.parent == self._layout.requests
+
+    def _cover(self, observer: BaseObserver) -> None:
+        """Hear of changes in exactly the folders where those files may lie."""
+        wanted = set(_folders(self._layout))
+        for folder in self._covered.keys() - wanted:
+            with suppress(KeyError, OSError):  # it is gone, and its watch with it
+                observer.unschedule(self._covered.pop(folder))
+        for folder in wanted - self._covered.keys():
             with suppress(FileNotFoundError):  # it is gone already
-                self._observer.schedule(self, str(folder), event_filter=HEARD)
-                self._covered.add(folder)
+                watch = observer.schedule(self, str(folder), event_filter=HEARD)
+                self._covered[folder] = watch
 
 
-def watched_folders(layout: Layout) -> list[Path]:
-    """Where lists, model scripts and requests lie."""
-    folders = [layout.project, layout.requests, layout.models_dir]
-    folders += {(layout.models_dir / path).parent for path in python_files(layout.models_dir)}
-    return folders
+def _folders(layout: Layout) -> Iterator[Path]:
+    yield from (layout.project, layout.requests, layout.models_dir)
+    for folder, below, _ in os.walk(layout.models_dir):
+        if Path(folder) == layout.models_dir:
+            below[:] = [name for name in below if name != layout.outputs.name]
+        below[:] = [name for name in below if not name.startswith((".", "__"))]
+        yield from (Path(folder) / name for name in below)

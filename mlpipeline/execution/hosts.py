@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mlpipeline.core.runs import Fenced, RunId
 from mlpipeline.errors import MlpipelineError
@@ -11,7 +12,7 @@ from mlpipeline.state.claims import Claims
 from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout
 
-BEAT = timedelta(seconds=10)  # between two beats
+BEAT = 10.0  # seconds between two beats
 
 
 class Hosts:
@@ -24,17 +25,17 @@ class Hosts:
         self._layout = layout
         self._history = history
         self._claims = Claims(layout)
-        self._timeout = timedelta(seconds=timeout)
+        self._timeout = timeout
         self._now = now
-        self._beaten_at: datetime | None = None
+        self._beaten_at = float("-inf")  # monotonic seconds: the clock may be set
         # By host: its last beat, and when that was new to us. Only our own clock is asked.
-        self._heard: dict[str, tuple[str, datetime]] = {}
+        self._heard: dict[str, tuple[str, float]] = {}
 
     def look(self) -> list[str]:
         """Renew the beat and take silent hosts for lost; returns what a person should hear."""
-        now = self._now()
-        if self._beaten_at is None or now - self._beaten_at >= BEAT:
-            self._claims.beat(now)
+        now = time.monotonic()
+        if now - self._beaten_at >= BEAT:
+            self._claims.beat(self._now())
             self._beaten_at = now
         return list(self._lose_the_silent(now)) if self._timeout else []
 
@@ -59,7 +60,7 @@ class Hosts:
         names = ", ".join(map(str, runs))
         return f"{host} is taken for lost: {names}"
 
-    def _lose_the_silent(self, now: datetime) -> Iterator[str]:
+    def _lose_the_silent(self, now: float) -> Iterator[str]:
         beats = self._claims.beats()
         for host in {run.host for run in self._history.ledger.active()} - {self._layout.host}:
             beat = beats.get(self._layout.beat(host).name, "")
@@ -68,7 +69,7 @@ class Hosts:
                 self._heard[host] = (beat, now)
             elif now - heard[1] >= self._timeout:
                 del self._heard[host]
-                silence = f"{self._timeout.total_seconds():g} s"
+                silence = f"{self._timeout:g} s"
                 yield f"no beat for {silence} (host_timeout): {self.lose(host)}"
 
     def _is_prepared(self, run: RunId) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -122,12 +123,16 @@ class Launcher:
             Finished(at=now, run=run, outcome=Outcome.INTERRUPTED, reason=reason, ended_at=now)
         )
 
+    def rehearsal_folder(self, start: Start) -> Path:
+        """Where a rehearsal of the version lies for as long as it goes on."""
+        return self._layout.rehearsal(start.run.model, start.run.version)
+
     def rehearse(self, start: Start) -> WatchedRun:
         """Run a version in test mode: nothing of it is recorded, and its folder is temporary.
 
         Raises StorageError when it can't be started.
         """
-        path = self._layout.rehearsal(start.run)
+        path = self.rehearsal_folder(start)
         shutil.rmtree(path, ignore_errors=True)
         folder = RunFolder(path)
         spec = msgspec.structs.replace(

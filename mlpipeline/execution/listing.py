@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -88,7 +88,10 @@ class Listing:
 
     def _has_settled(self, text: ListText) -> bool:
         """Whether ``text`` has stayed as it is for long enough, by its mtime or our own clock."""
-        if not self._patient or (self._taken and text.content == self._taken.content):
+        if not self._patient:
+            return True
+        if self._taken and text.content == self._taken.content:
+            self._seen = None  # what was seen meanwhile is given up: if it comes again, it is new
             return True
         if self._seen is None or text.content != self._seen.content:
             self._seen, self._seen_at = text, time.monotonic()
@@ -134,7 +137,8 @@ class ListReader:
         self._wake = wake
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="list")
         self._reading: Future[Listed] | None = None
-        self._begun_at: datetime | None = None
+        self._begun_at = float("-inf")  # monotonic seconds
+        self._is_wanted = False
         self._is_outdated = True
         self._is_unused = False
 
@@ -142,7 +146,11 @@ class ListReader:
         """What is read, or is being read just now, is not to be acted on."""
         self._is_outdated, self._is_unused = True, False
 
-    def is_new(self, now: datetime) -> bool:
+    def hasten(self) -> None:
+        """Something may have changed: the next reading is due, whatever is made of this one."""
+        self._is_wanted = True
+
+    def is_new(self) -> bool:
         """Whether ``listed`` is to be acted on; until :meth:`use` is called.
 
         That is, whether it has been read since it was outdated or last used. If not, and it is time
@@ -152,8 +160,8 @@ class ListReader:
             self.listed, self._reading = self._reading.result(), None
             self._is_unused = self.listed.settled and not self._is_outdated
             self._tell(self.listed)
-        if self._reading is None and not self._is_unused and self._is_due(now):
-            self._begin(now)
+        if self._reading is None and not self._is_unused and self._is_due():
+            self._begin()
         return self._is_unused
 
     @property
@@ -169,12 +177,13 @@ class ListReader:
         """Wait for what is being read."""
         self._thread.shutdown()
 
-    def _is_due(self, now: datetime) -> bool:
+    def _is_due(self) -> bool:
         pause = self._refresh if self.listed.settled else AGAIN
-        waited = self._begun_at is None or now - self._begun_at >= pause
-        return waited or (self._is_outdated and self.listed.settled)
+        waited = time.monotonic() - self._begun_at >= pause.total_seconds()
+        return waited or self._is_wanted or (self._is_outdated and self.listed.settled)
 
-    def _begin(self, now: datetime) -> None:
-        self._is_outdated, self._begun_at = False, now
+    def _begin(self) -> None:
+        self._is_outdated = self._is_wanted = False
+        self._begun_at = time.monotonic()
         self._reading = self._thread.submit(self._read)
         self._reading.add_done_callback(lambda _: self._wake())

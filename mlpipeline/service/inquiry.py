@@ -41,7 +41,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     state: str  # as in status; "not listed" where that is why
-    why: tuple[str, ...]  # sentences, the most important one first
+    reasons: tuple[str, ...]  # sentences, the most important one first
     attempts: tuple[Attempt, ...] = ()  # oldest first
     parameters: dict[str, Any] = {}  # as listed; of what is not listed, as it ran
     git: dict[str, Any] = {}  # of the newest attempt: commit, and whether it was dirty
@@ -75,7 +75,7 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
     for broken in queue.standings:
         if broken.version is None and name in (broken.model.name, broken.model.path):
             return Explanation(
-                run=broken.model.path, state=broken.state.value, why=(broken.reason,)
+                run=broken.model.path, state=broken.state.value, reasons=(broken.reason,)
             )
     named = meant(name, queue.ledger, queue.versions)
     standing = _standing(queue, named)
@@ -86,8 +86,8 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
     listed = standing.version.parameters if standing and standing.version else None
     return Explanation(
         run=str(last.id) if last else str(named),
-        state=standing.state.value if standing else "not listed",
-        why=tuple(_why(project, queue, named, standing, last)),
+        state=queue.state_of(standing).value if standing else "not listed",
+        reasons=tuple(_why(project, queue, named, standing, last)),
         attempts=tuple(_attempt(run) for run in runs),
         parameters=record.get("parameters") or {} if listed is None else listed,
         git=record.get("git") or {},
@@ -135,8 +135,8 @@ def _why(
         case State.RUNNING:
             yield standing.reason or f"it runs on {last.host if last else project.layout.host}"
         case State.DONE:
-            yield f"it has succeeded as {last.id}" if last else "it has succeeded"
-            if standing.reason:
+            yield f"it has succeeded as {standing.success.id}" if standing.success else "it is done"
+            if standing.is_outdated:
                 yield (f"its script was edited since; `mlpipeline retry '{named}'` runs it again")
         case State.FAILED:
             yield standing.reason

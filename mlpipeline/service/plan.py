@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.changes import Changes, changes
-from mlpipeline.core.planning import Policy, Standing, State, explain
+from mlpipeline.core.planning import Standing, State, explain
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, inspector
 from mlpipeline.service.queue import Queue
@@ -20,7 +20,7 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True):
     """One start that is to come."""
 
     run: str  # MODEL/VERSION#ATTEMPT
-    why: str  # empty for what is new
+    reason: str  # why it runs; empty for what is new
     resumes: bool = False  # it goes on from a checkpoint
     rehearses: bool = False  # its rehearsal comes first
     starts: datetime | None = None  # about; null where nothing tells
@@ -50,9 +50,9 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
     Raises ConfigError for a draft that can't be used.
     """
     listed = queue.listed if draft is None else _read(project, draft)
-    decides = queue.policy if queue.pid else _of_next_session(queue.policy)
-    before = explain(queue.listed.models, queue.ledger, decides, queue.at)
-    standings = explain(listed.models, queue.ledger, decides, queue.at) if draft else before
+    standings = (
+        explain(listed.models, queue.ledger, queue.policy, queue.at) if draft else queue.standings
+    )
     expected = expectation(project, queue, standings)
     queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
     return Plan(
@@ -64,7 +64,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
         starts=tuple(
             PlannedStart(
                 run=_next(queue, slot.standing),
-                why=slot.standing.reason,
+                reason=slot.standing.reason,
                 resumes=slot.standing.resumes,
                 rehearses=slot.standing.rehearses,
                 starts=slot.starts,
@@ -75,17 +75,12 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
             for slot in queued[:count]
         ),
         more=max(0, len(queued) - count),
-        changes=changes(before, standings, listed.unknown) if draft else _pending(queue),
+        changes=changes(queue.standings, standings, listed.unknown) if draft else _pending(queue),
         empty_at=expected.empty_at,
         unknown=expected.unknown,
         warnings=queue.warnings,
         problems=listed.problems,
     )
-
-
-def _of_next_session(policy: Policy) -> Policy:
-    """In which what failed before is tried again."""
-    return msgspec.structs.replace(policy, session="")
 
 
 def _read(project: Project, draft: Path) -> Listed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import msgspec
@@ -33,6 +34,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     listed: Listed
     standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
     warnings: tuple[str, ...]
+
+    def state_of(self, standing: Standing) -> State:
+        """The state as people see it: without a session, what has failed and will be tried again
+        by the next one has failed.
+        """
+        has_failed = not self.pid and standing.state is State.QUEUED and standing.has_failed
+        return State.FAILED if has_failed else standing.state
 
     @property
     def pid_number(self) -> int | None:
@@ -74,7 +82,7 @@ class Onlooker:
         pid = _scheduler_of(project)
         decides = policy(
             project,
-            session=session.name if session else "",
+            session=session.name if session and pid else "",
             unattended=session.unattended if session and pid else True,
             rehearse=session.rehearse if session and pid else False,
         )
@@ -87,7 +95,7 @@ class Onlooker:
             policy=decides,
             ledger=self._ledger,
             listed=listed,
-            standings=tuple(_with_signs_of_life(project, standing) for standing in standings),
+            standings=tuple(_with_signs_of_life(project, standings)),
             warnings=(*project.settings.warnings, *listed.warnings, *warnings),
         )
 
@@ -101,11 +109,19 @@ def _scheduler_of(project: Project) -> str:
         return ""
 
 
-def _with_signs_of_life(project: Project, standing: Standing) -> Standing:
-    """Say so where history calls a run of this host running, and its processes are gone."""
-    run = standing.last
-    if standing.state is not State.RUNNING or run is None or run.host != project.layout.host:
-        return standing
-    if not run.active or is_running(str(project.layout.run_folder(run.id).path)):
-        return standing
-    return msgspec.structs.replace(standing, reason=ENDED_UNSEEN)
+def _with_signs_of_life(project: Project, standings: Iterable[Standing]) -> Iterator[Standing]:
+    """Say what is being rehearsed; and where history calls a run of this host running, and its
+    processes are gone.
+    """
+    layout = project.layout
+    rehearsing = {path for path in layout.rehearsals.glob("*/*") if is_running(str(path))}
+    for standing in standings:
+        run, version = standing.last, standing.version
+        is_own = run is not None and run.active and run.host == layout.host
+        reason = standing.reason
+        if standing.rehearses and version:
+            if layout.rehearsal(standing.model.name, version.name) in rehearsing:
+                reason = "is being rehearsed"
+        elif run and is_own and not is_running(str(layout.run_folder(run.id).path)):
+            reason = ENDED_UNSEEN
+        yield msgspec.structs.replace(standing, reason=reason) if reason else standing

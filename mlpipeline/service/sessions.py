@@ -15,7 +15,7 @@ from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
 from mlpipeline.execution.notifying import Notifier
-from mlpipeline.scheduler import Scheduler
+from mlpipeline.scheduler import POLL, Scheduler
 from mlpipeline.service.project import Project, listing, policy, set_umask
 from mlpipeline.state.files import storage
 from mlpipeline.state.history import DiskHistory, History
@@ -76,13 +76,12 @@ def execution(
 @contextmanager
 def _news(layout: Layout, scheduler: Scheduler) -> Iterator[None]:
     """Have the scheduler hear of changes on the disk, so that it need seldom look."""
-    from mlpipeline.execution.filewatch import FileWatch, watched_folders  # for daemons only
+    from mlpipeline.execution.filewatch import FileWatch  # for daemons only
 
     with storage(f"{layout.requests} can't be made"):
         layout.requests.mkdir(parents=True, exist_ok=True)
-    with closing(FileWatch(lambda: watched_folders(layout), scheduler.look)) as news:
-        if news.works:
-            scheduler.idle_pause = SELDOM
+    with closing(FileWatch(layout, scheduler.look)) as news:
+        scheduler.idle_pause = lambda: SELDOM if news.works else POLL
         yield
 
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import msgspec
 
-from mlpipeline.core.orders import Order
-from mlpipeline.core.planning import Standing, State
+from mlpipeline.core.orders import Order, Ordered
+from mlpipeline.core.planning import State
 from mlpipeline.core.runs import Run, Stopping
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.errors import MlpipelineError, short
@@ -19,12 +19,13 @@ from mlpipeline.execution.executors.local import LocalExecutor
 from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.processes import is_alive, start_time
 from mlpipeline.service.naming import Named, all_meant
-from mlpipeline.service.project import Project
+from mlpipeline.service.project import Project, set_umask
 from mlpipeline.service.queue import Onlooker, Queue
 from mlpipeline.state.files import storage
 from mlpipeline.state.history import DiskHistory, History
 from mlpipeline.state.lock import holder_of, scheduler_lock
-from mlpipeline.state.requests import Cancel, LoseHost, Request, Retry, Skip, Stop, Target, put
+from mlpipeline.state.requests import LoseHost, Request, Steer, Stop, put
+from mlpipeline.state.session import read_session
 
 PATIENCE = 10.0  # seconds that a scheduler has to take a request
 PATIENCE_ABROAD = 3.0  # seconds to wait for one on another host, which may not be there
@@ -45,7 +46,8 @@ def stop(project: Project, mode: StopMode, *, wait: bool = False) -> Stopped:
 
     Raises MlpipelineError when there is none, or it does not listen.
     """
-    pid = _ask(project, Stop(mode))
+    session = read_session(project.layout)
+    pid = _ask(project, Stop(mode, session.name if session else ""))
     if not pid:
         raise MlpipelineError("no mlpipeline -r works on this project on this host")
     what = {
@@ -94,28 +96,34 @@ def cancel(project: Project, names: Sequence[str]) -> Done:
     Raises MlpipelineError for names that mean nothing, or a run that has ended.
     """
     queue = Onlooker(project).look()
-    targets = _named(queue, names)
-    running = [run for named in targets for run in _running(queue, named)]
-    _refuse_ended(queue, targets)
-    versions = _targets(targets)
-    said = [_tell(project, Cancel(versions), grace=True)]
+    named = all_meant(names, queue.ledger, queue.versions)
+    for each in named:
+        if each.attempt and not _running(queue, each):
+            raise MlpipelineError(f"{each} has ended; its version is meant without #")
+    named, done = _without_done(queue, named)
+    running = [run for each in named for run in _running(queue, each)]
+    said = _give(project, queue, Order.SKIP, named, why="cancelled", said=done)
+    here = [run for run in running if run.host == project.layout.host]
+    if here and queue.pid:
+        said.append(f"runs get {project.settings.grace:g} s to end")
     for host in sorted({run.host for run in running} - {project.layout.host}):
-        theirs = tuple(Target(run.id.model, run.id.version) for run in running if run.host == host)
-        said.append(_tell_host(project, host, Cancel(theirs)))
+        theirs = [each for each in named if any(r.host == host for r in _running(queue, each))]
+        said.append(_ask_host(project, host, _steer(queue, Order.SKIP, theirs, why="cancelled")))
     return Done(
-        versions=_names(versions), stops=tuple(str(run.id) for run in running), said=tuple(said)
+        versions=_names(named), stops=tuple(str(run.id) for run in running), said=tuple(said)
     )
 
 
 def skip(project: Project, names: Sequence[str]) -> Done:
     """Start versions no more, until they are retried; raises MlpipelineError as :func:`cancel`."""
     queue = Onlooker(project).look()
-    targets = _named(queue, names)
-    for named in targets:
-        if run := next(iter(_running(queue, named)), None):
-            raise MlpipelineError(f"{run.id} is running; `mlpipeline cancel {named}` ends it")
-    versions = _targets(targets)
-    return Done(versions=_names(versions), said=(_tell(project, Skip(versions)),))
+    named, done = _without_done(queue, all_meant(names, queue.ledger, queue.versions))
+    for each in named:
+        if run := next(iter(_running(queue, each)), None):
+            raise MlpipelineError(f"{run.id} is running; `mlpipeline cancel '{each}'` ends it")
+    return Done(
+        versions=_names(named), said=tuple(_give(project, queue, Order.SKIP, named, said=done))
+    )
 
 
 def retry(
@@ -127,35 +135,39 @@ def retry(
     Raises MlpipelineError for names that mean nothing, and for what is running.
     """
     queue = Onlooker(project).look()
-    targets = _named(queue, names)
-    for named in targets:
-        if run := next(iter(_running(queue, named)), None):
+    named = all_meant(names, queue.ledger, queue.versions)
+    for each in named:
+        if run := next(iter(_running(queue, each)), None):
             raise MlpipelineError(f"{run.id} is running; there is nothing to retry yet")
     for standing in queue.standings:
-        is_meant = (failed and standing.has_failed) or (changed and _is_outdated(standing))
+        is_meant = (failed and standing.has_failed) or (changed and standing.is_outdated)
         if is_meant and standing.version:
-            targets.append(Named(model=standing.model.name, version=standing.version.name))
-    versions = _targets(targets)
-    if not versions:
-        return Done(versions=(), said=("there is nothing to retry",))
-    said = [_tell(project, Retry(versions))]
+            named.append(Named(model=standing.model.name, version=standing.version.name))
+    named = list(dict.fromkeys(named))
+    if not named:
+        return Done(said=("there is nothing to retry",))
+    said = _give(project, queue, Order.RETRY, named)
+    listed = set(queue.versions)
     said += [
-        f"{target.model}/{target.version} is not listed: it runs when it is"
-        for target in versions
-        if (target.model, target.version) not in queue.versions
+        f"{each} is not listed: it runs when it is"
+        for each in named
+        if (each.model, each.version) not in listed
     ]
-    return Done(versions=_names(versions), said=tuple(said))
+    return Done(versions=_names(named), said=tuple(said))
 
 
-def _is_outdated(standing: Standing) -> bool:
-    last = standing.last
+def _without_done(queue: Queue, named: Sequence[Named]) -> tuple[list[Named], list[str]]:
+    """Those that are not done, and a sentence for each that is: it would not start anyway."""
+    done = {
+        (standing.model.name, standing.version.name)
+        for standing in queue.standings
+        if standing.version and standing.state is State.DONE
+    }
+    is_done = [each for each in named if (each.model, each.version) in done]
     return (
-        standing.state is State.DONE and last is not None and last.script != standing.model.digest
+        [each for each in named if each not in is_done],
+        [f"{each} is done already, and stays so" for each in is_done],
     )
-
-
-def _named(queue: Queue, names: Sequence[str]) -> list[Named]:
-    return all_meant(names, queue.ledger, queue.versions)
 
 
 def _running(queue: Queue, named: Named) -> list[Run]:
@@ -166,45 +178,55 @@ def _running(queue: Queue, named: Named) -> list[Run]:
     ]
 
 
-def _refuse_ended(queue: Queue, targets: Sequence[Named]) -> None:
-    for named in targets:
-        if named.attempt and not _running(queue, named):
-            raise MlpipelineError(f"{named} has ended; its version is meant without #")
+def _names(named: Sequence[Named]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"{each.model}/{each.version}" for each in named))
 
 
-def _targets(named: Sequence[Named]) -> tuple[Target, ...]:
-    return tuple(dict.fromkeys(Target(each.model, each.version) for each in named))
+def _steer(queue: Queue, order: Order, named: Sequence[Named], why: str = "") -> Steer:
+    """The request: orders with the numbers that come next by what is known now."""
+    versions = dict.fromkeys((each.model, each.version) for each in named)
+    return Steer(
+        tuple(
+            queue.ledger.next_order(order, model, version, queue.at, why=why)
+            for model, version in versions
+        )
+    )
 
 
-def _names(targets: Sequence[Target]) -> tuple[str, ...]:
-    return tuple(f"{target.model}/{target.version}" for target in targets)
-
-
-def _tell(project: Project, request: Cancel | Skip | Retry, *, grace: bool = False) -> str:
-    """Have this host's scheduler do it, or do it here where there is none; returns who does."""
+def _give(
+    project: Project,
+    queue: Queue,
+    order: Order,
+    named: Sequence[Named],
+    *,
+    why: str = "",
+    said: Sequence[str] = (),
+) -> list[str]:
+    """Have this host's scheduler take orders, or record them here; returns who does."""
+    if not named:
+        return list(said)
+    request = _steer(queue, order, named, why)
     pid = _ask(project, request)
     if pid:
-        runs = f"; runs get {project.settings.grace:g} s to end" if grace else ""
-        return f"pid {pid} is told{runs}"
-    layout, now = project.layout, datetime.now().astimezone()
+        return [*said, f"pid {pid} is told"]
+    layout = project.layout
+    set_umask(project.settings.shared)
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
-    order = Order.RETRY if isinstance(request, Retry) else Order.SKIP
-    why = {Cancel: "cancelled", Skip: ""}.get(type(request), "")
     with scheduler_lock(layout.lock), closing(DiskHistory(layout)) as history:
-        for target in request.targets:
-            history.order(order, target.model, target.version, now, why=why)
-        if isinstance(request, Cancel):
-            _end_unwatched(project, history, request.targets)
-    return "noted for the next session"
+        history.note(*request.orders)
+        if order is Order.SKIP:
+            _end_unwatched(project, history, request.orders)
+    return [*said, "noted for the next session"]
 
 
-def _end_unwatched(project: Project, history: History, targets: Sequence[Target]) -> None:
+def _end_unwatched(project: Project, history: History, orders: Sequence[Ordered]) -> None:
     """End runs of this host that no scheduler watches; the next session records how they ended."""
+    skipped = {(order.model, order.version) for order in orders}
     with closing(LocalExecutor(submits=False)) as executor:
         going = []
         for run in history.ledger.active(project.layout.host):
-            if Target(run.id.model, run.id.version) in targets:
+            if (run.id.model, run.id.version) in skipped:
                 handle = executor.handle_of(str(project.layout.run_folder(run.id).path))
                 history.append(
                     Stopping(at=datetime.now().astimezone(), run=run.id, why="cancelled")
@@ -212,15 +234,16 @@ def _end_unwatched(project: Project, history: History, targets: Sequence[Target]
                 executor.stop(handle, project.settings.grace)
                 going.append(handle)
         while any(isinstance(seen, Running) for seen in executor.poll(going).values()):
-            time.sleep(LOOK)
+            time.sleep(POLL_INTERVAL)
 
 
-def _tell_host(project: Project, host: str, request: Cancel) -> str:
+def _ask_host(project: Project, host: str, request: Steer) -> str:
     """Ask the scheduler of another host that shares the folder."""
+    set_umask(project.settings.shared)
     path = put(project.layout, request, host)
     deadline = time.monotonic() + PATIENCE_ABROAD
     while path.exists() and time.monotonic() < deadline:
-        time.sleep(LOOK)
+        time.sleep(POLL_INTERVAL)
     if path.exists():
         return f"{host} is asked, and does it as soon as its scheduler looks"
     return f"{host} is told"
@@ -232,6 +255,7 @@ def _ask(project: Project, request: Request) -> str:
     pid = holder_of(layout.lock) if layout.outputs.is_dir() else ""
     if not pid:
         return ""
+    set_umask(project.settings.shared)
     path = put(layout, request)
     deadline = time.monotonic() + PATIENCE
     while path.exists():

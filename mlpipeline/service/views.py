@@ -14,7 +14,6 @@ from mlpipeline.core.launch import Progress
 from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.errors import UnknownRun
-from mlpipeline.execution.executors.local import is_running
 from mlpipeline.service.naming import meant, newest
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
@@ -45,7 +44,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     listed: bool = True
     reason: str = ""  # why it is in that state
     host: str = ""  # of the newest attempt
-    started: datetime | None = None  # the newest attempt, or when it is expected to start
+    started: datetime | None = None  # the attempt
+    starts: datetime | None = None  # when a queued one is expected to
     ended: datetime | None = None
     seconds: float | None = None  # that the newest attempt took
     progress: Progress | None = None  # of one that runs
@@ -89,15 +89,17 @@ def status(project: Project, queue: Queue) -> Status:
         unlisted=len(unlisted),
         empty_at=expected.empty_at,
         unknown=expected.unknown,
-        rows=(*rows, *(_unlisted(project, run) for run in unlisted)),
+        rows=(*rows, *(_unlisted(project, queue, run) for run in unlisted)),
         warnings=queue.warnings,
         problems=queue.listed.problems,
     )
 
 
-def expectation(project: Project, queue: Queue, standings: Sequence[Standing] = ()) -> Forecast:
+def expectation(
+    project: Project, queue: Queue, standings: Sequence[Standing] | None = None
+) -> Forecast:
     """When what is listed (or else ``standings``) is expected to have run."""
-    standings = standings or queue.standings
+    standings = queue.standings if standings is None else standings
     left: dict[RunId, float] = {}
     for standing in standings:
         run = standing.last
@@ -137,19 +139,6 @@ def find_runs(project: Project, names: Iterable[str]) -> list[Run]:
     return runs
 
 
-def is_over(project: Project, run: Run) -> bool:
-    """Whether ``run`` has ended by now, recorded or not.
-
-    Of a run on another host, its folder tells; what was lost there, only the history.
-    """
-    folder = project.layout.run_folder(run.id)
-    if not run.active or folder.exit.exists():
-        return True
-    if run.host == project.layout.host:
-        return not is_running(str(folder.path))
-    return not _now(project, run).active
-
-
 def last_line(project: Project, run: Run) -> str:
     """The last line that a run printed; empty where there is none."""
     lines = last_lines(project.layout.run_folder(run.id).console, 1)
@@ -166,9 +155,10 @@ def _listed(project: Project, queue: Queue, standing: Standing, slot: Slot | Non
             reason=standing.reason,
         )
     name = f"{standing.model.name}/{version.name}"
-    state, reason = standing.state, standing.reason
-    if state is State.QUEUED and not queue.pid and standing.has_failed:
-        state, reason = State.FAILED, str(last.verdict) if last else ""
+    state, reason = queue.state_of(standing), standing.reason
+    if state is State.FAILED and last and last.verdict:
+        reason = str(last.verdict)
+    last = standing.success or last
     row = Row(
         run=str(last.id) if last else name,
         model=standing.model.name,
@@ -179,10 +169,10 @@ def _listed(project: Project, queue: Queue, standing: Standing, slot: Slot | Non
     if state is State.QUEUED:
         starts = slot.starts if slot and not queue.listed.paused else None
         row = msgspec.structs.replace(row, started=starts)
-    return _with_run(project, row, last, slot) if last else row
+    return _with_run(project, queue, row, last, slot) if last else row
 
 
-def _unlisted(project: Project, run: Run) -> Row:
+def _unlisted(project: Project, queue: Queue, run: Run) -> Row:
     verdict = run.verdict
     row = Row(
         run=str(run.id),
@@ -192,25 +182,26 @@ def _unlisted(project: Project, run: Run) -> Row:
         listed=False,
         reason=verdict.reason if verdict else "",
     )
-    return _with_run(project, row, run, None)
+    return _with_run(project, queue, row, run, None)
 
 
-def _with_run(project: Project, row: Row, run: Run, slot: Slot | None) -> Row:
+def _with_run(project: Project, queue: Queue, row: Row, run: Run, slot: Slot | None) -> Row:
     """``row`` with what there is to say of its newest attempt."""
     row = msgspec.structs.replace(row, host=run.host)
     if row.state == State.RUNNING.value:
         progress = _progress(project, run)
         ends = slot.ends if slot else None
-        left = (ends - datetime.now().astimezone()).total_seconds() if ends else _left(progress)
+        left = (ends - queue.at).total_seconds() if ends else _left(progress)
         return msgspec.structs.replace(
             row,
             started=run.started_at,
             progress=progress,
             left=None if left is None else max(0.0, left),
         )
-    if row.state == State.QUEUED.value:
-        return row
     is_failure = run.verdict is not None and run.verdict.outcome.is_failure
+    if row.state == State.QUEUED.value:
+        said = last_line(project, run) if is_failure else ""
+        return msgspec.structs.replace(row, last_line=said)
     return msgspec.structs.replace(
         row,
         started=run.started_at,
@@ -234,12 +225,6 @@ def _left(progress: Progress | None) -> float | None:
     if progress is None or not progress.total or not progress.rate:
         return None
     return max(0, progress.total - progress.step) / progress.rate
-
-
-def _now(project: Project, run: Run) -> Run:
-    """``run`` as the history knows it by now."""
-    ledger, _ = read_histories(project.layout)
-    return ledger.find(run.host, run.id) or run
 
 
 def chosen(rows: Iterable[Row], models: Sequence[str], states: Sequence[str]) -> list[Row]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from mlpipeline.core.launch import Spec
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.orders import AnyNote, AnyRecord, Order, Ordered, Rehearsed
+from mlpipeline.core.orders import AnyNote, AnyRecord, Ordered, Rehearsed
 from mlpipeline.core.runs import FORMAT, AnyEvent, Fenced, IllegalTransition, Run, Starting
 from mlpipeline.errors import DiskFull, StorageError
 from mlpipeline.state.files import NOT_A_RECORD, read_record, storage
@@ -57,32 +56,19 @@ class History:
         self._store(event)
         return self.ledger.apply(event, self.host)
 
-    def note(self, note: AnyNote) -> None:
-        """Record what this host says of a version; raises StorageError, and then nothing is."""
-        self._store(note)
-        self.ledger.note(note)
-
-    def order(self, order: Order, model: str, version: str, at: datetime, *, why: str = "") -> None:
-        """Record what a person wants of a version; as :meth:`note`."""
-        before = self.ledger.order(model, version)
-        self.note(
-            Ordered(
-                at=at,
-                model=model,
-                version=version,
-                order=order,
-                number=1 + (before.number if before else 0),
-                after=self.ledger.next_attempt(model, version) - 1,
-                why=why,
-            )
-        )
+    def note(self, *notes: AnyNote) -> None:
+        """Record what this host says of versions; raises StorageError, and then nothing is."""
+        if notes:
+            self._store(*notes)
+        for note in notes:
+            self.ledger.note(note)
 
     def catch_up(self) -> list[str]:
         """Take in what other hosts have recorded since; returns warnings, as Journals does."""
         return []
 
-    def _store(self, event: AnyRecord) -> None:
-        """Keep ``event`` for other processes and later days."""
+    def _store(self, *records: AnyRecord) -> None:
+        """Keep ``records`` for other processes and later days."""
 
 
 class DiskHistory(History):
@@ -119,8 +105,8 @@ class DiskHistory(History):
         except StorageError as error:  # theirs: our own runs must not end for it
             return [str(error)]
 
-    def _store(self, event: AnyRecord) -> None:
-        line = _encode(event) + b"\n"
+    def _store(self, *records: AnyRecord) -> None:
+        line = b"".join(_encode(record) + b"\n" for record in records)
         try:
             with storage(str(self._path)):
                 self._write(line)

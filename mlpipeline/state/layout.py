@@ -175,11 +175,14 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """What is asked of this host's scheduler."""
         return self.outputs / "requests" / safe_name(self.host)
 
-    def rehearsal(self, run: RunId) -> Path:
-        """The temporary folder of the rehearsal before ``run``, of this host."""
-        return self.outputs.joinpath(
-            "rehearsals", safe_name(self.host), *(safe_name(x) for x in (run.model, run.version))
-        )
+    @property
+    def rehearsals(self) -> Path:
+        """The temporary folders of this host's rehearsals."""
+        return self.outputs / "rehearsals" / safe_name(self.host)
+
+    def rehearsal(self, model: str, version: str) -> Path:
+        """The temporary folder of one version's rehearsal."""
+        return self.rehearsals / safe_name(model) / safe_name(version)
 
     def requests_to(self, host: str) -> Path:
         """What is asked of the scheduler of ``host``."""

@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from mlpipeline.core.orders import Ordered
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.state.files import read_record, storage, write_whole
 from mlpipeline.state.layout import Layout, safe_name
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """End the session."""
+    """End the session of that name; where it has none, whichever there is."""
 
     mode: StopMode
-
-
-class Target(msgspec.Struct, frozen=True):
-    """A version that something is asked for."""
-
-    model: str
-    version: str
-
-
-class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
-    """End the runs of these versions, and start them no more."""
-
-    targets: tuple[Target, ...]
-
-
-class Skip(msgspec.Struct, frozen=True, tag="skip"):
-    """Start these versions no more; what runs runs on."""
-
-    targets: tuple[Target, ...]
-
-
-class Retry(msgspec.Struct, frozen=True, tag="retry"):
-    """Forget how these versions ended, and that they were skipped."""
-
-    targets: tuple[Target, ...]
+    session: str = ""
 
 
 class LoseHost(msgspec.Struct, frozen=True, tag="lose-host"):
@@ -51,7 +27,13 @@ class LoseHost(msgspec.Struct, frozen=True, tag="lose-host"):
     host: str
 
 
-Request = Stop | LoseHost | Cancel | Skip | Retry
+class Steer(msgspec.Struct, frozen=True, tag="steer"):
+    """Record these orders, unless later ones hold; runs that are to be skipped end."""
+
+    orders: tuple[Ordered, ...]
+
+
+Request = Stop | LoseHost | Steer
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -61,7 +43,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 def put(layout: Layout, request: Request, host: str | None = None) -> Path:
     """Ask the scheduler of ``host`` (by default this one).
 
-    The file is gone as soon as it has taken the request. Raises StorageError when it can't be
+    The file is gone as soon as it has done what is asked. Raises StorageError when it can't be
     written.
     """
     folder = layout.requests_to(host or layout.host)
@@ -72,13 +54,19 @@ def put(layout: Layout, request: Request, host: str | None = None) -> Path:
     return path
 
 
-def take(layout: Layout) -> list[Request]:
-    """What is asked, in the order of asking; each request is handed out once."""
-    requests = []
+def waiting(layout: Layout) -> list[tuple[Path, Request | None]]:
+    """What is asked of this host, in the order of asking; None for what can't be read."""
+    found: list[tuple[Path, Request | None]] = []
     for path in sorted(layout.requests.glob("[!.]*.json")):
         envelope = read_record(path, _Envelope)
-        with suppress(OSError):
-            path.unlink()
-        if envelope:
-            requests.append(envelope.request)
-    return requests
+        found.append((path, envelope.request if envelope else None))
+    return found
+
+
+def remove(path: Path) -> bool:
+    """Say that a request is done, or that nobody need do it; whether that worked."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True

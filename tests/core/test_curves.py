@@ -66,9 +66,7 @@ def test_summaries_of_metrics_that_count_in_other_units_add_up():
     told = [{name: summarised(points) for name, points in each.items()} for each in attempts]
 
     assert continues(told)
-    assert added(told) == {
-        name: summarised(points) for name, points in joined(attempts).items()
-    }
+    assert added(told) == {name: summarised(points) for name, points in joined(attempts).items()}
 
 
 def test_an_attempt_without_metrics_changes_nothing():

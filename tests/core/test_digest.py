@@ -49,6 +49,14 @@ def test_failures_are_told_with_their_reason():
     assert "  ✗ m/a#1 failed: ValueError: not today" in told(found)
 
 
+def test_what_ended_unwatched_is_news_when_it_is_recorded():
+    ledger = runs(starting("a"), finished("a", seconds=9000, ended_at=clock(100)))
+
+    found = digest(ledger, [], since=clock(5000), now=clock(10000))
+
+    assert found.outcomes == {"succeeded": 1}
+
+
 def test_hours_are_those_within_the_time():
     ledger = runs(*result("a", 0, 0.5), starting("b", seconds=5400))
 

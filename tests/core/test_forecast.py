@@ -133,6 +133,21 @@ def test_starts_after_something_unknown_are_unknown():
     assert found.empty_at == after(120)
 
 
+@pytest.mark.parametrize("left", [1e12, 1e300, float("inf")])
+def test_what_nobody_will_live_to_see_is_unknown(left):
+    start = starting("a", seconds=900)
+
+    found = expected(version("a"), version("b"), events=[start], left={start.run: left})
+
+    assert (found.empty_at, found.unknown) == (None, 2)
+
+
+def test_epochs_beyond_all_numbers_are_unknown():
+    found = expected(version("a", epochs=10**400), events=took("old", 60, epochs=1))
+
+    assert found.unknown == 1
+
+
 @pytest.mark.parametrize("attempts", [1, 5])
 def test_a_resumed_run_does_not_count_since_it_did_only_the_rest(attempts):
     events = took("old", 60)

@@ -137,6 +137,28 @@ def test_a_rehearsal_after_the_order_holds_again():
     assert standing(notes=notes).state is State.HELD
 
 
+def test_a_host_whose_clock_is_ahead_does_not_have_others_rehearse_for_ever():
+    ahead = rehearsed(script="old", seconds=9000, problem="failed: no")
+    notes = [ahead, rehearsed(script=SCRIPT, seconds=1)]
+
+    assert not standing(notes=notes, policy=REHEARSING).rehearses
+
+
+def test_what_is_done_stays_done_whatever_is_skipped():
+    found = standing(*run(Outcome.SUCCEEDED), notes=[ordered(Order.SKIP, why="cancelled")])
+
+    assert found.state is State.DONE
+
+
+def test_a_retry_that_is_cancelled_leaves_the_success_before_it():
+    events = [*run(Outcome.SUCCEEDED), *run(Outcome.INTERRUPTED, attempt=2)]
+    notes = [ordered(Order.RETRY), ordered(Order.SKIP, number=2, after=2)]
+
+    found = standing(*events, notes=notes)
+
+    assert (found.state, found.success.id.attempt) == (State.DONE, 1)
+
+
 def test_a_rehearsal_takes_a_slot_but_no_model_dir():
     ledger = Ledger()
     policy = msgspec.structs.replace(REHEARSING, slots=2)

@@ -35,6 +35,16 @@ def test_what_is_no_moment_is_answered_with_the_forms(text):
         moment_of(text, NOW)
 
 
+@pytest.mark.parametrize("text", ["9999999d", "1e9w", "99999999999999999999h"])
+def test_what_is_before_all_time_is_no_moment(text):
+    with pytest.raises(ValueError, match="yesterday"):
+        moment_of(text, NOW)
+
+
+def test_the_first_day_of_the_calendar_is_a_moment():
+    assert moment_of("0001-01-01", NOW).year <= 1
+
+
 def test_what_is_to_come_is_no_past():
     with pytest.raises(ValueError, match="yet to come"):
         moment_of("2026-12-01", NOW)

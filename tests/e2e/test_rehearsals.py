@@ -1,7 +1,7 @@
 """--rehearse: a version is run in test mode before its first real run."""
 
 import pytest
-from projects import wait_until
+from projects import is_there, wait_until
 
 TYPO_AT_THE_END = """
 if self.current_version.name == "bad" and steps == 1:
@@ -92,6 +92,30 @@ def test_what_has_run_is_not_rehearsed_again(typo):
     typo.run("-r", "-u", "--rehearse")
 
     assert steps(typo) == ["good 6"]
+
+
+def test_what_a_killed_session_left_is_ended_before_it_is_rehearsed_again(project):
+    project.model("m.py", "a", body="print(os.getpid()); wait_for_file('go')")
+    project.list("m.py")
+    session = project.start("-r", "-u", "--rehearse")
+
+    def pids():
+        consoles = (project.outputs / "rehearsals").rglob("console.log")
+        return [int(path.read_text()) for path in consoles if path.read_text()]
+
+    wait_until(pids, "the rehearsal goes on")
+    (first,) = pids()
+    session.kill()
+    session.communicate()
+
+    again = project.start("-r", "-u", "--rehearse")
+    wait_until(lambda: pids() not in ([], [first]), "it is rehearsed again")
+    left = is_there(first)
+    (project.folder / "go").touch()
+    again.communicate(timeout=60)
+
+    assert not left
+    assert project.outcomes() == {"m/a#1": "succeeded"}
 
 
 def test_a_session_that_is_stopped_meanwhile_holds_nothing(project):

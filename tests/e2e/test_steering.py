@@ -196,7 +196,7 @@ def test_a_host_that_does_not_answer_is_asked_for_later(project):
     [
         (["cancel", "m/x"], "no run is called m/x (did you mean m/"),
         (["skip", "m"], "m may be m/a, m/b or m/c; say which"),
-        (["skip", "m/a"], "m/a#1 is running; `mlpipeline cancel m/a` ends it"),
+        (["skip", "m/a"], "m/a#1 is running; `mlpipeline cancel 'm/a'` ends it"),
         (["retry", "a"], "m/a#1 is running; there is nothing to retry yet"),
         (["cancel", "m/a#7"], "there is no run m/a#7; of this version there is: m/a#1"),
         (["cancel", "x*"], "no run fits x*"),
@@ -212,6 +212,75 @@ def test_what_can_not_be_done_is_said_and_changes_nothing(going, arguments, said
     assert done.returncode == 2
     assert said in done.stderr
     assert states(going) == before
+
+
+def test_what_is_done_is_left_alone(project):
+    project.model("m.py", "a", "b")
+    project.list("m.py = a")
+    project.run("-r", "-u")
+    project.list("m.py")
+
+    done = project.run("cancel", "m/*")
+
+    assert "m/a is done already, and stays so" in done.stdout
+    assert states(project) == {"m/b": "skipped", "m/a#1": "done"}
+
+
+def test_a_rehearsal_is_shown_and_can_be_cancelled(project):
+    project.model("m.py", "a", "b", body=WAITING)
+    project.list("m.py")
+    session = project.start("-r", "-u", "--watch", "--rehearse")
+    wait_until(lambda: "is being rehearsed" in project.run("status").stdout, "it is rehearsed")
+
+    project.run("cancel", "m/a")
+    (project.folder / "go-b").touch()
+
+    wait_until(lambda: states(project).get("m/b#1") == "done", "the slot is free")
+    assert states(project)["m/a"] == "skipped"
+    session.send_signal(signal.SIGTERM)
+    session.communicate(timeout=60)
+
+
+def test_what_is_asked_in_a_shared_folder_can_be_written_by_the_group(project):
+    project.configure(shared="yes")
+    project.model("m.py", "a")
+    project.list("m.py")
+
+    project.run("skip", "m/a")
+
+    made = [project.outputs, *project.outputs.glob("history-*")]
+    assert [path for path in made if not path.stat().st_mode & 0o020] == []
+
+
+def test_a_session_is_stopped_while_it_reads_the_scripts(project):
+    project.script("m.py", "from pathlib import Path\nPath('began').touch()\nwhile True: pass\n")
+    project.list("m.py")
+    session = project.start("-r", "-u")
+    wait_until((project.folder / "began").exists, "it is read")
+
+    done = project.run("stop")
+
+    assert done.returncode == 0, done.stderr
+    session.communicate(timeout=60)
+
+
+def test_a_stop_that_was_meant_for_an_earlier_session_stops_none(project):
+    project.model("m.py", "a", body=WAITING)
+    project.list("m.py")
+    session = project.start("-r", "-u", "--watch")
+    wait_until(lambda: console(project, "a"), "it runs")
+    session.send_signal(signal.SIGSTOP)  # it takes nothing
+    asking = project.start("stop")
+    folder = project.outputs / "requests"
+    wait_until(lambda: list(folder.glob("*/*.json")), "it is asked")
+    for process in (asking, session):
+        process.kill()
+        process.communicate()
+    go(project, "a")
+
+    project.run("-r", "-u")
+
+    assert project.outcomes() == {"m/a#1": "succeeded"}
 
 
 def test_the_answer_as_json(going):

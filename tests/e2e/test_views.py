@@ -95,7 +95,7 @@ def test_a_failure_without_an_exception_is_shown_with_its_last_line(project):
     project.list("m.py")
     project.run("-r", "-u")
 
-    assert "killed by SIGKILL; last line: so far" in project.run("status").stdout
+    assert "resumes: was killed by SIGKILL; last line: so far" in project.run("status").stdout
 
 
 def test_the_plan_is_what_then_happens(mixed):
@@ -130,6 +130,27 @@ def test_a_draft_is_tried_before_it_is_used(mixed):
 
     assert done.stdout.splitlines()[0] == "draft: drops 1"
     assert mixed.run("plan").stdout.count("new/") == 2
+
+
+def test_a_draft_that_lists_nothing_starts_nothing(mixed):
+    (mixed.folder / "draft").write_text("[WHITELISTED_MODELS]\n")
+
+    lines = mixed.run("plan", "draft").stdout.splitlines()
+
+    assert lines[0] == "draft: drops 3"
+    assert lines[1].startswith("nothing to start")
+
+
+def test_done_is_told_by_its_success_not_by_what_came_after(project):
+    project.model("m.py", "a")
+    project.list("m.py")
+    project.run("-r", "-u")
+    project.model("m.py", "a", body="raise ValueError('not today')")
+    project.run("-r")
+
+    assert "it has succeeded as m/a#1" in project.run("explain", "m/a").stdout
+    assert states(project) == {"m/a#1": "done"}
+    assert "m/a" in project.run("retry", "--changed").stdout
 
 
 def test_a_draft_with_an_unknown_version_says_so(mixed):
@@ -238,7 +259,7 @@ def test_the_digest_tells_what_happened(mixed):
 
     assert "3 succeeded, 1 failed" in lines[0]
     assert "  ✗ bad/v#1 failed: ValueError: not today" in lines
-    assert lines[-1] == "  next: new/x, new/y"
+    assert lines[-1] == "  next: bad/v, new/x, new/y"
 
 
 def test_the_digest_of_a_moment_that_is_none(mixed):

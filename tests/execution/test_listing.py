@@ -93,3 +93,19 @@ def test_a_clock_of_the_file_system_that_is_ahead_keeps_nobody_waiting_for_it(fo
 
     assert not first.settled
     assert versions(last) == {"one/a", "one/b"}
+
+
+def test_a_half_that_is_seen_again_is_as_new_as_at_first(folder, inspector, monkeypatch):
+    half = WHITELIST.removesuffix("two.py = v, vw\n")
+    listing = Listing(write(folder, WHITELIST), folder, inspector)
+    whole = versions(listing.refresh())
+    write(folder, half, age=0)
+    assert not listing.refresh().settled
+    write(folder, WHITELIST)
+    listing.refresh()
+    monkeypatch.setattr(time, "monotonic", lambda clock=time.monotonic: clock() + 3600)
+
+    write(folder, half, age=0)
+
+    listed = listing.refresh()
+    assert (listed.settled, versions(listed)) == (False, whole)
