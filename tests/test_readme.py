@@ -38,7 +38,7 @@ def test_each_promise_names_a_test_that_is_there():
 
 
 def test_the_settings_that_a_new_project_shows_are_the_defaults(tmp_path):
-    shown = (ROOT / "mlpipeline" / "cli" / "templates" / "mlp.config").read_text()
+    shown = (ROOT / "mlpipeline" / "service" / "templates" / "mlp.config").read_text()
     (tmp_path / "models").mkdir()
     configs = [shown, re.sub(r"^# (\w+ = )", r"\1", shown, flags=re.M)]
     read = []

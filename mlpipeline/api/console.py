@@ -29,8 +29,8 @@ class console_colors:  # noqa: N801 - the historic spelling is the public name
     WHITE_BG = "\033[47m"
 
 
-# What a terminal obeys and does not show (ECMA-48): control sequences, strings of a control function
-# to their end, other escape sequences, and lone control characters but tab and line end.
+# What a terminal obeys and does not show (ECMA-48): control sequences, control strings to their
+# end, other escape sequences, and lone control characters but tab and line end.
 _CONTROLS = (
     r"(?:\033\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\033[]P^_X]|[\x90\x98\x9d-\x9f])[^\n\a\033\x9c]*(?:\a|\033\\|\x9c)?"

@@ -13,10 +13,10 @@ def complete_models(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
     """The model files of the project."""
     # an import here costs only the one who presses Tab
     with suppress(Exception):
+        from mlpipeline.service import lists
         from mlpipeline.service.project import open_project
-        from mlpipeline.state.lists import model_files
 
-        return _fitting(model_files(open_project(_folder(ctx)).layout.models_dir), incomplete)
+        return _fitting(lists.models(open_project(_folder(ctx))), incomplete)
     return []
 
 

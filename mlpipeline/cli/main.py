@@ -83,7 +83,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first word names; raises UsageError with the nearest."""
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from mlpipeline.state.ini import nearest  # only who mistypes pays for it
+            from mlpipeline.core.spelling import nearest  # only who mistypes pays for it
 
             hint = nearest(args[0], COMMANDS) or "; `mlpipeline --help` lists them"
             raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)

@@ -46,7 +46,7 @@ def plot(
         show_json(found)
         return
     if html:
-        from mlpipeline.cli.pages import write_page  # needs plotly
+        from mlpipeline.service.pages import write_page  # needs plotly
 
         write_page(html, found)
         click.echo(f"wrote {short(html)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from mlpipeline.cli.doctor import CheckUp
-from mlpipeline.cli.init import Made
 from mlpipeline.cli.jsonlines import Line
 from mlpipeline.cli.logs import Log
 from mlpipeline.core.digest import Digest
@@ -14,6 +13,7 @@ from mlpipeline.service.inquiry import Comparison, Explanation, Shown
 from mlpipeline.service.learning import LearningCurves
 from mlpipeline.service.lists import Edit
 from mlpipeline.service.messages import Sent
+from mlpipeline.service.new_project import Made
 from mlpipeline.service.plan import Plan
 from mlpipeline.service.results import Results
 from mlpipeline.service.steering import Done, Stopped

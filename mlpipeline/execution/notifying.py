@@ -13,8 +13,8 @@ from mlpipeline.core.measures import flattened
 from mlpipeline.core.notices import Notice, Occasion
 from mlpipeline.core.orders import Rehearsed
 from mlpipeline.core.runs import Run
+from mlpipeline.core.spelling import nearest
 from mlpipeline.execution.couriers import PAUSE, Courier, lacks, targets
-from mlpipeline.state.ini import nearest
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.notify_config import Notify
 from mlpipeline.state.tail import last_lines

@@ -58,7 +58,7 @@ class FolderReporter(Reporter):
         self._refused = ""  # why the disk took nothing at the last try
 
     def message(self, text: str, level: str, log_to_file: bool) -> None:
-        """Print ``text``; with ``log_to_file``, put it into the log too, without colours and the like."""
+        """Print ``text``; with ``log_to_file``, put it into the log too, as plain text."""
         self._try(lambda: print(text, flush=True))
         if log_to_file:
             first, *more = printable(text).splitlines() or [""]

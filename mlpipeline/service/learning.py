@@ -11,12 +11,12 @@ from mlpipeline.core import curves
 from mlpipeline.core.curves import Curves, Point
 from mlpipeline.core.measures import lower_is_better
 from mlpipeline.core.runs import Run
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views
 from mlpipeline.service.project import Project
 from mlpipeline.service.results import newest_runs, summaries
 from mlpipeline.state import metrics
-from mlpipeline.state.ini import nearest
 
 MOST = 8  # curves, where no run is named
 

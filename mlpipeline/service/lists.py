@@ -12,15 +12,16 @@ import msgspec
 
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.places import Place
 from mlpipeline.core.planning import ListedModel, Standing, explain
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service.project import Project, inspector, policy
 from mlpipeline.state import list_decisions
 from mlpipeline.state.history import read_histories
-from mlpipeline.state.ini import nearest
 from mlpipeline.state.layout import LIST, TEST_LIST
 from mlpipeline.state.list_decisions import Wanted
-from mlpipeline.state.list_edits import Decision, Place
+from mlpipeline.state.list_edits import Decision
 from mlpipeline.state.list_writing import Revision, revise
 from mlpipeline.state.lists import Entry, ListText, ModelList, model_files, read_list
 
@@ -79,6 +80,11 @@ def pause(project: Project) -> Edit:
 def resume(project: Project) -> Edit:
     """Have what is listed started again; raises what :func:`add` does."""
     return _Desk(project).edit(lambda models: list_decisions.pause(models, False))
+
+
+def models(project: Project) -> list[str]:
+    """All model files, listed or not."""
+    return model_files(project.layout.models_dir)
 
 
 def versions(project: Project, model: str) -> tuple[str, ...]:

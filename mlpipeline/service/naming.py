@@ -14,8 +14,8 @@ import msgspec
 
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import Run
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import AmbiguousName, UnknownRun
-from mlpipeline.state.ini import nearest
 
 _ATTEMPT = re.compile(r"(?P<version>.+)#(?P<attempt>\d+)", re.DOTALL)
 SHOWN = 8  # names in a message

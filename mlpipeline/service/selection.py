@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from mlpipeline.core.measures import lower_is_better
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service.results import Result, Results
-from mlpipeline.state.ini import nearest
 
 OPERATORS = {
     "<=": operator.le,

@@ -9,8 +9,9 @@ import msgspec
 
 from mlpipeline.core.planning import RETRIED
 from mlpipeline.core.runs import Outcome
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError
-from mlpipeline.state.ini import IniFile, nearest, number
+from mlpipeline.state.ini import IniFile, number
 from mlpipeline.state.layout import CONFIG
 from mlpipeline.state.notify_config import NOTIFY, NOTIFY_KEYS, Notify, read_notify
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import configparser
-import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError, short
 
 N = TypeVar("N", int, float)
@@ -145,13 +145,6 @@ def number(ini: IniFile, section: str, option: str, default: N, *, least: float 
             remedy=f"the default is {option} = {default:g}",
         )
     return value
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean …?)`` when ``known`` has something close to ``word``, else nothing."""
-    lowered = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    return f" (did you mean {lowered[close[0]]}?)" if close else ""
 
 
 def _line_numbers(text: str) -> dict[tuple[str, str | None], int]:

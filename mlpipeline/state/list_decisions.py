@@ -10,17 +10,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mlpipeline.core.places import LAST, Place
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError, short
-from mlpipeline.state.ini import nearest
 from mlpipeline.state.list_edits import (
-    LAST,
     Add,
     Change,
     Decision,
     Move,
     Narrow,
     Pause,
-    Place,
     Remove,
     meant,
 )

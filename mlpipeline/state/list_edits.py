@@ -6,29 +6,13 @@ An entry is found by its path in its normal form, however the file spells it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import msgspec
 
+from mlpipeline.core.places import LAST, Place
 from mlpipeline.state.config import MAIN
 from mlpipeline.state.ini_text import IniText
 from mlpipeline.state.lists import PAUSED, Entry, ModelList, stripped
-
-
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an entry goes: to the end, unless it is to be the first, or before another path."""
-
-    first: bool = False
-    before: str = ""
-
-    def of(self, paths: Sequence[str]) -> str | None:
-        """The path of the entry that comes next after it among ``paths``; None at the end."""
-        if self.first:
-            return paths[0] if paths else None
-        return self.before or None
-
-
-LAST = Place()
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError, short
 from mlpipeline.state.config import INIT_HINT, MAIN, boolean
-from mlpipeline.state.ini import IniFile, nearest
+from mlpipeline.state.ini import IniFile
 
 WHITELIST = "WHITELISTED_MODELS"
 BLACKLIST = "BLACKLISTED_MODELS"

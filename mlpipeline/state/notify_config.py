@@ -7,8 +7,9 @@ import re
 import msgspec
 
 from mlpipeline.core.notices import Occasion
+from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError, short
-from mlpipeline.state.ini import IniFile, nearest, number
+from mlpipeline.state.ini import IniFile, number
 
 NOTIFY = "NOTIFY"
 NOTIFY_KEYS = ("on", "command", "url", "measure", "lines", "timeout")

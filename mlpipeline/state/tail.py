@@ -119,7 +119,7 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 
 def _shown(content: bytes, *, whole: bool, last_try: bool) -> list[str]:
-    """The lines in ``content``; the first one, where it is not ``whole``, only if nothing else is."""
+    """The lines in ``content``; its first, where that may be cut, only if there is no other."""
     first, *lines = content.split(b"\n")
     if whole or (last_try and not any(map(bytes.strip, lines))):
         lines.insert(0, first)

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlpipeline.core.places import LAST, Place
 from mlpipeline.state.list_edits import (
-    LAST,
     Add,
     Move,
     Narrow,
     Pause,
-    Place,
     Remove,
     edited,
     meant,
