@@ -20,6 +20,18 @@ def complete_models(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
     return []
 
 
+def complete_model_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Models that ran or are listed, by the names that they have in runs."""
+    with suppress(Exception):
+        from mlpipeline.service.naming import known_models
+        from mlpipeline.service.project import open_project
+        from mlpipeline.service.queue import Onlooker
+
+        queue = Onlooker(open_project(_folder(ctx))).look()
+        return _fitting(known_models(queue.ledger, queue.versions), incomplete)
+    return []
+
+
 def complete_versions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The versions of the MODEL before it, less those that are written already."""
     with suppress(Exception):
@@ -51,9 +63,8 @@ def complete_runs_and_models(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """Models that ran or are listed, then versions by their full names."""
-    runs = complete_runs(ctx, parameter, "")
-    models = dict.fromkeys(name.partition("/")[0] for name in runs)
-    return _fitting([*models, *complete_runs(ctx, parameter, incomplete)], incomplete)
+    models = complete_model_names(ctx, parameter, incomplete)
+    return [*models, *complete_runs(ctx, parameter, incomplete)]
 
 
 def complete_metrics(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from mlpipeline.cli.completion import complete_models
+from mlpipeline.cli.completion import complete_model_names
 from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.render import Row as TableRow
 from mlpipeline.cli.render import rich_table, show_closing, show_json, show_table
@@ -18,6 +18,7 @@ from mlpipeline.cli.room import SEPARATOR, parted, wrapped
 from mlpipeline.cli.screen import result_line
 from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.planning import State
+from mlpipeline.core.runs import Outcome
 from mlpipeline.core.wording import duration, moment, plural, shown
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views
@@ -27,14 +28,8 @@ from mlpipeline.service.views import Row, Status
 
 INTERVAL = 1.0  # seconds between two looks of --watch
 FEW = 10  # done versions that are shown where there is nothing else to see
-STATES = [
-    *(state.value for state in State),
-    "interrupted",
-    "lost",
-    "killed",
-    "crashed",
-    "succeeded",
-]
+# Of what is listed, and of what is listed no more.
+STATES = list(dict.fromkeys(each.value for each in (*State, *Outcome)))
 
 
 @click.command()
@@ -47,7 +42,7 @@ STATES = [
     "models",
     multiple=True,
     help="Only these models.",
-    shell_complete=complete_models,
+    shell_complete=complete_model_names,
 )
 @click.option(
     "-s",
@@ -87,10 +82,11 @@ def status(
         rows = views.chosen(found.rows, models, states)
         return found, rows if as_json or show_all or states else _worth_seeing(rows)
 
+    found, rows = look()
+    views.check_models(found, models)
     if watch and not as_json:
         _watch(look)
         return
-    found, rows = look()
     if as_json:
         show_json(msgspec.structs.replace(found, rows=tuple(rows)))
     else:
@@ -160,8 +156,8 @@ def _details(row: Row, now: datetime) -> Iterator[str]:
         yield f"{progress.part}{steps}".strip() or "starts"
         if progress.metrics:
             yield shown(progress.metrics, digits=3)
-    if row.state == State.QUEUED.value and row.started and row.started > now:
-        yield f"starts about {moment(row.started, now)}"
+    if row.state == State.QUEUED.value and row.starts and row.starts > now:
+        yield f"starts about {moment(row.starts, now)}"
     if row.reason:
         yield row.reason.removeprefix("failed: ").removeprefix(f"{row.run}: ")
     if row.last_line and row.last_line not in row.reason:

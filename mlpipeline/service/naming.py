@@ -81,6 +81,11 @@ def known_names(ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> list[
     return list(_known(ledger, listed))
 
 
+def known_models(ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> list[str]:
+    """All models that have versions, listed ones first."""
+    return list(dict.fromkeys(named.model for named in _known(ledger, listed).values()))
+
+
 def newest(named: Named, ledger: Ledger) -> Run | None:
     """The attempt that is named, or else the newest; None where there is none yet."""
     runs = ledger.attempts(named.model, named.version)

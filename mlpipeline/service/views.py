@@ -13,7 +13,8 @@ from mlpipeline.core.forecast import Durations, Forecast, Slot, forecast
 from mlpipeline.core.launch import Progress
 from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run, RunId
-from mlpipeline.errors import UnknownRun
+from mlpipeline.core.spelling import nearest
+from mlpipeline.errors import MlpipelineError, UnknownRun
 from mlpipeline.service.naming import meant, newest
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
@@ -225,6 +226,15 @@ def _left(progress: Progress | None) -> float | None:
     if progress is None or not progress.total or not progress.rate:
         return None
     return max(0, progress.total - progress.step) / progress.rate
+
+
+def check_models(found: Status, models: Iterable[str]) -> None:
+    """Raise MlpipelineError for a model that is not listed and has never run."""
+    known = dict.fromkeys(row.model for row in found.rows)
+    for model in models:
+        if model not in known and not found.problems:  # these keep the list from being known
+            hint = nearest(model, known) or f"; there are: {', '.join(known) or 'none'}"
+            raise MlpipelineError(f"no model is called {model}{hint}")
 
 
 def chosen(rows: Iterable[Row], models: Sequence[str], states: Sequence[str]) -> list[Row]:

@@ -17,7 +17,9 @@ def named(tmp_path_factory):
     body = "self.log_metrics({'loss': 0.5, 'late': 1}, step=1)"
     project.model("digits.py", "lr=0.1", "lr=0.1,depth=2", body=body)
     project.model("other.py", "plain")
-    project.list("digits.py", "other.py")
+    (project.folder / "models" / "vision").mkdir()
+    project.model("vision/resnet.py", "a")
+    project.list("digits.py", "other.py", "vision/resnet.py")
     project.run("-r", "-u")
     return project
 
@@ -49,7 +51,8 @@ RUNS = ["digits/lr=0.1", "digits/lr=0.1,depth=2"]
         ("sta", ["status", "start"]),
         ("add d", ["digits.py"]),
         ("add digits.py ", ["lr=0.1", "lr=0.1,depth=2"]),
-        ("status --model o", ["other.py"]),
+        ("status --model o", ["other"]),
+        ("status --state out", ["out of memory"]),
         ("status --state ru", ["running"]),
         *((f"{command} dig", RUNS) for command in ("explain", "logs", "show", "diff", "cancel")),
         ("retry other", ["other/plain"]),
@@ -57,6 +60,7 @@ RUNS = ["digits/lr=0.1", "digits/lr=0.1,depth=2"]
         ("plot l", ["loss", "late"]),
         ("plot loss dig", RUNS),
         ("results d", ["digits", *RUNS]),
+        ("results v", ["vision/resnet", "vision/resnet/a"]),
         ("results --best test", ["test.size"]),
         ("results --best lo", ["loss", "loss.best"]),
         ("results --sort mod", ["model", "model_dir_suffix"]),

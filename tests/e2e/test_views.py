@@ -5,6 +5,9 @@ import json
 import pytest
 from projects import wait_until
 
+from mlpipeline.core.planning import State
+from mlpipeline.core.runs import Outcome
+
 
 @pytest.fixture
 def mixed(project):
@@ -42,6 +45,20 @@ def test_all_shows_the_rest(mixed):
 def test_status_of_some_models_and_states(mixed):
     assert states(mixed, "--model", "new") == {"new/x": "queued", "new/y": "queued"}
     assert states(mixed, "--state", "failed") == {"bad/v#1": "failed"}
+
+
+def test_all_states_that_a_row_may_have_can_be_asked_for(project):
+    project.list()
+    asked = [word for state in (*State, *Outcome) for word in ("--state", state.value)]
+
+    assert project.run("status", *asked).returncode == 0
+
+
+def test_a_model_that_is_not_there_is_an_error_with_the_nearest(mixed):
+    done = mixed.run("status", "--model", "news")
+
+    assert done.returncode == 2
+    assert "no model is called news (did you mean new?)" in done.stderr
     assert states(mixed, "-m", "done", "-m", "new", "-s", "done") == {
         "done/a#1": "done",
         "done/b#1": "done",
