@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -93,7 +94,7 @@ class Scheduler:
             listing.name,
             self._explain,
             now,
-            metric=(notify.measure or None) if notify else None,
+            metric=(notify.metric or None) if notify else None,
         )
         self._errands = Errands(
             layout, history, self._audience, self._hosts, session=policy.session, now=now
@@ -103,12 +104,13 @@ class Scheduler:
         refresh = timedelta(seconds=POLL) if watch else REFRESH
         self._reader = ListReader(self._read, self._look_around, self._alarm.ring, refresh=refresh)
 
-    def ask_to_stop(self, signal: int) -> None:
-        """End the session: runs are asked to stop, at the second call killed at once.
+    def ask_to_stop(self, number: int) -> None:
+        """End the session for signal ``number``: runs are asked to stop, at the second call killed
+        at once (a hangup does not count).
 
         May be called from a signal handler.
         """
-        self._signals.append(signal)
+        self._signals.append(number)
         self._alarm.ring()
 
     def look(self) -> None:
@@ -371,7 +373,9 @@ class Scheduler:
         self._rehearsals.stop()
         if not self._signals and self._stop in (StopMode.AFTER_CURRENT, StopMode.DETACH):
             return
-        at_once = len(self._signals) > 1 or self._stop is StopMode.NOW
+        # A terminal that is closed may hang up twice; a person who is in a hurry presses Ctrl-C.
+        urgent = [number for number in self._signals if number != signal.SIGHUP]
+        at_once = len(urgent) > 1 or self._stop is StopMode.NOW
         for watched in self._watched.values():
             if watched.run.stopping_at is None and not watched.run.fenced:
                 watched.run = self._with_stop(watched.run)

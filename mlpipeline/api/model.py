@@ -146,14 +146,19 @@ class Model(_Speaker):
         reporting.reporter().metrics(metrics, step)
 
     def track(self, iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
-        """Yield from ``iterable``, reporting progress; ``total`` by default is its length."""
-        if total is None:
-            total = getattr(iterable, "__len__", lambda: None)()
+        """Yield from ``iterable``, reporting progress; ``total`` by default is its length.
+
+        Over all the steps that ``train_model`` was given, it goes on counting where a resumed run
+        was.
+        """
+        length = getattr(iterable, "__len__", lambda: None)()
         reporter = reporting.reporter()
-        for step, item in enumerate(iterable, start=1):
+        before = reporter.steps_before(length if total is None else total)
+        total = length if total is None else total
+        for step, item in enumerate(iterable, start=1 + before):
             reporter.at(step)
             yield item
-            reporter.progress(step, total, {})
+            reporter.progress(step, total and total + before, {})
 
 
 def _define(instance: object, method: str) -> str:

@@ -23,6 +23,10 @@ class Reporter:
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         """Note that ``step`` of ``total`` steps are done, with the ``metrics`` at this point."""
 
+    def steps_before(self, count: int | None) -> int:
+        """How many steps were done before the ``count`` that are to come now, all of them."""
+        return 0
+
     def at(self, step: int) -> None:
         """Note that the script is at ``step``: metrics without a step are of that one."""
 

@@ -38,8 +38,8 @@ def start(rehearse: bool, no_log: bool, as_json: bool, project: Path) -> None:
             f"pid {told.pid} works on {told.project}; "
             "mlpipeline status shows it, mlpipeline stop ends it"
         )
-    elif told.said:
-        click.echo(told.said, err=True)
+    elif told.printed:
+        click.echo(told.printed, err=True)
     else:
         click.echo(f"mlpipeline: pid {told.pid} ended at once and said nothing", err=True)
     sys.exit(told.exit_code or 0)

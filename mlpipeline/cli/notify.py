@@ -14,17 +14,16 @@ from mlpipeline.service.project import open_project
 
 
 @click.command()
-@click.option("--test", is_flag=True, help="Send a test message; so it does without, too.")
 @json_option("one array of objects")
 @project_option
-def notify(test: bool, as_json: bool, project: Path) -> None:
+def notify(as_json: bool, project: Path) -> None:
     """Send a test message now, and say whether that worked.
 
     It goes to what the section [NOTIFY] of mlp.config names: a command, addresses, or both. The
     exit code is 1 when one of them did not take it.
 
     \b
-      mlpipeline notify --test
+      mlpipeline notify
 
     \b
       [NOTIFY]

@@ -76,5 +76,5 @@ def _closing(found: Plan, now: datetime) -> Iterator[str]:
     elif found.empty_at:
         unknown = f", without {plural(found.unknown, 'version')} of unknown length"
         yield f"empty about {moment(found.empty_at, now)}{unknown if found.unknown else ''}"
-    if found.pid is None and total:
+    if not found.session and total:
         yield "no session works on it: `mlpipeline start`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -57,7 +57,8 @@ def run(folder: Path, options: Options) -> int:
     )
     with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
         result = scheduler.run()
-    screen.summary(result, project.layout.output if options.execute else None)
+    with suppress(OSError):  # the terminal is closed
+        screen.summary(result, project.layout.output if options.execute else None)
     if is_seen and result.signal == signal.SIGINT:  # somebody sits there
         note_look(project, datetime.now().astimezone())
     return _exit_code(result)

@@ -20,7 +20,12 @@ SCROLLS = 10  # runs; after more, the failures are shown once again at the end
 
 
 class Screen(Listener, AbstractContextManager["Screen"]):
-    """A listener that is entered while the session goes on, and ends with a summary."""
+    """A listener that is entered while the session goes on, and ends with a summary.
+
+    Its terminal may be closed meanwhile.
+    """
+
+    may_vanish = True
 
     def __init__(self, *, test: bool, show_output: bool):
         """``show_output``: show what the runs print."""

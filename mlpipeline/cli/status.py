@@ -108,13 +108,13 @@ def closing(found: Status) -> str:
     parts = [", ".join(counts)]
     if found.paused:
         parts.append("paused: `mlpipeline resume` goes on")
-    elif found.pid is not None and found.empty_at:
+    elif found.session and found.empty_at:
         parts.append(f"empty about {moment(found.empty_at, found.at)}")
     elif found.empty_at:
         parts.append(f"needs about {duration((found.empty_at - found.at).total_seconds())}")
     if found.unknown and found.empty_at and not found.paused:
         parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
-    if found.pid is not None:
+    if found.session:
         who = f"pid {found.pid}" if found.pid else "a session"
         parts.append(f"{who} {'watches' if found.watching else 'works'}")
     elif {State.RUNNING.value, State.QUEUED.value} & found.counts.keys():

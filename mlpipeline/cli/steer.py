@@ -47,7 +47,8 @@ def stop(mode: str | None, wait: bool, project: Path, as_json: bool) -> None:
     if as_json:
         show_json(told)
     else:
-        show_text(told.text)
+        for sentence in told.said:
+            show_text(sentence)
 
 
 @click.command()

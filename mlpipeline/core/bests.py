@@ -1,4 +1,4 @@
-"""Whether a run is the best of its model so far, by one measure of its results."""
+"""Whether a run is the best of its model so far, by one metric of its results."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ import msgspec
 from mlpipeline.core.measures import flattened, lower_is_better
 from mlpipeline.core.runs import Run
 
-MAIN_RESULT = "test"  # the part of the results that counts, where no measure is named
+MAIN_RESULT = "test"  # the part of the results that counts, where no metric is named
 
 
 class Best(msgspec.Struct, frozen=True, kw_only=True):
     """A run that is better than all successful runs of its model before it."""
 
     run: Run
-    measure: str  # by its dotted path in the results: test.accuracy
+    metric: str  # by its dotted path in the results: test.accuracy
     value: float
     previous: Run  # the best until then
     previous_value: float
 
 
-def new_best(run: Run, earlier: Iterable[Run], measure: str | None = None) -> Best | None:
+def new_best(run: Run, earlier: Iterable[Run], metric: str | None = None) -> Best | None:
     """``run`` as the new best of its model; None when it is not, or there is nothing to compare.
 
     ``earlier`` may be all runs there are (a Ledger): other models', failed and later ones, and
     ``run`` itself, do not count.
     """
     before = [each for each in earlier if _is_before(each, run)]
-    return next((best for best in new_bests([*before, run], measure) if best.run is run), None)
+    return next((best for best in new_bests([*before, run], metric) if best.run is run), None)
 
 
-def new_bests(runs: Iterable[Run], measure: str | None = None) -> Iterator[Best]:
+def new_bests(runs: Iterable[Run], metric: str | None = None) -> Iterator[Best]:
     """Each of ``runs`` that was a new best of its model when it ended, in the order of their ends.
 
-    Without ``measure``, the first number in a run's test results is compared. As good as the best
+    Without ``metric``, the first number in a run's test results is compared. As good as the best
     is not better, and the first success of a model is no news.
     """
     ended = [run for run in runs if run.succeeded and run.ended_at is not None]
-    bests: dict[tuple[str, str], tuple[float, Run]] = {}  # by model and measure
+    bests: dict[tuple[str, str], tuple[float, Run]] = {}  # by model and metric
     for run in sorted(ended, key=lambda each: each.ended_at or each.started_at):
         numbers = flattened(run.results)
-        compared = measure or default_measure(run)
+        compared = metric or default_metric(run)
         best = bests.get((run.id.model, compared))
         if best and compared in numbers and is_better(numbers[compared], best[0], compared):
             yield Best(
                 run=run,
-                measure=compared,
+                metric=compared,
                 value=numbers[compared],
                 previous=best[1],
                 previous_value=best[0],
@@ -58,20 +58,20 @@ def new_bests(runs: Iterable[Run], measure: str | None = None) -> Iterator[Best]
                 bests[run.id.model, name] = value, run
 
 
-def is_better(value: float, than: float, measure: str) -> bool:
-    """Whether ``value`` of a measure beats another one."""
-    return value < than if lower_is_better(measure) else value > than
+def is_better(value: float, than: float, metric: str) -> bool:
+    """Whether ``value`` of a metric beats another one."""
+    return value < than if lower_is_better(metric) else value > than
 
 
-def default_measure(run: Run) -> str:
+def default_metric(run: Run) -> str:
     """The first number in the test results; empty when they have none."""
     tests = {MAIN_RESULT: run.results[MAIN_RESULT]} if MAIN_RESULT in run.results else {}
     return next(iter(flattened(tests)), "")
 
 
-def measured(run: Run, measure: str) -> float | None:
-    """What ``run`` has for ``measure``."""
-    return flattened(run.results).get(measure)
+def measured(run: Run, metric: str) -> float | None:
+    """What ``run`` has for ``metric``."""
+    return flattened(run.results).get(metric)
 
 
 def _is_before(each: Run, run: Run) -> bool:

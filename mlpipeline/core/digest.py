@@ -29,7 +29,7 @@ class NewBest(msgspec.Struct, frozen=True, kw_only=True):
     """A run that was better than all of its model before it."""
 
     run: str
-    measure: str
+    metric: str
     value: float
     previous: float
 
@@ -41,7 +41,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     outcomes: dict[str, int]  # of the runs that ended, how many had which
     failed: tuple[FailedRun, ...]
-    bests: tuple[NewBest, ...]  # the newest of each model and measure
+    bests: tuple[NewBest, ...]  # the newest of each model and metric
     hours: float  # that runs took within the time, added up
     running: tuple[str, ...]
     next: tuple[str, ...]  # all that is queued, in its order
@@ -58,12 +58,12 @@ def digest(
     *,
     since: datetime,
     now: datetime,
-    measure: str | None = None,
+    metric: str | None = None,
 ) -> Digest:
     """What became of ``runs`` (all there are) from ``since`` until ``now``: of those whose end was
     recorded in that time, so that what ends unwatched is told, too.
 
-    ``measure``: what bests are judged by; without it, the first number in the test results.
+    ``metric``: what bests are judged by; without it, the first number in the test results.
     """
     runs = list(runs)
     news = [run for run in runs if run.recorded_at and since <= run.recorded_at <= now]
@@ -73,7 +73,7 @@ def digest(
         until=now,
         outcomes=dict(Counter(run.verdict.outcome.value for run in ended if run.verdict)),
         failed=tuple(_failed(run) for run in ended if run.verdict and _is_bad(run)),
-        bests=tuple(_bests(runs, since, measure)),
+        bests=tuple(_bests(runs, since, metric)),
         hours=_hours(runs, since, now),
         running=_names(standings, State.RUNNING),
         next=_names(standings, State.QUEUED),
@@ -92,7 +92,7 @@ def told(digest: Digest, *, ahead: bool = True) -> list[str]:
     )
     lines += _some(
         [
-            f"  ★ {each.run} {each.measure} {shown(each.value)} (was {shown(each.previous)})"
+            f"  ★ {each.run} {each.metric} {shown(each.value)} (was {shown(each.previous)})"
             for each in digest.bests
         ],
         "new bests: mlpipeline results",
@@ -116,14 +116,14 @@ def _is_bad(run: Run) -> bool:
     return run.verdict is not None and run.verdict.outcome.is_failure
 
 
-def _bests(runs: Sequence[Run], since: datetime, measure: str | None) -> list[NewBest]:
+def _bests(runs: Sequence[Run], since: datetime, metric: str | None) -> list[NewBest]:
     """The last one of each model counts: what came before it is beaten."""
     found: dict[tuple[str, str], NewBest] = {}
-    for best in new_bests(runs, measure):
+    for best in new_bests(runs, metric):
         if best.run.recorded_at and best.run.recorded_at >= since:
-            found[best.run.id.model, best.measure] = NewBest(
+            found[best.run.id.model, best.metric] = NewBest(
                 run=str(best.run.id),
-                measure=best.measure,
+                metric=best.metric,
                 value=best.value,
                 previous=best.previous_value,
             )

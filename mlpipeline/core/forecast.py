@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import NamedTuple
 
 import msgspec
 
-from mlpipeline.core.planning import ListedVersion, Standing, State
+from mlpipeline.core.planning import ListedModel, ListedVersion, Standing, State
 from mlpipeline.core.runs import Run, RunId
 
 RECENT = 10  # runs of a version or model that count
@@ -27,31 +27,45 @@ class Durations:
     """How long runs take, by what past ones took."""
 
     def __init__(self, runs: Iterable[Run]):
-        self._versions: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)
-        self._models: defaultdict[str, list[Run]] = defaultdict(list)
+        self._took: defaultdict[tuple[str, ...], list[_Took]] = defaultdict(list)
+        self._spent: dict[tuple[str, str], float] = {}  # by attempts that the next one goes on from
         for run in runs:
+            key = run.id.model, run.id.version
             if run.succeeded and not run.resume:  # a resumed one did only the rest
-                self._versions[run.id.model, run.id.version].append(run)
-                self._models[run.id.model].append(run)
-
-        self._going: dict[str, _Took] = {}  # by model
+                for group in _groups(*key, run.script):
+                    self._took[group].append(_Took(run.seconds or 0.0, run.epochs))
+            before = self._spent.get(key, 0.0) if run.resume else 0.0
+            self._spent[key] = before + (run.seconds or 0.0)
+        self._going: dict[tuple[str, ...], list[_Took]] = {}
 
     def learn(self, run: Run, seconds: float) -> None:
         """``run`` goes on, and says that it will have taken so many ``seconds``."""
         if not run.resume:
-            self._going[run.id.model] = _Took(seconds, run.epochs)
+            for group in _groups(run.id.model, run.id.version, run.script):
+                self._going[group] = [_Took(seconds, run.epochs)]
 
-    def expected(self, model: str, version: ListedVersion) -> float | None:
-        """Seconds that a run of ``version`` takes from its start; None where nothing tells.
+    def left(self, standing: Standing) -> float | None:
+        """Seconds that the next run of a listed version takes; None where nothing tells."""
+        model, version = standing.model, standing.version
+        whole = self.expected(model, version) if version else None
+        if whole is None or version is None or not standing.resumes:
+            return whole
+        return max(0.0, whole - self._spent.get((model.name, version.name), 0.0))
 
-        The median over the newest runs of the same version, or else of the same model, or else what
-        one of the model says that goes on; per epoch where the epochs are known.
+    def expected(self, model: ListedModel, version: ListedVersion) -> float | None:
+        """Seconds that a run of ``version`` takes from its very start; None where nothing tells.
+
+        The median over the newest runs of the same version with the same script; or else of the
+        same model and script, or what one that goes on says, or of earlier scripts. Per epoch
+        where the epochs are known.
         """
-        ended = (self._versions[model, version.name], self._models[model])
-        took = [[_Took(run.seconds or 0.0, run.epochs) for run in runs[-RECENT:]] for runs in ended]
-        going = self._going.get(model)
-        known = next(filter(None, (*took, [going] if going else [])), None)
-        if known is None:
+        groups = list(_groups(model.name, version.name, model.digest))
+        now, before = groups[:2], groups[2:]
+        sources = [(took, part) for part in (now, before) for took in (self._took, self._going)]
+        known = next(
+            (took[group] for took, part in sources for group in part if took.get(group)), []
+        )[-RECENT:]
+        if not known:
             return None
         epochs = version.parameters.get("epoch_count")
         rates = [each.seconds / each.epochs for each in known if each.epochs and each.seconds]
@@ -99,7 +113,7 @@ def forecast(
         if seconds is not None:
             durations.learn(run, spent + seconds)
         else:
-            whole = durations.expected(standing.model.name, version)
+            whole = durations.expected(standing.model, version)
             seconds = None if whole is None else max(0.0, whole - spent)
         unknown += seconds is None
         ends = _later(now, seconds)
@@ -127,7 +141,7 @@ def forecast(
             standing.not_before or now,
             model_dirs.get(version.model_dir, now),
         )
-        seconds = durations.expected(standing.model.name, version)
+        seconds = durations.left(standing)
         ends = _later(starts, seconds)
         expected.append(
             Slot(
@@ -156,3 +170,8 @@ def _later(moment: datetime, seconds: float | None) -> datetime:
         return moment + timedelta(seconds=seconds or 0)
     except OverflowError:  # a queue of centuries
         return datetime.max.replace(tzinfo=moment.tzinfo)
+
+
+def _groups(model: str, version: str, script: str) -> Iterator[tuple[str, ...]]:
+    """The runs that a run is like, the most like ones first."""
+    yield from ((model, version, script), (model, "", script), (model, version), (model,))

@@ -51,6 +51,7 @@ class Listener:
     """
 
     shows_output = False  # whether it wants to be told what runs print
+    may_vanish = False  # whether nobody is to hear of it when it can't write any more
 
     def message(self, at: datetime, level: Level, text: str) -> None:
         """The scheduler has something to say to a person."""
@@ -160,8 +161,11 @@ class Audience(Listener):
 
     def _tell(self, call: Callable[[Listener], object]) -> None:
         """Make ``call`` for each listener; one that fails loses this, and the queue goes on."""
-        for listener in self._listeners:
+        for listener in list(self._listeners):
             try:
                 call(listener)
             except (OSError, StorageError) as error:
+                if listener.may_vanish:
+                    self._listeners.remove(listener)
+                    continue
                 self.say_once(Level.ERROR, f"a record can't be written: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -13,6 +13,12 @@ from mlpipeline.core.runs import Run
 from mlpipeline.core.wording import duration, shortened
 
 TEST = "test"  # the event of a message that is sent to see whether it arrives
+HELD = "held"  # the kind of a message of the event FAILED that is about no run
+COUNTED = {  # by kind
+    "failed": ("run failed", "runs failed"),
+    HELD: ("version is held", "versions are held"),
+    "best": ("new best", "new bests"),
+}
 SHOWN = 3  # of the messages that are sent as one
 LONGEST_TITLE = 200  # characters
 LONGEST_LINE = 400  # characters of a line of a log
@@ -36,6 +42,12 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     log: str = ""  # the last lines that the run printed
     run: Run | None = None
 
+    @property
+    def kind(self) -> str:
+        """What it is counted as, where several become one."""
+        is_held = self.event == Occasion.FAILED and self.run is None
+        return HELD if is_held else str(self.event)
+
 
 def failed(run: Run, log: Sequence[str]) -> Notice:
     """``run`` failed; ``log`` are its last lines."""
@@ -52,7 +64,7 @@ def held(rehearsal: Rehearsed) -> Notice:
 def best(found: Best, log: Sequence[str]) -> Notice:
     """A run is a new best; ``log`` are its last lines."""
     run = found.run
-    title = f"{run.id} is the best: {found.measure} {found.value:.5g}"
+    title = f"{run.id} is the best: {found.metric} {found.value:.5g}"
     news = f"{found.previous.id} had {found.previous_value:.5g}; on {run.host}, {_after(run)}"
     return _of_run(Occasion.BEST, run, title, news, log)
 
@@ -69,15 +81,16 @@ def test_message(project: str) -> Notice:
     return Notice(event=TEST, title=title, message=title)
 
 
-def together(first: Sequence[Notice], count: int, project: str) -> Notice:
-    """``count`` messages of one event, of which ``first`` are the first ones, as one.
+def together(first: Sequence[Notice], kinds: Mapping[str, int], project: str) -> Notice:
+    """Messages of one event, of which ``first`` are the first ones, as one.
 
-    Of empty queues, only the newest is news: ``first`` is that one alone.
+    ``kinds``: how many there are of each kind. Of empty queues, only the newest is news: ``first``
+    is that one alone.
     """
-    told = first[0]
+    told, count = first[0], sum(kinds.values())
     if count == 1 or told.event == Occasion.EMPTY:
         return told
-    what = "runs failed" if told.event == Occasion.FAILED else "new bests"
+    what = ", ".join(f"{number} {COUNTED[kind][number > 1]}" for kind, number in kinds.items())
     lines = [notice.title for notice in first]
     if count > len(first):
         lines.append(f"… and {count - len(first)} more")
@@ -85,7 +98,7 @@ def together(first: Sequence[Notice], count: int, project: str) -> Notice:
         lines += ["", f"the first one's log, {told.run.id if told.run else ''}:", told.log]
     return msgspec.structs.replace(
         told,
-        title=_title(f"{project}: {count} {what}"),
+        title=_title(f"{project}: {what}"),
         message=_fitting("\n".join(lines)),
     )
 

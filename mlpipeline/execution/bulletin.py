@@ -92,7 +92,7 @@ class Bulletin:
                 self._explain(listed.models),
                 since=self._emptied_at,
                 now=self._now(),
-                measure=self._metric,
+                metric=self._metric,
             )
             self._ended, self._emptied_at = ended, found.until
             self._audience.emptied("\n".join(told(found)))

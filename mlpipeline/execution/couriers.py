@@ -1,4 +1,7 @@
-"""Child processes that carry messages to where they are wanted; nothing here ever blocks."""
+"""Child processes that carry messages to where they are wanted.
+
+Nothing here waits for them, but for one that is killed to be gone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import importlib.util
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -94,14 +98,16 @@ class Courier:
     @property
     def outstanding(self) -> int:
         """How many messages are not delivered."""
-        return sum(each.count for each in self._waiting.values()) + (self._under_way is not None)
+        waiting = sum(each.kinds.total() for each in self._waiting.values())
+        return waiting + (self._under_way is not None)
 
     def take(self, notice: Notice) -> None:
         """Deliver ``notice`` when it is its turn."""
         if notice.event == Occasion.EMPTY:  # an older one is no news any more
             self._waiting.pop(notice.event, None)
+            self._not_before.clear()  # what came before it is told before it
         gathered = self._waiting.setdefault(notice.event, _Gathered())
-        gathered.count += 1
+        gathered.kinds[notice.kind] += 1
         if len(gathered.first) < SHOWN:
             gathered.first.append(notice)
 
@@ -122,7 +128,7 @@ class Courier:
             if hurry or now >= self._not_before.get(event, now):
                 del self._waiting[event]
                 self._not_before[event] = now + self._pause
-                notice = together(gathered.first, gathered.count, self._project.name)
+                notice = together(gathered.first, gathered.kinds, self._project.name)
                 return [*problems, *self._start(notice, now)]
         return problems
 
@@ -145,11 +151,11 @@ class Courier:
 
 
 class _Gathered:
-    """Messages of one event that wait: the first ones, and how many there are."""
+    """Messages of one event that wait: the first ones, and how many there are of each kind."""
 
     def __init__(self) -> None:
         self.first: list[Notice] = []
-        self.count = 0
+        self.kinds: Counter[str] = Counter()
 
 
 class _Delivery:

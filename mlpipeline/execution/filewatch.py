@@ -61,6 +61,8 @@ class FileWatch(FileSystemEventHandler):
         """Call back, unless it is a file that a run writes, perhaps a thousand times a second."""
         if event.is_directory and self._observer:
             try:
+                if not isinstance(event, DirCreatedEvent):  # its watch is gone, or elsewhere
+                    self._uncover(self._observer, Path(os.fsdecode(event.src_path)))
                 self._cover(self._observer)
             except OSError:
                 self.works = False
@@ -77,12 +79,17 @@ class FileWatch(FileSystemEventHandler):
         is_list = path.name in (LIST, TEST_LIST)
         return is_list or path.suffix == ".py" or path.parent == self._layout.requests
 
+    def _uncover(self, observer: BaseObserver, folder: Path) -> None:
+        watch = self._covered.pop(folder, None)
+        if watch:
+            with suppress(KeyError, OSError):
+                observer.unschedule(watch)
+
     def _cover(self, observer: BaseObserver) -> None:
         """Hear of changes in exactly the folders where those files may lie."""
         wanted = set(_folders(self._layout))
         for folder in self._covered.keys() - wanted:
-            with suppress(KeyError, OSError):  # it is gone, and its watch with it
-                observer.unschedule(self._covered.pop(folder))
+            self._uncover(observer, folder)
         for folder in wanted - self._covered.keys():
             with suppress(FileNotFoundError):  # it is gone already
                 watch = observer.schedule(self, str(folder), event_filter=HEARD)

@@ -111,7 +111,8 @@ class Lifecycle:
         steps = part("get_trained_step_count", self._count_steps, model, version)
         if steps:
             train_input = part("get_train_input", dataloader.get_train_input)
-            self._reporter.enter("train", steps)
+            before = 0 if model.reset_steps else self.report.get("trained_before", 0)
+            self._reporter.enter("train", steps, before)
             part("train_model", model.train_model, train_input, steps)
         self._evaluate(
             "train",

@@ -36,7 +36,7 @@ class Notifier(Listener):
         self._layout = layout
         self._ledger = ledger
         self._say = say
-        self._unmeasured: set[str] = set()  # models that were told to lack the measure
+        self._lacking: set[str] = set()  # models that were told to lack the metric
         self._couriers = [
             Courier(target, layout.project, notify.timeout, pause)
             for target in targets(notify, project=layout.project, host=layout.host)
@@ -85,13 +85,13 @@ class Notifier(Listener):
                     self._warn(f"the {courier.name} of [NOTIFY] was ended with {what} not sent")
 
     def _look_for_best(self, run: Run) -> None:
-        measure = self._notify.measure
-        if measure and run.id.model not in self._unmeasured and measured(run, measure) is None:
-            self._unmeasured.add(run.id.model)
+        metric = self._notify.metric
+        if metric and run.id.model not in self._lacking and measured(run, metric) is None:
+            self._lacking.add(run.id.model)
             known = flattened(run.results)
-            hint = nearest(measure, known) or f"; it has: {', '.join(known) or 'none'}"
-            self._warn(f"{run.id} has no measure {measure} of [NOTIFY]{hint}")
-        if found := new_best(run, self._ledger, measure):
+            hint = nearest(metric, known) or f"; it has: {', '.join(known) or 'none'}"
+            self._warn(f"{run.id} has no metric {metric} of [NOTIFY]{hint}")
+        if found := new_best(run, self._ledger, metric):
             self._send(notices.best(found, self._last_lines(run, Occasion.BEST)))
 
     def _send(self, notice: Notice) -> None:

@@ -48,6 +48,7 @@ class FolderReporter(Reporter):
         self._is_writing = False
         self._part = ""
         self._total: int | None = None
+        self._before = 0  # steps that earlier attempts have done
         self._step = 0
         self._shown: dict[str, Any] = {}
         self._at: int | None = None  # the step that metrics without one are of
@@ -90,6 +91,10 @@ class FolderReporter(Reporter):
             self._shown = values
         self._added(step, values)
 
+    def steps_before(self, count: int | None) -> int:
+        """What earlier attempts have done, where ``count`` is all that is left of the part."""
+        return self._before if count is not None and count == self._total else 0
+
     def at(self, step: int) -> None:
         """Metrics without a step are of ``step`` from now on."""
         self._at = step
@@ -115,12 +120,15 @@ class FolderReporter(Reporter):
         with self._lock:
             return self._metrics.summaries()
 
-    def enter(self, part: str, total: int | None = None) -> None:
-        """The run comes to another part, of ``total`` steps if that is known."""
+    def enter(self, part: str, total: int | None = None, before: int = 0) -> None:
+        """The run comes to another part, of ``total`` steps if that is known; ``before`` them, so
+        many were done by earlier attempts.
+        """
         if os.getpid() != self._pid:
             return
         with self._lock:
             self._part, self._total, self._step, self._first = part, total, 0, None
+            self._before = before
             self.flush()
 
     def flush(self) -> None:

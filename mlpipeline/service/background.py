@@ -27,7 +27,7 @@ class Background(msgspec.Struct, frozen=True, kw_only=True):
     project: str  # its folder
     log: str  # the file with what the process prints
     exit_code: int | None = None  # when it ended at once; null: it works
-    said: str = ""  # what it printed before it ended
+    printed: str = ""  # what it printed before it ended
 
 
 def command_line(project: Project, *arguments: str) -> list[str]:
@@ -77,7 +77,7 @@ def start(project: Project, *, log: bool = True, rehearse: bool = False) -> Back
     while not _has_begun(project, process.pid):
         if process.poll() is not None:
             return msgspec.structs.replace(
-                told, exit_code=_exit_code(process.returncode), said=_said(project, said_from)
+                told, exit_code=_exit_code(process.returncode), printed=_printed(project, said_from)
             )
         if time.monotonic() > deadline:
             raise MlpipelineError(
@@ -96,7 +96,7 @@ def _has_begun(project: Project, pid: int) -> bool:
     return known and holder_of(project.layout.lock) == str(pid)
 
 
-def _said(project: Project, start: int) -> str:
+def _printed(project: Project, start: int) -> str:
     """The end of what the process printed, of what stands from ``start`` on in its log."""
     with (
         storage(f"{project.layout.daemon_log} can't be read"),

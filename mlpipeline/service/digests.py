@@ -34,7 +34,7 @@ def digest_since(
         standings,
         since=since,
         now=now,
-        measure=notify.measure or None if notify else None,
+        metric=notify.metric or None if notify else None,
     )
     runs = {str(run.id): run for run in ledger}
     failed = tuple(

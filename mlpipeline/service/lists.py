@@ -30,7 +30,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a list, and what that changes about the queue of `mlpipeline -r -u`."""
 
     list: str  # its file's name
-    done: str  # in words
+    done: str  # what was done to the list, in words
     changed: bool  # whether it is another list now
     changes: Changes = Changes()
     paused: bool = False  # nothing is started for now

@@ -47,7 +47,10 @@ def meant(name: str, ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> 
         hint = nearest(name, known) or "; `mlpipeline status --all` lists the runs"
         raise UnknownRun(f"no run is called {name}{hint}")
     if len(fitting) > 1:
-        raise AmbiguousName(f"{name} may be {_choices(fitting)}; say which")
+        all_of_them = (
+            f", or '{name}/*' for all" if all(each.model == name for each in fitting) else ""
+        )
+        raise AmbiguousName(f"{name} may be {_choices(fitting)}; say which{all_of_them}")
     if not attempt:
         return fitting[0]
     found = msgspec.structs.replace(fitting[0], attempt=int(attempt["attempt"]))

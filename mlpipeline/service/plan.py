@@ -31,7 +31,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What `mlpipeline plan --json` prints."""
 
     list: str  # the file that was read
-    pid: int | None  # of the scheduler on this host; null when there is none
+    session: bool  # one works on it, on this host
+    pid: int | None  # of that session; null when there is none, or it does not say
     paused: bool
     slots: int  # runs at a time
     running: tuple[str, ...]
@@ -57,6 +58,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
     queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
     return Plan(
         list=queue.list_name if draft is None else str(draft),
+        session=bool(queue.pid),
         pid=queue.pid_number,
         paused=listed.paused,
         slots=queue.policy.slots,

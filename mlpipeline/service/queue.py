@@ -44,8 +44,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pid_number(self) -> int | None:
-        """``pid`` as a number: 0 where the scheduler does not say it, None where there is none."""
-        return (int(self.pid) if self.pid.isdigit() else 0) if self.pid else None
+        """``pid`` as a number; None where there is no scheduler, or it does not say it."""
+        return int(self.pid) if self.pid.isdigit() else None
 
     @property
     def versions(self) -> list[tuple[str, str]]:

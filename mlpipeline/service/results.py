@@ -57,7 +57,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """What the runs of a project came to."""
 
     runs: tuple[Result, ...]
-    best: str | None = None  # the best run's name, where a measure to compare by was asked for
+    best: str | None = None  # the best run's name, where a metric to compare by was asked for
 
 
 class _Parameters(msgspec.Struct):

@@ -38,7 +38,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
 
     pid: int | None  # of the session, where that is known
     mode: StopMode
-    text: str  # the same for people
+    said: tuple[str, ...]  # what a person should know
 
 
 def stop(project: Project, mode: StopMode, *, wait: bool = False) -> Stopped:
@@ -59,7 +59,7 @@ def stop(project: Project, mode: StopMode, *, wait: bool = False) -> Stopped:
     if wait:
         _wait_for_end(project, pid)
     number = int(pid) if pid.isdigit() else None
-    return Stopped(pid=number, mode=mode, text=f"pid {pid} ends: {what[mode]}")
+    return Stopped(pid=number, mode=mode, said=(f"pid {pid} ends: {what[mode]}",))
 
 
 def _wait_for_end(project: Project, pid: str) -> None:

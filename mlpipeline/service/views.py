@@ -59,7 +59,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Where everything stands: what `mlpipeline status --json` prints."""
 
     at: datetime
-    pid: int | None  # of the scheduler on this host; null when there is none
+    session: bool  # one works on it, on this host
+    pid: int | None  # of that session; null when there is none, or it does not say
     watching: bool  # it stays when the queue is empty
     paused: bool  # nothing is started
     counts: dict[str, int]  # listed versions by state
@@ -83,6 +84,7 @@ def status(project: Project, queue: Queue) -> Status:
     unlisted = queue.unlisted
     return Status(
         at=queue.at,
+        session=bool(queue.pid),
         pid=queue.pid_number,
         watching=bool(queue.pid and queue.session and queue.session.watch),
         paused=queue.listed.paused,

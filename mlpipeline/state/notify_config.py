@@ -12,7 +12,7 @@ from mlpipeline.errors import ConfigError, short
 from mlpipeline.state.ini import IniFile, number
 
 NOTIFY = "NOTIFY"
-NOTIFY_KEYS = ("on", "command", "url", "measure", "lines", "timeout")
+NOTIFY_KEYS = ("on", "command", "url", "metric", "lines", "timeout")
 
 # A comma may be part of an address; only one that another address follows divides two.
 _BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://|\$)")
@@ -25,7 +25,7 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True):
     on: frozenset[Occasion] = frozenset({Occasion.FAILED, Occasion.EMPTY})
     command: str = ""  # for the shell
     urls: tuple[str, ...] = ()  # for apprise, or $NAME for what a variable holds; full of secrets
-    measure: str = ""  # that `best` looks at; empty: the first number in the test results
+    metric: str = ""  # that `best` looks at; empty: the first number in the test results
     lines: int = 20  # of the end of the run's log
     timeout: float = 60.0  # seconds after which sending is given up
 
@@ -42,7 +42,7 @@ def read_notify(ini: IniFile) -> tuple[Notify | None, list[str]]:
         on=_occasions(ini, default.on),
         command=options.get("command") or "",
         urls=_urls(ini),
-        measure=options.get("measure") or "",
+        metric=options.get("metric") or "",
         lines=number(ini, NOTIFY, "lines", default.lines),
         timeout=number(ini, NOTIFY, "timeout", default.timeout, least=0.1),
     )

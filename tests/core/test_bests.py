@@ -40,7 +40,7 @@ def test_what_is_better_than_all_before_is_a_new_best():
     best = new_best(last(ledger), ledger)
 
     assert best.run.id == RunId("m", "v2", 1)
-    assert (best.measure, best.value) == ("test.accuracy", 0.8)
+    assert (best.metric, best.value) == ("test.accuracy", 0.8)
     assert (best.previous.id.version, best.previous_value) == ("v1", 0.7)
 
 
@@ -77,7 +77,7 @@ def test_what_ended_later_does_not_count():
     assert new_best(list(ledger)[1], ledger).previous_value == 0.5
 
 
-def test_the_measure_can_be_named():
+def test_the_metric_can_be_named():
     ledger = ledger_of(
         {"test": {"accuracy": 0.9, "loss": 0.5}},
         {"test": {"accuracy": 0.8, "loss": 0.4}},
@@ -94,7 +94,7 @@ def test_a_run_without_a_test_result_is_none(results):
     assert new_best(last(ledger), ledger) is None
 
 
-def test_runs_that_lack_the_measure_are_passed_over():
+def test_runs_that_lack_the_metric_are_passed_over():
     ledger = ledger_of({"test": {"f1": 1}}, accuracy(0.5), {}, accuracy(0.6))
 
     assert new_best(last(ledger), ledger).previous_value == 0.5

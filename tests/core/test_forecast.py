@@ -8,14 +8,15 @@ from core.events import clock, finished, starting
 from mlpipeline.core.forecast import Durations, forecast
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.planning import ListedModel, ListedVersion, Policy, explain
+from mlpipeline.core.runs import Outcome
 
 NOW = clock(1000)
 
 
-def version(name, *, epochs=None, model_dir=None):
+def version(name, *, epochs=None, model_dir=None, signature="s1"):
     parameters = {} if epochs is None else {"epoch_count": epochs}
     return ListedVersion(
-        name=name, signature="s1", model_dir=model_dir or f"m-{name}", parameters=parameters
+        name=name, signature=signature, model_dir=model_dir or f"m-{name}", parameters=parameters
     )
 
 
@@ -65,6 +66,19 @@ def test_the_same_version_tells_more_than_others():
     names = [slot.standing.version.name for slot in found.slots]
     assert names == ["b"]  # a is done
     assert found.empty_at == after((999 + 10) / 2)
+
+
+def test_runs_of_the_script_as_it_is_now_tell_more_than_older_ones():
+    script = ListedModel(name="m", path="m.py").digest
+    events = [*took("a", 10), *took("b", 600, script=script)]
+
+    assert expected(version("a", signature="s2"), events=events).empty_at == after(600)
+
+
+def test_what_resumes_takes_the_rest():
+    cut = [starting("a", seconds=0), finished("a", seconds=40, outcome=Outcome.LOST)]
+
+    assert expected(version("a"), events=[*took("old", 60), *cut]).empty_at == after(20)
 
 
 def test_slots_work_side_by_side():

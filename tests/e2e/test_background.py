@@ -125,7 +125,7 @@ def test_a_session_that_dies_at_once_passes_on_its_words_and_its_exit_code(proje
     assert "mlpipeline: " in done.stderr
     assert "history-" in done.stderr
     assert json.loads(as_json.stdout)["exit_code"] == 2
-    assert "history-" in json.loads(as_json.stdout)["said"]
+    assert "history-" in json.loads(as_json.stdout)["printed"]
 
 
 def test_what_the_session_says_is_kept_in_a_file(project, started):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ CALLS = {
     "stop": ["stop", "--wait"],
     "resume": ["resume"],
     "doctor": ["doctor", "--rebuild"],
-    "notify": ["notify", "--test"],
+    "notify": ["notify"],
     "service": ["service", "--systemd"],
 }
 ENDS_WITH_1 = ("doctor",)  # it finds the unknown key
@@ -92,6 +93,7 @@ def test_a_session_prints_such_a_line_for_each_event(prepared, words):
 
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert lines[-1]["event"] == "summary"
+    assert all(datetime.fromisoformat(line["at"]).tzinfo for line in lines)
     assert [problems(line, "session") for line in lines] == [[]] * len(lines)
 
 

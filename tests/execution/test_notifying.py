@@ -11,7 +11,7 @@ import threading
 from contextlib import closing
 
 import pytest
-from core.events import finished, starting
+from core.events import finished, rehearsed, starting
 from projects import is_there, wait_until
 
 from mlpipeline.core.ledger import Ledger
@@ -128,13 +128,13 @@ def test_a_new_best_is_told_and_a_worse_run_is_not(session):
     assert session.told() == ["m/v2#1 is the best: test.accuracy 0.7"]
 
 
-def test_a_measure_that_no_run_has_is_warned_of_once(session):
-    with closing(session.notifier(on=["best"], command=TELL, measure="accuracy")) as notifier:
+def test_a_metric_that_no_run_has_is_warned_of_once(session):
+    with closing(session.notifier(on=["best"], command=TELL, metric="accuracy")) as notifier:
         for accuracy in (0.5, 0.7):
             session.end(notifier, Outcome.SUCCEEDED, results={"test": {"accuracy": accuracy}})
 
     (said,) = session.said
-    assert said == "m/v1#1 has no measure accuracy of [NOTIFY] (did you mean test.accuracy?)"
+    assert said == "m/v1#1 has no metric accuracy of [NOTIFY] (did you mean test.accuracy?)"
 
 
 def test_a_thousand_failures_in_a_minute_become_two_messages(session):
@@ -215,6 +215,18 @@ def test_what_can_be_sent_at_the_end_of_a_session_is_sent(session):
             session.end(notifier)
 
     assert session.told() == ["m/v1#1 failed", f"{session.folder.name}: 2 runs failed"]
+
+
+def test_what_is_held_is_counted_apart_from_runs_that_failed(session):
+    with closing(session.notifier(command=TELL, pause=60)) as notifier:
+        session.end(notifier)
+        work(notifier, lambda: session.told() and not notifier._outstanding())
+        session.end(notifier)
+        session.end(notifier)
+        notifier.held(rehearsed("w", problem="failed: typo"))
+
+    name = session.folder.name
+    assert session.told()[1:] == [f"{name}: 2 runs failed, 1 version is held"]
 
 
 def test_a_project_that_is_gone_is_said_and_nothing_more(session):

@@ -578,7 +578,7 @@ def test_with_a_target_failures_and_the_empty_queue_are_told(settings_of):
     notify = settings_of(PROJECT + "command = true\n").notify
 
     assert notify.on == {"failed", "empty"}
-    assert (notify.command, notify.urls, notify.measure) == ("true", (), "")
+    assert (notify.command, notify.urls, notify.metric) == ("true", (), "")
     assert (notify.lines, notify.timeout) == (20, 60)
 
 
