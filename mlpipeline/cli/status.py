@@ -118,7 +118,8 @@ def closing(found: Status) -> str:
         who = f"pid {found.pid}" if found.pid else "a session"
         parts.append(f"{who} {'watches' if found.watching else 'works'}")
     elif {State.RUNNING.value, State.QUEUED.value} & found.counts.keys():
-        parts.append("no session works on it: `mlpipeline start`")
+        again = ", which tries again what failed" * bool(found.counts.get(State.FAILED.value))
+        parts.append(f"no session works on it: `mlpipeline start`{again}")
     return SEPARATOR.join(parts)
 
 

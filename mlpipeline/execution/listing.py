@@ -14,6 +14,7 @@ import msgspec
 from mlpipeline.core.planning import ListedModel
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.inspection import Inspector
+from mlpipeline.state.files import write_whole
 from mlpipeline.state.lists import ListText, ModelList, read_list
 
 Stop = Callable[[], bool]
@@ -42,8 +43,21 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 class Listing:
     """Reads a list of models; keeps the last good one while an edit goes on or can't be used."""
 
-    def __init__(self, path: Path, models_dir: Path, inspector: Inspector, *, patient: bool = True):
-        """``patient``: take no list that has just been written, since it may be half of one."""
+    def __init__(
+        self,
+        path: Path,
+        models_dir: Path,
+        inspector: Inspector,
+        *,
+        patient: bool = True,
+        memory: Path | None = None,
+    ):
+        """``patient``: take no list that has just been written, since it may be half of one.
+
+        ``memory``: a file that has the list in use; written by the patient, and read by the others
+        where the list can't be used.
+        """
+        self._memory = memory
         self._path = path
         self._models_dir = models_dir
         self._inspector = inspector
@@ -77,6 +91,8 @@ class Listing:
         if read.complaints:
             kept = self._last_good(read.complaints, stop)
             return msgspec.structs.replace(kept, proposed=read.models, unknown=read.unknown)
+        if self._taken is None or self._taken.content != text.content:
+            self._remember(text)
         self._good, self._taken = models, text
         return Listed(models=read.models, warnings=models.warnings, paused=models.paused)
 
@@ -100,8 +116,24 @@ class Listing:
         age = max(time.time() - text.mtime, time.monotonic() - self._seen_at)
         return age >= (SETTLED if text.content.endswith("\n") else SETTLED_WITHOUT_END)
 
+    def _remember(self, text: ListText) -> None:
+        if self._memory and self._patient:
+            with suppress(OSError):  # then views know less
+                write_whole(self._memory, text.content.encode())
+
+    def _recall(self) -> ModelList | None:
+        if self._memory is None or self._patient:
+            return None
+        try:
+            content = self._memory.read_text("utf-8")
+            return read_list(ListText(self._path, content, 0.0), self._models_dir)
+        except (OSError, UnicodeDecodeError, ConfigError):
+            return None
+
     def _last_good(self, problems: Sequence[str], stop: Stop) -> Listed:
         """The last good list, whose scripts may have changed all the same."""
+        if self._good is None:
+            self._good = self._recall()
         if self._good is None:
             return Listed(problems=tuple(problems))
         return Listed(

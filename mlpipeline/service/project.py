@@ -13,7 +13,7 @@ from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.config import Settings, read_settings
-from mlpipeline.state.layout import Layout
+from mlpipeline.state.layout import LIST, Layout
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +51,7 @@ def listing(project: Project, name: str, *, session: bool = False) -> Listing:
         layout.models_dir,
         inspector(project, trust=not session),
         patient=session,
+        memory=layout.list_in_use if name == LIST else None,
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.planning import Policy, Standing, State, explain
-from mlpipeline.core.runs import Run
+from mlpipeline.core.runs import Run, RunId
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.listing import Listed
@@ -34,6 +34,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     listed: Listed
     standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
     warnings: tuple[str, ...]
+    unseen: frozenset[RunId]  # runs of this host that have ended, and nobody has recorded it
 
     def state_of(self, standing: Standing) -> State:
         """The state as people see it: without a session, what has failed and will be tried again
@@ -87,6 +88,11 @@ class Onlooker:
             rehearse=session.rehearse if session and pid else False,
         )
         standings = explain(listed.models, self._ledger, decides, now)
+        unseen = frozenset(
+            run.id
+            for run in self._ledger.active(project.layout.host)
+            if not is_running(str(project.layout.run_folder(run.id).path))
+        )
         return Queue(
             at=now,
             list_name=self._listing.name,
@@ -95,7 +101,8 @@ class Onlooker:
             policy=decides,
             ledger=self._ledger,
             listed=listed,
-            standings=tuple(_with_signs_of_life(project, standings)),
+            standings=tuple(_with_signs_of_life(project, standings, unseen)),
+            unseen=unseen,
             warnings=(*project.settings.warnings, *listed.warnings, *warnings),
         )
 
@@ -109,7 +116,9 @@ def _scheduler_of(project: Project) -> str:
         return ""
 
 
-def _with_signs_of_life(project: Project, standings: Iterable[Standing]) -> Iterator[Standing]:
+def _with_signs_of_life(
+    project: Project, standings: Iterable[Standing], unseen: frozenset[RunId]
+) -> Iterator[Standing]:
     """Say what is being rehearsed; and where history calls a run of this host running, and its
     processes are gone.
     """
@@ -117,11 +126,10 @@ def _with_signs_of_life(project: Project, standings: Iterable[Standing]) -> Iter
     rehearsing = {path for path in layout.rehearsals.glob("*/*") if is_running(str(path))}
     for standing in standings:
         run, version = standing.last, standing.version
-        is_own = run is not None and run.active and run.host == layout.host
         reason = standing.reason
         if standing.rehearses and version:
             if layout.rehearsal(standing.model.name, version.name) in rehearsing:
                 reason = "is being rehearsed"
-        elif run and is_own and not is_running(str(layout.run_folder(run.id).path)):
+        elif run and run.id in unseen and run.host == layout.host:
             reason = ENDED_UNSEEN
         yield msgspec.structs.replace(standing, reason=reason) if reason else standing

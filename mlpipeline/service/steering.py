@@ -9,21 +9,24 @@ from datetime import datetime
 
 import msgspec
 
+from mlpipeline.core.listening import Ended
 from mlpipeline.core.orders import Order, Ordered
 from mlpipeline.core.planning import State
 from mlpipeline.core.runs import Run, Stopping
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.errors import MlpipelineError, short
-from mlpipeline.execution.executors.base import Running
+from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.executors.local import LocalExecutor
 from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.processes import is_alive, start_time
+from mlpipeline.execution.watching import WatchedRun
 from mlpipeline.service.naming import Named, all_meant
 from mlpipeline.service.project import Project, set_umask
 from mlpipeline.service.queue import Onlooker, Queue
 from mlpipeline.state.files import storage
 from mlpipeline.state.history import DiskHistory, History
 from mlpipeline.state.lock import holder_of, scheduler_lock
+from mlpipeline.state.reports import Reports
 from mlpipeline.state.requests import LoseHost, Request, Steer, Stop, put
 from mlpipeline.state.session import read_session
 
@@ -138,7 +141,9 @@ def retry(
     named = all_meant(names, queue.ledger, queue.versions)
     for each in named:
         if run := next(iter(_running(queue, each)), None):
-            raise MlpipelineError(f"{run.id} is running; there is nothing to retry yet")
+            raise MlpipelineError(
+                f"{run.id} is running: nothing is retried; `mlpipeline cancel` ends it"
+            )
     for standing in queue.standings:
         is_meant = (failed and standing.has_failed) or (changed and standing.is_outdated)
         if is_meant and standing.version:
@@ -171,10 +176,11 @@ def _without_done(queue: Queue, named: Sequence[Named]) -> tuple[list[Named], li
 
 
 def _running(queue: Queue, named: Named) -> list[Run]:
+    """What goes on of the version, as far as is known of other hosts."""
     return [
         run
         for run in queue.ledger.attempts(named.model, named.version)
-        if run.active and named.attempt in (None, run.id.attempt)
+        if run.active and named.attempt in (None, run.id.attempt) and run.id not in queue.unseen
     ]
 
 
@@ -221,20 +227,32 @@ def _give(
 
 
 def _end_unwatched(project: Project, history: History, orders: Sequence[Ordered]) -> None:
-    """End runs of this host that no scheduler watches; the next session records how they ended."""
+    """End runs of this host that no scheduler watches, and record how they ended."""
+    layout = project.layout
     skipped = {(order.model, order.version) for order in orders}
+    reports = Reports(layout)
     with closing(LocalExecutor(submits=False)) as executor:
         going = []
-        for run in history.ledger.active(project.layout.host):
-            if (run.id.model, run.id.version) in skipped:
-                handle = executor.handle_of(str(project.layout.run_folder(run.id).path))
-                history.append(
-                    Stopping(at=datetime.now().astimezone(), run=run.id, why="cancelled")
-                )
+        for run in history.ledger.active(layout.host):
+            if (run.id.model, run.id.version) not in skipped:
+                continue
+            folder = layout.run_folder(run.id)
+            handle = executor.handle_of(str(folder.path))
+            if isinstance(executor.poll([handle])[handle], Running):
+                history.append(Stopping(at=_now(), run=run.id, why="cancelled"))
                 executor.stop(handle, project.settings.grace)
-                going.append(handle)
-        while any(isinstance(seen, Running) for seen in executor.poll(going).values()):
-            time.sleep(POLL_INTERVAL)
+            known = history.ledger.find(layout.host, run.id) or run
+            going.append(WatchedRun(known, handle, folder, None))
+        for watched in going:
+            while isinstance(gone := executor.poll([watched.handle])[watched.handle], Running):
+                time.sleep(POLL_INTERVAL)
+            assert isinstance(gone, Gone)
+            ended = history.append(watched.finished(gone, _now()))
+            reports.ended(Ended(launched=None, run=ended, exit=gone.exit, report=gone.report))
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
 
 
 def _ask_host(project: Project, host: str, request: Steer) -> str:

@@ -194,6 +194,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return self.outputs / f"inspected-{safe_name(self.host)}.json"
 
     @property
+    def list_in_use(self) -> Path:
+        """The list that this host's newest session took last."""
+        return self.outputs / f"list-{safe_name(self.host)}.config"
+
+    @property
     def session(self) -> Path:
         """How this host's newest session was started."""
         return self.outputs / f"session-{safe_name(self.host)}.json"

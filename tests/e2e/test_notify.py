@@ -85,7 +85,7 @@ def test_test_mode_sends_nothing(project):
 def test_a_test_message_is_sent_and_said_to_be(project):
     ask_for(project, 'command = echo "$MLP_EVENT $MLP_TITLE" > told; cat >> told')
 
-    done = project.run("notify", "--test")
+    done = project.run("notify")
 
     text = "project: a test message of mlpipeline"
     assert (done.returncode, done.stdout) == (0, "✓ command: sent\n")

@@ -1,5 +1,7 @@
 """--rehearse: a version is run in test mode before its first real run."""
 
+import json
+
 import pytest
 from projects import is_there, wait_until
 
@@ -41,6 +43,15 @@ def test_a_typo_in_the_evaluation_holds_its_version_and_the_rest_goes_on(typo):
     assert steps(typo) == ["bad 1", "good 1", "good 6"]
     assert "m/bad is held, since its rehearsal failed: NameError" in done.stderr
     assert "1 succeeded, 1 held" in done.stdout
+
+
+def test_what_is_held_is_an_event_of_a_session_in_json(typo):
+    done = typo.run("-r", "-u", "--rehearse", "--json")
+
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    (held,) = [event for event in events if event["event"] == "held"]
+    assert held["run"] == "m/bad"
+    assert "NameError" in held["reason"]
 
 
 def test_what_is_held_is_shown_with_its_error(typo):

@@ -159,7 +159,6 @@ def test_a_run_whose_session_was_killed_is_cancelled_too(project):
 
     assert done.returncode == 0, done.stderr
     assert not is_there(worker)
-    project.run("-r", "-u")
     assert project.outcomes() == {"m/a#1": "interrupted cancelled"}
     assert states(project) == {"m/a#1": "skipped"}
 
@@ -197,7 +196,7 @@ def test_a_host_that_does_not_answer_is_asked_for_later(project):
         (["cancel", "m/x"], "no run is called m/x (did you mean m/"),
         (["skip", "m"], "m may be m/a, m/b or m/c; say which"),
         (["skip", "m/a"], "m/a#1 is running; `mlpipeline cancel 'm/a'` ends it"),
-        (["retry", "a"], "m/a#1 is running; there is nothing to retry yet"),
+        (["retry", "a"], "m/a#1 is running: nothing is retried"),
         (["cancel", "m/a#7"], "there is no run m/a#7; of this version there is: m/a#1"),
         (["cancel", "x*"], "no run fits x*"),
         (["retry"], "name runs, or give --failed"),

@@ -7,6 +7,8 @@ from projects import wait_until
 
 from mlpipeline.core.planning import State
 from mlpipeline.core.runs import Outcome
+from mlpipeline.service.project import open_project
+from mlpipeline.state.lock import scheduler_lock
 
 
 @pytest.fixture
@@ -52,6 +54,17 @@ def test_all_states_that_a_row_may_have_can_be_asked_for(project):
     asked = [word for state in (*State, *Outcome) for word in ("--state", state.value)]
 
     assert project.run("status", *asked).returncode == 0
+
+
+def test_a_session_that_does_not_say_its_pid_is_a_session_without_one(project):
+    project.list()
+    layout = open_project(project.folder).layout
+    layout.outputs.mkdir(parents=True)
+    with scheduler_lock(layout.lock):
+        layout.lock.with_suffix(".pid").unlink()
+        told = [json.loads(project.run(name, "--json").stdout) for name in ("status", "plan")]
+
+    assert [(each["session"], each["pid"]) for each in told] == [(True, None)] * 2
 
 
 def test_a_model_that_is_not_there_is_an_error_with_the_nearest(mixed):
