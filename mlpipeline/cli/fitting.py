@@ -13,6 +13,7 @@ from mlpipeline.service.selection import BEST, METRIC, PARAMETER, RESULT, Column
 
 RUN, MARK, TOOK = NAME, " ", "took"
 FIRST = "test."  # what results matter most
+MAIN = 3  # results that are shown before any parameter
 LONGEST = 24  # columns that a value takes
 LONGEST_NAME = 60  # columns that a run's name takes on a terminal, however wide that is
 DIGITS = 4
@@ -62,9 +63,9 @@ class ResultTable:
         """Whether it is worth a column at all."""
         if column.name in (RUN, STATE):
             return False
-        if column in self._asked:
-            return True
         values = [column.of(run) for run in self._runs]
+        if column in self._asked:  # but for what all have, since it was asked to be so
+            return len(self._runs) == 1 or any(value != values[0] for value in values)
         if column.kind == PARAMETER:
             differ = any(value != values[0] for value in values)
             return column.key not in HIDDEN and (differ or len(values) == 1)
@@ -79,12 +80,13 @@ class ResultTable:
         """The names of all columns, the most useful ones first."""
         results = [each for each in columns if each.kind == RESULT]
         first = [each for each in results if each.key.startswith(FIRST)]
+        main = self._main_results(first or results)
         parameters = [each for each in columns if each.kind == PARAMETER]
         repeated = [each for each in parameters if self._is_in_names(each)]
         metrics = [each for each in columns if each.kind == METRIC]
         ordered = [
             *self._asked,
-            *(first or results)[:1],
+            *main,
             *(each for each in parameters if each not in repeated),
             *first,
             *metrics,
@@ -95,6 +97,15 @@ class ResultTable:
         return list(
             dict.fromkeys([RUN, MARK, STATE, *names, TOOK, *(each.name for each in repeated)])
         )
+
+    def _main_results(self, results: Sequence[Column]) -> list[Column]:
+        """The first result of each model, of the first few models."""
+        main: dict[str, Column] = {}
+        for run in self._runs:
+            has = (each for each in results if each.of(run) is not None)
+            if run.model not in main and (first := next(has, None)):
+                main[run.model] = first
+        return list(dict.fromkeys(main.values()))[:MAIN]
 
     def _is_in_names(self, parameter: Column) -> bool:
         """Whether the versions' names say it: ``learning_rate=0.1``."""

@@ -100,7 +100,7 @@ class LiveScreen(Screen):
         self._console.print(
             Text.assemble(
                 (f"{mark} ", colour),
-                (self.name(run), "bold"),
+                (shortened(self.name(run), self._console.width // 2), "bold"),
                 (f"  {took(run)}", "dim"),
                 (f"  {detail}", "" if run.succeeded else colour),
             ),

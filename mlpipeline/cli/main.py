@@ -190,10 +190,10 @@ def main() -> None:
     except click.Abort:  # Ctrl-C in a command that shows something
         sys.exit(130)
     except MlpipelineError as error:
-        click.echo(f"mlpipeline: {error}", err=True)
+        streams.complain(str(error))
         sys.exit(error.exit_code)
     except OSError as error:
-        click.echo(f"mlpipeline: {error}", err=True)
+        streams.complain(str(error))
         sys.exit(2)
     except Exception as error:
         sys.excepthook(type(error), error, error.__traceback__)

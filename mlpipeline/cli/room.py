@@ -27,6 +27,8 @@ def shares(widths: Mapping[str, int], total: int, name: str) -> dict[str, int]:
     """
     words = {key: wide for key, wide in widths.items() if key != name and wide > LEAST}
     found = {key: wide for key, wide in widths.items() if key not in words}
+    if words and name in found:
+        found[name] = min(found[name], max(SHORTEST, total // 2))
     left = total - GAP * (len(widths) - 1) - sum(found.values())
     if left < LEAST * len(words) and name in found:
         left += found[name]

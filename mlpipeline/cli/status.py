@@ -27,6 +27,7 @@ from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.views import Row, Status
 
 INTERVAL = 1.0  # seconds between two looks of --watch
+MANY = 20  # queued versions that are shown
 FEW = 10  # done versions that are shown where there is nothing else to see
 # Of what is listed, and of what is listed no more.
 STATES = list(dict.fromkeys(each.value for each in (*State, *Outcome)))
@@ -130,6 +131,16 @@ def _worth_seeing(rows: list[Row]) -> list[Row]:
         for row in rows
         if row.state == State.RUNNING.value or (row.listed and row.state != State.DONE.value)
     ]
+    queued = [row for row in open_rows if row.state == State.QUEUED.value]
+    if len(queued) > MANY + 1:
+        rest = Row(
+            run=f"… {len(queued) - MANY} more",
+            model="",
+            state=State.QUEUED.value,
+            reason="`--all` shows them",
+        )
+        end = open_rows.index(queued[-1]) + 1
+        open_rows[end - len(queued) + MANY : end] = [rest]
     changed = [row for row in rows if row.state == State.DONE.value and row.reason]
     return open_rows + changed or rows[-FEW:]
 

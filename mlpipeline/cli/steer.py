@@ -14,6 +14,8 @@ from mlpipeline.service import steering
 from mlpipeline.service.project import open_project
 from mlpipeline.service.steering import Done
 
+MANY = 20  # versions that are named in an answer
+
 
 @click.command()
 @click.option(
@@ -127,7 +129,10 @@ def _say(done: Done, *, as_json: bool) -> None:
     if as_json:
         show_json(done)
         return
-    for name in done.versions:
+    more = len(done.versions) - MANY
+    for name in done.versions[: MANY if more > 1 else None]:
         show_text(name)
+    if more > 1:
+        show_text(f"and {more} more")
     for text in done.said:
         show_text(text)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import click
 
+from mlpipeline.cli import room
 from mlpipeline.core.wording import width
 
 NOBODY_READS = 141  # 128 + SIGPIPE: the exit code of what a closed pipe ends
@@ -87,6 +88,15 @@ def say(text: str | bytes, *, err: bool = False) -> None:
         click.echo(text, err=err)
     except BrokenPipeError:
         mute()
+
+
+def complain(text: str) -> None:
+    """Print what went wrong to stderr; on a terminal, lines are broken between words."""
+    text = f"mlpipeline: {text}"
+    if sys.stderr.isatty():
+        columns = room.columns()
+        text = "\n".join(row for line in text.splitlines() for row in room.wrapped(line, columns))
+    click.echo(text, err=True)
 
 
 def mute() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from mlpipeline.core.plain import NOT_FINITE
+
 # Words in a measure's name by which less of it is better; of all others more is.
 _LESS = (
     "loss", "error", "err", "mse", "rmse", "mae", "mape", "perplexity", "ppl", "nll", "wer", "cer",
@@ -27,15 +29,26 @@ def flattened(results: Mapping[str, Any]) -> dict[str, float]:
     """The numbers in ``results`` by their dotted paths: ``{"test": {"accuracy": 1}}`` has
     ``test.accuracy``. What is no finite number is left out.
     """
+    return {path: value for path, value in told(results).items() if not isinstance(value, str)}
+
+
+def told(results: Mapping[str, Any]) -> dict[str, float | str]:
+    """As :func:`flattened`, with NaN and infinite values by their names, as in core/plain.py."""
     return dict(_numbers(results, ""))
 
 
-def _numbers(value: Any, path: str) -> Iterator[tuple[str, float]]:
+def _numbers(value: Any, path: str) -> Iterator[tuple[str, float | str]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _numbers(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value):
+    elif _is_number(value):
         yield path, value
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return value in NOT_FINITE
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value)
 
 
 def _is_finite(value: float) -> bool:

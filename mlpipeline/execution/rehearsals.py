@@ -76,7 +76,7 @@ class Rehearsals:
                 note = self._note(start, now, problem)
                 self._history.note(note)
                 failures = observation.report.failures if observation.report else []
-                yield note, "\n".join(each.traceback for each in failures)
+                yield note, "\n".join(dict.fromkeys(each.traceback for each in failures))
             del self._going_on[handle]
             self._stopped.discard(handle)
             shutil.rmtree(watched.folder.path, ignore_errors=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.errors import MlpipelineError
+from mlpipeline.service.project import project_above
 from mlpipeline.state.files import storage
 
 # path in the project -> template in mlpipeline/service/templates
@@ -28,7 +30,15 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make(folder: Path) -> Made:
-    """Make ``folder`` a project, as far as it is none; raises StorageError when that fails."""
+    """Make ``folder`` a project, as far as it is none.
+
+    Raises StorageError when that fails, MlpipelineError within another project.
+    """
+    above = project_above(folder)
+    if above:
+        raise MlpipelineError(
+            f"{folder} lies in the project {above}: a project in a project is none of its models"
+        )
     written: dict[Path, bool] = {}  # path -> whether anything was written
     with storage(f"{folder} can't be made a project"):
         for path, template in TEMPLATES.items():

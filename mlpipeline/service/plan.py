@@ -9,10 +9,12 @@ import msgspec
 
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.planning import Standing, State, explain
+from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, inspector
 from mlpipeline.service.queue import Queue
 from mlpipeline.service.views import expectation
+from mlpipeline.state.layout import LIST
 from mlpipeline.state.lists import ListText, read_list
 
 
@@ -86,6 +88,8 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
 
 
 def _read(project: Project, draft: Path) -> Listed:
+    if not draft.is_file():
+        raise MlpipelineError(f"{draft} is no file; a draft is a copy of {LIST} with your edits")
     models = read_list(ListText.read(draft), project.layout.models_dir)
     read = inspector(project, trust=True).listed(models)
     return Listed(

@@ -13,7 +13,7 @@ from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.config import Settings, read_settings
-from mlpipeline.state.layout import LIST, Layout
+from mlpipeline.state.layout import CONFIG, LIST, Layout
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,8 +28,17 @@ def open_project(folder: Path) -> Project:
     if not folder.is_dir():
         raise MlpipelineError(f"{folder} is not a folder; name the one that holds mlp.config")
     project = folder.absolute()
+    above = project_above(project)
+    if above and not (project / CONFIG).exists():
+        raise MlpipelineError(f"{folder} lies in the project {above}: use -C {above}, or go there")
     settings = read_settings(project)
     return Project(settings=settings, layout=Layout.of(project, settings.models_dir))
+
+
+def project_above(folder: Path) -> Path | None:
+    """The project in whose folders ``folder`` lies, itself not counted."""
+    whole = Path(os.path.normpath(folder.absolute()))
+    return next((each for each in whole.parents if (each / CONFIG).is_file()), None)
 
 
 def inspector(project: Project, *, trust: bool) -> Inspector:

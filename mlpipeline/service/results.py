@@ -15,7 +15,7 @@ import msgspec
 from mlpipeline.core import curves
 from mlpipeline.core.curves import Summary
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.measures import flattened, lower_is_better
+from mlpipeline.core.measures import lower_is_better, told
 from mlpipeline.core.runs import Run
 from mlpipeline.service import views
 from mlpipeline.service.project import Project
@@ -49,7 +49,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     seconds: float | None  # that it took; null while it runs
     parameters: dict[str, Any]
-    results: dict[str, float]  # finite numbers by their paths: "test.accuracy"
+    results: dict[str, float | str]  # by their paths: "test.accuracy"; "nan", "inf" or "-inf"
     metrics: dict[str, MetricResult]
 
 
@@ -140,7 +140,7 @@ def _result(layout: Layout, run: Run, attempts: Sequence[Run]) -> Result:
         started=run.started_at,
         seconds=run.seconds,
         parameters=parameters(layout, run, folder),
-        results=flattened(run.results),
+        results=told(run.results),
         metrics={
             name: _metric(name, summary)
             for name, summary in summaries(layout, run, attempts).items()

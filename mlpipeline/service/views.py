@@ -38,7 +38,7 @@ ORDER = [
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A version, or a model that can't be used."""
 
-    run: str  # MODEL/VERSION#ATTEMPT, its newest attempt; without # before the first one
+    run: str  # MODEL/VERSION#ATTEMPT, its newest attempt; without # while one is to come
     model: str
     version: str = ""  # empty for a model that can't be used
     state: str  # running, queued, done, failed, held, skipped, broken; unlisted: as it ended
@@ -163,7 +163,7 @@ def _listed(project: Project, queue: Queue, standing: Standing, slot: Slot | Non
         reason = str(last.verdict)
     last = standing.success or last
     row = Row(
-        run=str(last.id) if last else name,
+        run=str(last.id) if last and state is not State.QUEUED else name,
         model=standing.model.name,
         version=version.name,
         state=state.value,

@@ -53,10 +53,12 @@ def read_settings(project: Path) -> Settings:
         )
     text = options.get("models_dir")
     if not text:
+        like = next((name for name in options if nearest(name, ["models_dir"])), "models_dir")
+        instead = f", but {like}" if like != "models_dir" else ""
         raise ConfigError(
             path,
-            f"[{MAIN}] has no models_dir",
-            line=ini.line_of(MAIN, "models_dir") or ini.line_of(MAIN),
+            f"[{MAIN}] has no models_dir{instead}",
+            line=ini.line_of(MAIN, like) or ini.line_of(MAIN),
             remedy="name the folder of your model scripts: models_dir = models",
         )
     models_dir = Path(os.path.normpath(project / Path(text).expanduser()))

@@ -114,7 +114,8 @@ def _put(models: ModelList, wanted: Wanted, place: Place | None) -> Decision:
         return _told(models, add, path, names, put=True)
     if place:
         raise MlpipelineError(
-            f"{path} is listed already; to put it in another place, use `mlpipeline move`"
+            f"{path} is listed already: leave the place out to add versions, and use "
+            "`mlpipeline move` to put it in another place"
         )
     names = wanted.chosen()
     listed, stale = choose_versions(entry.narrowing or "", wanted.known)

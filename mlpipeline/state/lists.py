@@ -96,6 +96,14 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
             for path in python_files(models_dir)
             if not _is_text(path)
         ]
+    for name in ini.sections() if section not in ini.sections() else ():
+        if nearest(name, [section]):  # the whole queue must not go for a typo
+            raise ConfigError(
+                path,
+                f"unknown section [{name}], and there is no [{section}]",
+                line=ini.line_of(name),
+                remedy=f"write [{section}]",
+            )
     entries: dict[str, Entry] = {}
     for name, narrowing in ini.options(section).items():
         line = ini.line_of(section, name)

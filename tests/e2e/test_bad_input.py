@@ -254,3 +254,39 @@ def test_a_terminal_that_knows_only_ascii_gets_what_it_can_show(project):
 
     assert done.returncode == 0, done.stderr
     assert "m/gr??e#1 took" in done.stdout
+
+
+def test_a_misspelt_heading_does_not_empty_the_list(project):
+    project.model("m.py", "v")
+    (project.folder / "models.config").write_text("[MLP]\n[WHITELISTED_MODEL]\nm.py\n")
+
+    done = project.run("-r")
+
+    assert done.returncode == 2
+    assert "models.config:2: unknown section [WHITELISTED_MODEL]" in done.stderr
+    assert "write [WHITELISTED_MODELS]" in done.stderr
+
+
+def test_a_misspelt_models_dir_is_pointed_at(project):
+    (project.folder / "mlp.config").write_text("[MLP]\nmodel_dir = models\n")
+
+    done = project.run()
+
+    assert done.returncode == 2
+    assert "mlp.config:2: [MLP] has no models_dir, but model_dir" in done.stderr
+
+
+def test_a_folder_of_a_project_is_no_project(project):
+    status = project.run("-C", "models", "status")
+    init = project.run("init", "models")
+
+    assert (status.returncode, init.returncode) == (2, 2)
+    assert f"lies in the project {project.folder}" in status.stderr
+    assert not (project.models / "mlp.config").exists()
+
+
+def test_a_draft_that_is_not_there_is_no_missing_project(project):
+    done = project.run("plan", "nofile")
+
+    assert done.returncode == 2
+    assert "nofile is no file; a draft is a copy of models.config" in done.stderr

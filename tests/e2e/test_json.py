@@ -15,7 +15,7 @@ SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 # Each command as it is called in the project below; in this order, which makes sense for a queue.
 CALLS = {
-    "init": ["init", "new"],
+    "init": ["init", "../new"],
     "status": ["status", "--all"],
     "plan": ["plan"],
     "explain": ["explain", "good/a"],

@@ -312,6 +312,32 @@ def test_a_new_best_is_news(project):
     assert "★ m/b#1 test.accuracy 1.5 (was 0.5)" in digest
 
 
+def test_while_the_list_can_not_be_used_the_one_in_use_is_shown(mixed):
+    session = mixed.start("-r", "-u", "--watch")
+    wait_until(lambda: states(mixed).get("new/y#1") == "done", "the session works")
+    (mixed.folder / "models.config").write_text("new.py\n")
+
+    done = mixed.run("status", "--json")
+
+    rows = {row["run"]: row["listed"] for row in json.loads(done.stdout)["rows"]}
+    assert done.returncode == 2
+    assert "stands before any section" in done.stderr
+    assert (rows["new/x#1"], rows["gone/v#1"]) == (True, False)
+    mixed.run("stop")
+    session.communicate(timeout=60)
+
+
+def test_a_long_queue_is_cut(project):
+    project.model("m.py", *(f"v{number}" for number in range(50)))
+    project.list("m.py")
+
+    lines = project.run("status").stdout.splitlines()
+
+    assert len(lines) == 23
+    assert lines[-2].startswith("… 30 more  queued  `--all` shows them")
+    assert len(project.run("status", "--all").stdout.splitlines()) == 52
+
+
 def test_a_run_is_named_by_what_is_enough(mixed):
     assert mixed.run("logs", "bad").stdout.startswith("last words\n")
     ambiguous = mixed.run("logs", "v")

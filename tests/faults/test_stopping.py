@@ -9,6 +9,22 @@ from projects import is_there, wait_until
 HELD = "Path('began').touch(); wait_for_file('go')"
 
 
+SAVES_WHEN_TOLD = """
+import signal
+
+def save(*_):
+    Path("told").touch()
+    wait_for_file("go")
+    time.sleep(0.1)  # a kill would come before it is over
+    Path("saved").touch()
+    sys.exit()
+
+signal.signal(signal.SIGTERM, save)
+Path("began").touch()
+wait_for_file("never")
+"""
+
+
 def begin(project, body=HELD):
     project.model("m.py", "a", "b", body=body)
     project.list("m.py")
@@ -34,6 +50,18 @@ def test_stop_asks_the_runs_to_end_and_they_resume_first(project):
     assert "1 interrupted" in last
     assert project.outcomes()["m/a#1"] == "interrupted asked to stop"
     assert project.started() == ["m/a#1", "m/a#2", "m/b#1"]
+
+
+def test_a_terminal_that_hangs_up_twice_still_leaves_the_run_its_grace(project):
+    session = begin(project, body=SAVES_WHEN_TOLD)
+
+    session.send_signal(signal.SIGHUP)
+    wait_until((project.folder / "told").exists, "it is asked to stop")
+    session.send_signal(signal.SIGHUP)
+    (project.folder / "go").touch()
+    end(session)
+
+    assert (project.folder / "saved").exists()
 
 
 def test_stop_now_kills_what_heeds_no_signal(project):
