@@ -15,7 +15,6 @@ from mlpipeline.core.since import FORMS, moment_of
 from mlpipeline.service import digests
 from mlpipeline.service.project import Project, open_project
 from mlpipeline.service.queue import Onlooker
-from mlpipeline.state.history import read_histories
 
 ROWS = 2  # of a failure: `mlpipeline explain` has all that it said
 
@@ -52,8 +51,7 @@ def digest(since: str | None, project: Path, as_json: bool) -> None:
 def greet(project: Project) -> None:
     """Tell one who returns to the terminal what has happened since, if anything has."""
     now = datetime.now().astimezone()
-    ledger, _ = read_histories(project.layout)
-    found = digests.digest_since(project, ledger, digests.last_look(project, now), now)
+    found = digests.news(project, now)
     if found:
         _show(found, ahead=False, dim=True)
     digests.note_look(project, now)

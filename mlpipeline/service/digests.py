@@ -15,6 +15,7 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.planning import Standing
 from mlpipeline.service.project import Project
 from mlpipeline.service.views import last_line
+from mlpipeline.state.history import read_histories
 from mlpipeline.state.layout import Layout
 
 FIRST_LOOK = timedelta(days=1)  # that is told to one who has never looked
@@ -42,6 +43,12 @@ def digest_since(
         for each in found.failed
     )
     return msgspec.structs.replace(found, failed=failed)
+
+
+def news(project: Project, now: datetime) -> Digest:
+    """What happened since this person was last told."""
+    ledger, _ = read_histories(project.layout)
+    return digest_since(project, ledger, last_look(project, now), now)
 
 
 def last_look(project: Project, now: datetime) -> datetime:

@@ -97,7 +97,9 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
             if not _is_text(path)
         ]
     for name in ini.sections() if section not in ini.sections() else ():
-        if nearest(name, [section]):  # the whole queue must not go for a typo
+        if section in nearest(
+            name, [WHITELIST, BLACKLIST, MAIN]
+        ):  # the whole queue must not go for a typo
             raise ConfigError(
                 path,
                 f"unknown section [{name}], and there is no [{section}]",

@@ -133,7 +133,7 @@ def test_a_model_is_moved(lists):
         (["add", "on.py"], "there is no model on.py in models (did you mean one.py?)"),
         (["add", "deep/thre"], "(did you mean deep/three?)"),
         (["add", "two", "lr=0.2"], "two.py has no version lr=0.2 (did you mean lr=0.1?); its ver"),
-        (["add", "two", "--first"], "two.py is listed already: leave the place out to add versions"),
+        (["add", "two", "--first"], "two.py is listed already: leave the place out to add"),
         (["add", "deep/three", "--before", "thre"], "there is no model thre in models.config"),
         (["remove", "tow"], "there is no model tow in models.config (did you mean two?)"),
         (["remove", "deep/three"], "models.config does not list deep/three.py"),

@@ -407,8 +407,8 @@ def test_a_list_that_is_a_folder_is_an_error(project):
     [
         (f"[MLP]\nuse_blacklst = true\n{WHITELIST}", ":2: unknown key use_blacklst (did you mean"),
         (
-            "[WHITELIST_MODELS]\na.py\n",
-            ":1: unknown section [WHITELIST_MODELS] (did you mean WHITE",
+            f"{WHITELIST}[BLACKLIST_MODELS]\na.py\n",
+            ":2: unknown section [BLACKLIST_MODELS] (did you mean BLACK",
         ),
         ("[MLP]\n[blacklisted_models]\n", ":2: unknown section [blacklisted_models] (did you mean"),
         (f"[DEFAULT]\n{WHITELIST}a.py\n", ":1: unknown section [DEFAULT]"),
