@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Ended, Level, Listener
-from mlpipeline.core.planning import ListedModel, Policy, Standing, State, explain, plan
+from mlpipeline.core.planning import Policy, Standing, State, explain, plan
 from mlpipeline.core.runs import Adopted, Run, RunId, Stopping
 from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.errors import DiskFull, MlpipelineError

@@ -12,8 +12,9 @@ import pytest
 from core.events import clock, finished, starting
 from fakes import FAILURE, SUCCESS, FakeExecutor, Recording
 
+from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.listening import Listener
-from mlpipeline.core.planning import ListedModel, ListedVersion, Policy
+from mlpipeline.core.planning import Policy
 from mlpipeline.core.runs import Finished, RunId
 from mlpipeline.errors import DiskFull, MlpipelineError, StorageError
 from mlpipeline.execution.listing import Listed

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from mlpipeline.core.planning import ListedModel, ListedVersion, Standing, State
+from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run, RunId
 
 RECENT = 10  # runs of a version or model that count

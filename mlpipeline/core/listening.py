@@ -9,8 +9,8 @@ from enum import IntEnum
 import msgspec
 
 from mlpipeline.core.launch import Exit, Progress, Report
+from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Rehearsed
-from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.core.runs import Run
 from mlpipeline.errors import StorageError
 

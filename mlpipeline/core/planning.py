@@ -24,12 +24,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order, Ordered, Rehearsed
 from mlpipeline.core.runs import Claim, Outcome, Run, RunId
 
@@ -44,33 +44,6 @@ RETRIED = frozenset(
         Outcome.DISK_FULL,
     }
 )
-
-
-class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of a model, as the inspector read it from the model file."""
-
-    name: str
-    signature: str
-    model_dir: str  # its name in model_ckpts/
-    parameters: dict[str, Any] = {}
-    timeout: float | None = None  # seconds that a run of it may take, where it says so itself
-
-
-class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A listed model file with those of its versions that are listed, in the order of the queue."""
-
-    name: str
-    path: str  # relative to models_dir
-    sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
-    stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
-    versions: tuple[ListedVersion, ...] = ()
-    problem: str = ""  # why it has no versions
-    traceback: str = ""  # the user's own, when its code raised
-
-    @property
-    def digest(self) -> str:
-        """Names the state of all its sources: SHA-256 over their digests, in hex."""
-        return sha256(repr(sorted(self.sources.items())).encode()).hexdigest()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

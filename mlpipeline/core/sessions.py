@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
-from mlpipeline.core.planning import ListedModel, Standing
+from mlpipeline.core.listed import ListedModel
+from mlpipeline.core.planning import Standing
 from mlpipeline.core.runs import Run
 
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from mlpipeline.core.changes import changes
 from mlpipeline.core.digest import digest, told
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level
 from mlpipeline.core.orders import Rehearsed
-from mlpipeline.core.planning import ListedModel, Standing
+from mlpipeline.core.planning import Standing
 from mlpipeline.execution.listing import Listed
 
 Explain = Callable[[Sequence[ListedModel]], list[Standing]]

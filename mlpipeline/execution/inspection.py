@@ -18,7 +18,7 @@ import msgspec
 
 from mlpipeline import __version__
 from mlpipeline.core.judging import signal_name
-from mlpipeline.core.planning import ListedModel, ListedVersion
+from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.processes import child_command
 from mlpipeline.state.files import NOT_A_RECORD, read_record, write_whole

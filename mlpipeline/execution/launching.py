@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.launch import Spec
+from mlpipeline.core.listed import ListedVersion
 from mlpipeline.core.listening import Launched
-from mlpipeline.core.planning import Claimed, ListedVersion, Policy, Start
+from mlpipeline.core.planning import Claimed, Policy, Start
 from mlpipeline.core.runs import Claim, Finished, Outcome, Run, RunId, Starting
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.base import Executor

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlpipeline.core.planning import ListedModel
+from mlpipeline.core.listed import ListedModel
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.state.files import write_whole

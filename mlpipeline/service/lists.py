@@ -12,8 +12,9 @@ import msgspec
 
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.places import Place
-from mlpipeline.core.planning import ListedModel, Standing, explain
+from mlpipeline.core.planning import Standing, explain
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service.project import Project, inspector, policy

@@ -3,7 +3,8 @@
 import pytest
 
 from mlpipeline.core.changes import changes
-from mlpipeline.core.planning import ListedModel, ListedVersion, Standing, State
+from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.planning import Standing, State
 
 LETTERS = {"q": State.QUEUED, "r": State.RUNNING, "d": State.DONE, "s": State.SKIPPED}
 

@@ -7,7 +7,8 @@ from core.events import clock, finished, starting
 
 from mlpipeline.core.forecast import Durations, forecast
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.planning import ListedModel, ListedVersion, Policy, explain
+from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.planning import Policy, explain
 from mlpipeline.core.runs import Outcome
 
 NOW = clock(1000)

@@ -6,8 +6,9 @@ from core.events import clock, finished, ordered, rehearsed, starting
 
 from mlpipeline.core import planning
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order
-from mlpipeline.core.planning import ListedModel, ListedVersion, Policy, State
+from mlpipeline.core.planning import Policy, State
 from mlpipeline.core.runs import Outcome
 
 MODEL = ListedModel(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mlpipeline.core import planning
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.planning import RETRIED, ListedModel, ListedVersion, Policy, State
+from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.planning import RETRIED, Policy, State
 from mlpipeline.core.runs import Finished, Outcome, Starting
 
 LATER = clock(1000)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mlpipeline.core.launch import Failure, Report
-from mlpipeline.core.planning import ListedModel, ListedVersion, Policy
+from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.planning import Policy
 from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.listing import Listed
 from mlpipeline.scheduler import Scheduler

@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlpipeline.core.launch import Exit, Failure, Report
+from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.listening import Ended, Launched, Level
-from mlpipeline.core.planning import ListedModel, ListedVersion
 from mlpipeline.core.runs import Outcome, advance
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.reports import Reports, output_block
