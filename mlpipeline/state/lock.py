@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, SoftFileLock, Timeout
+from typing import TYPE_CHECKING
 
 from mlpipeline.errors import ProjectBusy, StorageError
 from mlpipeline.state.files import storage
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 PATIENCE = 0.3  # seconds: a command may just be looking whether the lock is free, or note an order
 POLL_INTERVAL = 0.02  # seconds, in that time
@@ -93,6 +95,8 @@ def _is_held(path: Path) -> bool:
 
 def _acquire(path: Path, *, patience: float) -> FileLock | None:
     """The lock, held; None when somebody else has it for longer than ``patience`` seconds."""
+    from filelock import FileLock, SoftFileLock, Timeout  # 10 ms, and views only look
+
     try:
         path.touch()
         mode = path.stat().st_mode & 0o777 | 0o600  # as the umask has it; filelock has its own
