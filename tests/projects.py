@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 COMMAND = [sys.executable, "-m", "mlpipeline"]
+START = os.environ.get("MLPIPELINE_TEST_START")  # "cold": how CI runs the faults once more
 PATIENCE = 20  # seconds to wait for what takes milliseconds
 
 BASE = """
@@ -78,6 +79,8 @@ class Project:
         self.list(test=True)
 
     def configure(self, **settings: object) -> None:
+        if START:
+            settings = {"start": START, **settings}
         lines = [f"{key} = {value}" for key, value in {"models_dir": "models", **settings}.items()]
         (self.folder / "mlp.config").write_text("[MLP]\n" + "\n".join(lines) + "\n")
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 import sys
+
+# What an executor and its nursery say to each other; see nursery.py.
+REQUEST = struct.Struct("=I")
+ANSWER = struct.Struct("=q")
+READY = 0  # the first answer; where runs can't be forked, a negative one
 
 
 def child_command(module: str, function: str) -> tuple[str, ...]:

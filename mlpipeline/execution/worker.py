@@ -23,6 +23,7 @@ from mlpipeline.execution.writing import write_at_last
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,13 +39,21 @@ def standby() -> None:
         folder = os.fsdecode(stdin.read())
     if not folder:
         os._exit(0)
+    begin(folder)
+
+
+def begin(folder: str, end: Callable[[int], object] = sys.exit) -> None:
+    """Run what the spec in ``folder`` says, in this process and its child; does not return.
+
+    ``end`` ends the child with an exit status.
+    """
     _redirect(0, os.devnull, os.O_RDONLY)
     for stream in (1, 2):
         _redirect(stream, os.path.join(folder, run_files.CONSOLE), os.O_WRONLY | os.O_APPEND)
     with open(os.path.join(folder, run_files.SPEC), encoding="utf-8") as file:
         spec = json.load(file)
     os.chdir(spec["project"])
-    _run(folder, spec)
+    _run(folder, spec, end)
 
 
 def _redirect(descriptor: int, path: str, flags: int) -> None:
@@ -53,7 +62,7 @@ def _redirect(descriptor: int, path: str, flags: int) -> None:
     os.close(opened)
 
 
-def _run(folder: str, spec: dict[str, Any]) -> None:
+def _run(folder: str, spec: dict[str, Any], end: Callable[[int], object]) -> None:
     for number in STOP_SIGNALS:  # the supervisor stays to the end
         signal.signal(number, signal.SIG_IGN)
     go_ahead, ready = os.pipe()
@@ -66,7 +75,7 @@ def _run(folder: str, spec: dict[str, Any]) -> None:
         if os.read(go_ahead, 1) == b"":  # the supervisor is gone, and with it the run
             os._exit(1)
         os.close(go_ahead)
-        _work(folder, spec)
+        end(_work(folder, spec))
     else:
         with suppress(OSError):  # whoever of the two comes first
             os.setpgid(worker, worker)
@@ -74,7 +83,8 @@ def _run(folder: str, spec: dict[str, Any]) -> None:
         supervise(folder, spec, worker, ready)
 
 
-def _work(folder: str, spec: dict[str, Any]) -> None:
+def _work(folder: str, spec: dict[str, Any]) -> int:
+    """Run the version; returns the exit status."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -90,7 +100,7 @@ def _work(folder: str, spec: dict[str, Any]) -> None:
     report = {**lifecycle.report, "environment": _environment()}
     with suppress(OSError):  # its folder is deleted: there is nobody to tell
         write_at_last(folder, run_files.REPORT, report, durable=False)
-    sys.exit(0 if report["ending"] == endings.RETURNED else 1)
+    return 0 if report["ending"] == endings.RETURNED else 1
 
 
 def _environment() -> dict[str, Any]:

@@ -14,9 +14,11 @@ import msgspec
 from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.executors.starting import WarmStarter
 from mlpipeline.execution.notifying import Notifier
 from mlpipeline.scheduler import POLL, Scheduler
 from mlpipeline.service.project import Project, listing, policy, set_umask
+from mlpipeline.state.config import StartMode
 from mlpipeline.state.files import storage
 from mlpipeline.state.history import DiskHistory, History
 from mlpipeline.state.layout import LIST, TEST_LIST, Layout
@@ -52,25 +54,28 @@ def execution(
     with (
         scheduler_lock(layout.lock),
         closing(DiskHistory(layout, room)) as history,
-        closing(LocalExecutor()) as executor,
-        _with_notifier(project, history, [Reports(layout, log=log), screen]) as listeners,
-        closing(
-            _scheduler(
-                project,
-                layout=layout,
-                history=history,
-                executor=executor,
-                listeners=listeners,
-                unattended=unattended,
-                watch=watch,
-                rehearse=rehearse,
-                room=room,
-                warnings=[*project.settings.warnings, *history.warnings],
-            )
-        ) as scheduler,
-        _news(layout, scheduler) if watch else nullcontext(),
     ):
-        yield scheduler
+        warnings = [*project.settings.warnings, *history.warnings]
+        with (
+            closing(_executor(project, warnings)) as executor,
+            _with_notifier(project, history, [Reports(layout, log=log), screen]) as listeners,
+            closing(
+                _scheduler(
+                    project,
+                    layout=layout,
+                    history=history,
+                    executor=executor,
+                    listeners=listeners,
+                    unattended=unattended,
+                    watch=watch,
+                    rehearse=rehearse,
+                    room=room,
+                    warnings=warnings,
+                )
+            ) as scheduler,
+            _news(layout, scheduler) if watch else nullcontext(),
+        ):
+            yield scheduler
 
 
 @contextmanager
@@ -88,11 +93,12 @@ def _news(layout: Layout, scheduler: Scheduler) -> Iterator[None]:
 @contextmanager
 def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
     """A session in test mode: its outputs lie in a temporary folder and go with it."""
+    warnings = list(project.settings.warnings)
     with (
         tempfile.TemporaryDirectory(
             prefix="mlpipeline-test-", ignore_cleanup_errors=True
         ) as folder,
-        closing(LocalExecutor()) as executor,
+        closing(_executor(project, warnings)) as executor,
         closing(
             _scheduler(
                 project,
@@ -101,11 +107,20 @@ def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
                 executor=executor,
                 listeners=[screen],
                 test=True,
-                warnings=project.settings.warnings,
+                warnings=warnings,
             )
         ) as scheduler,
     ):
         yield scheduler
+
+
+def _executor(project: Project, warnings: list[str]) -> LocalExecutor:
+    """Where runs are started as mlp.config says; what stands against that becomes a warning."""
+    if project.settings.start is StartMode.COLD:
+        return LocalExecutor()
+    return LocalExecutor(
+        lambda stderr: WarmStarter(stderr, project.settings.preload, warnings.append)
+    )
 
 
 def _scheduler(

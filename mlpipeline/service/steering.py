@@ -231,7 +231,7 @@ def _end_unwatched(project: Project, history: History, orders: Sequence[Ordered]
     layout = project.layout
     skipped = {(order.model, order.version) for order in orders}
     reports = Reports(layout)
-    with closing(LocalExecutor(submits=False)) as executor:
+    with closing(LocalExecutor(None)) as executor:
         going = []
         for run in history.ledger.active(layout.host):
             if (run.id.model, run.id.version) not in skipped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -19,11 +20,20 @@ MAIN = "MLP"
 INIT_HINT = "run `mlpipeline init` to make the files of a project"
 
 
+class StartMode(StrEnum):
+    """How the processes of runs come into being."""
+
+    WARM = "warm"  # forked from an interpreter that has imported what they need
+    COLD = "cold"  # each an interpreter of its own
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What mlp.config says."""
 
     models_dir: Path  # absolute
     parallel: int = 1  # runs at a time
+    start: StartMode = StartMode.WARM  # how the processes of runs come into being
+    preload: tuple[str, ...] = ()  # modules that are imported before a run is forked
     grace: float = 30.0  # seconds between asking a run to stop and killing it
     retries: int = 0  # further tries of a failed version in one session
     retry_on: frozenset[Outcome] = RETRIED  # after which outcomes
@@ -75,6 +85,8 @@ def read_settings(project: Path) -> Settings:
     return Settings(
         models_dir=models_dir,
         parallel=number(ini, MAIN, "parallel", default.parallel, least=1),
+        start=_start(ini),
+        preload=_modules(ini, "preload"),
         grace=number(ini, MAIN, "grace", default.grace),
         retries=number(ini, MAIN, "retries", default.retries),
         retry_on=_outcomes(ini, "retry_on", default.retry_on),
@@ -105,6 +117,32 @@ def boolean(ini: IniFile, option: str) -> bool:
             line=ini.line_of(MAIN, option),
             remedy=f"write {option} = true or {option} = false",
         ) from None
+
+
+def _start(ini: IniFile) -> StartMode:
+    text = ini.options(MAIN).get("start", StartMode.WARM.value) or ""
+    try:
+        return StartMode(text)
+    except ValueError:
+        raise ConfigError(
+            ini.path,
+            f"start is {text!r}, neither warm nor cold",
+            line=ini.line_of(MAIN, "start"),
+            remedy="write start = warm or start = cold",
+        ) from None
+
+
+def _modules(ini: IniFile, option: str) -> tuple[str, ...]:
+    names = [name.strip() for name in (ini.options(MAIN).get(option) or "").split(",")]
+    for name in names:
+        if name and not all(part.isidentifier() for part in name.split(".")):
+            raise ConfigError(
+                ini.path,
+                f"{option} names {name!r}, which is no module",
+                line=ini.line_of(MAIN, option),
+                remedy="write the names of modules, with commas between them: torch, sklearn",
+            )
+    return tuple(filter(None, names))
 
 
 def _outcomes(ini: IniFile, option: str, default: frozenset[Outcome]) -> frozenset[Outcome]:

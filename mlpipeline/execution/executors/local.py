@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -17,46 +16,39 @@ from typing import IO
 from mlpipeline.core import endings
 from mlpipeline.core.launch import Exit, Processes, ProcessStamp, Report, Reported, Spec
 from mlpipeline.execution.executors.base import Gone, Handle, Observation, Running
-from mlpipeline.execution.processes import boot_id, child_command, is_alive
+from mlpipeline.execution.executors.starting import Child, ColdStarter, Starter
+from mlpipeline.execution.processes import boot_id, is_alive
 from mlpipeline.state.files import read_record, storage
 from mlpipeline.state.layout import RunFolder
 
-COMMAND = child_command("mlpipeline.execution.worker", "standby")
 POLL_INTERVAL = 0.02  # seconds, where the system has no pidfds
 
 
 class LocalExecutor:
-    """Each run is a supervisor process with a session of its own; a handle is the run's folder.
+    """Each run is a supervisor process with a session of its own; a handle is the run's folder."""
 
-    One fresh interpreter stands by, so that a run need not wait for Python to start.
-    """
-
-    def __init__(self, *, submits: bool = True):
-        """``submits=False``: only for runs that are there already."""
-        self._children: dict[Handle, subprocess.Popen[bytes]] = {}
+    def __init__(self, start: Callable[[IO[bytes]], Starter] | None = ColdStarter):
+        """``start`` makes what starts runs; None: only for runs that are there already."""
+        self._children: dict[Handle, Child] = {}
         self._pidfds: dict[Handle, tuple[int, int]] = {}  # pid, and the descriptor
         self._overdue: dict[Handle, Exit] = {}  # what is to be said of those that took too long
         self._kill_at: dict[Handle, float] = {}  # monotonic seconds
         # What an interpreter says that can't even begin: a broken installation, no memory …
         self._first_words = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
-        self._spare = _stand_by(self._first_words) if submits else None
+        self._starter = start(self._first_words) if start else None
 
     def submit(self, spec: Spec) -> Handle:
-        """Hand the run to the interpreter that stands by, and let another one take its place."""
+        """Start the run's supervisor."""
+        assert self._starter is not None
         with storage(f"{spec.name} can't be started"):
             RunFolder(Path(spec.folder)).console.touch()
-            if self._spare is None or self._spare.poll() is not None:  # somebody killed it
-                self._spare = _stand_by(self._first_words)
-            child, self._spare = self._spare, _stand_by(self._first_words)
-            _tell(child, os.fsencode(spec.folder))
-        self._children[spec.folder] = child
+            self._children[spec.folder] = self._starter.start(spec.folder)
         return spec.folder
 
     def close(self) -> None:
-        """Let the interpreter that stands by go; runs go on."""
-        if self._spare:
-            _tell(self._spare, b"")
-            self._spare.wait()
+        """Let go of what is held for further runs; those there are go on."""
+        if self._starter:
+            self._starter.close()
         for handle in list(self._pidfds):
             self._let_go(handle)
         self._first_words.close()
@@ -204,24 +196,6 @@ def _processes(handle: Handle) -> Processes | None:
     """The run's processes, as far as they belong to this boot of this machine."""
     processes = read_record(RunFolder(Path(handle)).processes, Processes)
     return processes if processes and processes.boot == boot_id() else None
-
-
-def _stand_by(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        COMMAND,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-        start_new_session=True,
-    )
-
-
-def _tell(spare: subprocess.Popen[bytes], folder: bytes) -> None:
-    """Say which run is its own; with an empty name, that there is none."""
-    assert spare.stdin is not None
-    with suppress(BrokenPipeError):  # it was killed: then the run is found to be lost
-        spare.stdin.write(folder)
-        spare.stdin.close()
 
 
 def read_end(folder: RunFolder) -> tuple[Exit | None, Report | None]:

@@ -1,0 +1,204 @@
+"""Warm starts: a forked run is as a started one, and what can't be forked starts cold."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from projects import wait_until
+
+LOOKS_AROUND = """
+import json, os, signal, sys, threading
+print(json.dumps({
+    "argv": sys.argv,
+    "module": __name__,
+    "cwd": os.getcwd(),
+    "path": sys.path,
+    "environment": sorted(os.environ),
+    "signals": [str(signal.getsignal(number)) for number in (2, 13, 15, 17)],
+    "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    "files": sorted(os.readlink(f"/proc/self/fd/{n}") for n in "012"),
+    "others": len(os.listdir("/proc/self/fd")),
+    "threads": threading.active_count(),
+    "encoding": [sys.stdout.encoding, sys.stdout.line_buffering, sys.stderr.errors],
+    "leads": os.getpid() == os.getpgrp(),
+    "terminal": os.isatty(0),
+}))
+"""
+
+
+def nurseries(pid):
+    """The nurseries of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command, stat = (path / "cmdline").read_bytes(), (path / "stat").read_text()
+        except OSError:
+            continue
+        if b"execution.nursery" in command and int(stat.rpartition(")")[2].split()[1]) == pid:
+            found.append(int(path.name))
+    return found
+
+
+def console(project, version="v", attempt=1):
+    return (project.folder_of("m", version, attempt) / "console.log").read_text()
+
+
+def test_a_forked_run_finds_what_a_started_one_finds(project):
+    project.model("m.py", "v", body=LOOKS_AROUND)
+    project.list("m.py")
+    found = []
+    for attempt, start in enumerate(("warm", "cold"), start=1):
+        project.configure(start=start)
+        project.run("-r")
+        text = console(project, attempt=attempt).replace(f"/v/{attempt}/", "/v/N/")
+        found.append(json.loads(text))
+
+    warm, cold = found
+
+    assert warm == cold
+
+
+def test_random_numbers_are_other_ones_in_each_run(project):
+    project.model("m.py", "a", "b", body="import random; print(random.random())")
+    project.list("m.py")
+
+    project.run("-r")
+
+    assert console(project, "a") != console(project, "b")
+
+
+def test_numpys_random_numbers_are_other_ones_in_each_run(project):
+    pytest.importorskip("numpy")
+    project.configure(preload="numpy")
+    project.model("m.py", "a", "b", body="import numpy; print(numpy.random.rand())")
+    project.list("m.py")
+
+    done = project.run("-r")
+
+    assert "cold" not in done.stderr
+    assert console(project, "a") != console(project, "b")
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "self.file = open('told', 'w'); self.file.write('all')",
+        "import builtins, sys; sys.modules['m'].FILE = f = open('told', 'w'); f.write('all')",
+        "import atexit; atexit.register(lambda: Path('told').write_text('all'))",
+        "import threading; threading.Timer(0.1, lambda: Path('told').write_text('all')).start()",
+        "class C:\n    def __del__(self): open('told', 'w').write('all')\nself.c = C()",
+        "import ctypes; libc = ctypes.CDLL(None); "
+        "f = libc.fopen; f.restype = ctypes.c_void_p; "
+        "p = f(b'told', b'w'); libc.fputs(b'all', ctypes.c_void_p(p))",
+    ],
+    ids=["a file of the model", "a file of the module", "atexit", "a thread", "__del__", "C"],
+)
+def test_what_a_script_leaves_to_the_end_is_done(project, left):
+    project.model("m.py", "v", body=left)
+    project.list("m.py")
+
+    project.run("-r")
+
+    assert project.outcomes() == {"m/v#1": "succeeded"}
+    assert (project.folder / "told").read_text() == "all"
+
+
+def test_what_is_preloaded_is_there_at_once(project, monkeypatch):
+    (project.folder / "heavy.py").write_text("import os\nPATH = os.getpid()\n")
+    monkeypatch.setenv("PYTHONPATH", str(project.folder))
+    project.configure(preload="heavy")
+    project.model("m.py", "a", "b", body="import heavy; print(heavy.PATH)")
+    project.list("m.py")
+
+    project.run("-r")
+
+    assert console(project, "a") == console(project, "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "preload: missing can't be imported: ModuleNotFoundError"),
+        ("raise RuntimeError('no GPU')", "preload: heavy can't be imported: RuntimeError: no GPU"),
+        (
+            "from threading import *\nThread(target=Event().wait, daemon=True).start()",
+            "preload: heavy starts threads (1)",
+        ),
+        ("import os; os._exit(3)", "the nursery of runs ended at once"),
+    ],
+    ids=["missing", "raises", "thread", "exits"],
+)
+def test_what_can_not_be_preloaded_is_said_and_runs_start_cold(project, monkeypatch, text, said):
+    (project.folder / "heavy.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(project.folder))
+    project.configure(preload="heavy" if text else "missing")
+    project.model("m.py", "a", "b")
+    project.list("m.py")
+
+    done = project.run("-r")
+
+    assert done.returncode == 0, done.stderr
+    assert said in done.stderr
+    assert "runs are started cold" in done.stderr
+    assert set(project.outcomes().values()) == {"succeeded"}
+
+
+def test_a_nursery_that_was_killed_is_replaced_and_its_runs_go_on(project):
+    project.model("m.py", "a", "b", body="print('began'); wait_for_file('go')")
+    project.list("m.py")
+    session = project.start("-r")
+    wait_until((project.folder_of("m", "a") / "proc.json").exists, "a runs")
+    (nursery,) = nurseries(session.pid)
+
+    os.kill(nursery, signal.SIGKILL)
+    (project.folder / "go").touch()
+
+    session.communicate(timeout=60)
+    assert set(project.outcomes().values()) == {"succeeded"}
+
+
+def test_a_nursery_is_replaced_when_a_package_is_installed(project, monkeypatch):
+    packages = project.folder / "packages"
+    packages.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    project.model("m.py", "a", "b", body="wait_for_file('go-' + self.current_version.name)")
+    project.list("m.py")
+    session = project.start("-r")
+    wait_until((project.folder_of("m", "a") / "proc.json").exists, "a runs")
+    before = nurseries(session.pid)
+
+    (packages / "new.py").touch()
+    (project.folder / "go-a").touch()
+    wait_until((project.folder_of("m", "b") / "proc.json").exists, "b runs")
+
+    assert nurseries(session.pid) != before
+    (project.folder / "go-b").touch()
+    session.communicate(timeout=60)
+
+
+def test_a_nursery_ends_with_its_session(project):
+    project.model("m.py", "a", body="wait_for_file('go')")
+    project.list("m.py")
+    session = project.start("-r")
+    wait_until((project.folder_of("m", "a") / "proc.json").exists, "a runs")
+    (nursery,) = nurseries(session.pid)
+
+    session.kill()
+    session.communicate()
+
+    wait_until(lambda: not Path(f"/proc/{nursery}").exists(), "it ends")
+    (project.folder / "go").touch()
+
+
+@pytest.mark.parametrize("setting", ["start = hot", "preload = torch; sklearn"])
+def test_settings_that_can_not_be_meant_are_refused(project, setting):
+    project.configure()
+    config = project.folder / "mlp.config"
+    config.write_text(config.read_text() + setting + "\n")
+
+    done = project.run("-r")
+
+    assert done.returncode == 2
+    assert f"mlp.config:{len(config.read_text().splitlines())}" in done.stderr
