@@ -202,3 +202,25 @@ def test_settings_that_can_not_be_meant_are_refused(project, setting):
 
     assert done.returncode == 2
     assert f"mlp.config:{len(config.read_text().splitlines())}" in done.stderr
+
+
+def test_parallel_operations_of_what_was_preloaded_do_not_hang(project):
+    pytest.importorskip("sklearn")
+    project.configure(preload="numpy, sklearn.cluster", timeout=60)
+    project.model(
+        "m.py",
+        "v",
+        body="""
+        import numpy
+        from sklearn.cluster import KMeans
+        points = numpy.random.rand(2000, 50)
+        print((points @ points.T).shape, len(KMeans(3, n_init=1).fit(points).labels_))
+        """,
+    )
+    project.list("m.py")
+
+    done = project.run("-r")
+
+    assert "cold" not in done.stderr
+    assert project.outcomes() == {"m/v#1": "succeeded"}
+    assert console(project) == "(2000, 2000) 2000\n"
