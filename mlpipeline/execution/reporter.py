@@ -13,7 +13,7 @@ from mlpipeline.api.reporting import Reporter
 from mlpipeline.core import run_files
 from mlpipeline.core.plain import NOT_FINITE, plain
 from mlpipeline.execution.metrics import MetricLog
-from mlpipeline.execution.writing import append_text, iso_now, write_json
+from mlpipeline.execution.writing import append_text, iso_now, overwrite_json
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class FolderReporter(Reporter):
         self._is_writing = False
         self._part = ""
         self._total: int | None = None
+        self._longest = 0  # bytes that progress.json has had
         self._before = 0  # steps that earlier attempts have done
         self._step = 0
         self._shown: dict[str, Any] = {}
@@ -172,7 +173,7 @@ class FolderReporter(Reporter):
             "rate": self._rate(),
             "metrics": self._shown,
         }
-        write_json(self._folder, run_files.PROGRESS, progress)
+        self._longest = overwrite_json(self._folder, run_files.PROGRESS, progress, self._longest)
 
     def _try(self, write: Callable[[], None]) -> None:
         """A disk that refuses a report must not end the training."""

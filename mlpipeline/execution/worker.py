@@ -99,7 +99,7 @@ def _work(folder: str, spec: dict[str, Any]) -> int:
     lifecycle.run()
     report = {**lifecycle.report, "environment": _environment()}
     with suppress(OSError):  # its folder is deleted: there is nobody to tell
-        write_at_last(folder, run_files.REPORT, report, durable=False)
+        write_at_last(folder, run_files.REPORT, report)
     return 0 if report["ending"] == endings.RETURNED else 1
 
 
