@@ -13,7 +13,7 @@ from mlpipeline.core.runs import Run, RunId
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.listing import Listed
-from mlpipeline.service.project import Project, listing, policy
+from mlpipeline.service.project import Project, listing, policy, with_parallel
 from mlpipeline.state.history import Journals
 from mlpipeline.state.layout import LIST
 from mlpipeline.state.lock import holder_of
@@ -81,11 +81,12 @@ class Onlooker:
         listed = self._listing.refresh()
         session = read_session(project.layout)
         pid = _scheduler_of(project)
+        there = session if pid else None
         decides = policy(
-            project,
-            session=session.name if session and pid else "",
-            unattended=session.unattended if session and pid else True,
-            rehearse=session.rehearse if session and pid else False,
+            with_parallel(project, str(there.parallel) if there and there.parallel else None),
+            session=there.name if there else "",
+            unattended=there.unattended if there else True,
+            rehearse=there.rehearse if there else False,
         )
         standings = explain(listed.models, self._ledger, decides, now)
         unseen = frozenset(

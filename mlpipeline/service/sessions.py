@@ -134,6 +134,7 @@ def _scheduler(
                 unattended=unattended,
                 watch=watch,
                 rehearse=rehearse,
+                parallel=project.settings.parallel,
             ),
         )
     return Scheduler(

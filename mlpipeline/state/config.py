@@ -13,9 +13,11 @@ from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError
 from mlpipeline.state.ini import IniFile, number
 from mlpipeline.state.layout import CONFIG
+from mlpipeline.state.machine import cpu_count
 from mlpipeline.state.notify_config import NOTIFY, NOTIFY_KEYS, Notify, read_notify
 
 MAIN = "MLP"
+AUTO = "auto"
 INIT_HINT = "run `mlpipeline init` to make the files of a project"
 
 
@@ -74,7 +76,7 @@ def read_settings(project: Path) -> Settings:
     default = Settings(models_dir=models_dir)
     return Settings(
         models_dir=models_dir,
-        parallel=number(ini, MAIN, "parallel", default.parallel, least=1),
+        parallel=_parallel(ini, default.parallel),
         grace=number(ini, MAIN, "grace", default.grace),
         retries=number(ini, MAIN, "retries", default.retries),
         retry_on=_outcomes(ini, "retry_on", default.retry_on),
@@ -105,6 +107,13 @@ def boolean(ini: IniFile, option: str) -> bool:
             line=ini.line_of(MAIN, option),
             remedy=f"write {option} = true or {option} = false",
         ) from None
+
+
+def _parallel(ini: IniFile, default: int) -> int:
+    """Runs at a time; ``auto``: one for each CPU that this process may use."""
+    if (ini.options(MAIN).get("parallel") or "").lower() == AUTO:
+        return cpu_count()
+    return number(ini, MAIN, "parallel", default, least=1)
 
 
 def _outcomes(ini: IniFile, option: str, default: frozenset[Outcome]) -> frozenset[Outcome]:

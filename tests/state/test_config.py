@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlpipeline.errors import ConfigError
+from mlpipeline.state import machine
 from mlpipeline.state.config import read_settings
 from mlpipeline.state.ini import IniFile
 from mlpipeline.state.lists import ListText, choose_versions, model_files, read_list
@@ -79,6 +80,12 @@ def test_settings_are_numbers_of_their_own_kind(settings_of):
 
     assert (settings.parallel, settings.retries) == (4, 2)
     assert (settings.grace, settings.inspect_timeout) == (0, 0.5)
+
+
+def test_parallel_auto_is_a_run_for_each_cpu(settings_of):
+    settings = settings_of("[MLP]\nmodels_dir = models\nparallel = auto\n")
+
+    assert settings.parallel == machine.cpu_count()
 
 
 @pytest.mark.parametrize("text", ["./models", "models/", "x/../models", "models # here"])
