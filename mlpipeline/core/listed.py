@@ -24,6 +24,7 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     path: str  # relative to models_dir
     sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
+    priority: int = 0  # higher ones start first
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
     versions: tuple[ListedVersion, ...] = ()
     problem: str = ""  # why it has no versions

@@ -8,14 +8,15 @@ The rules, in order, for one version of a listed model:
 3. A version that failed in this session is given up until the next one, unless its outcome is one
    of ``retry_on`` and fewer than ``retries`` tries have followed the first. Each further try waits
    twice as long as the one before it.
-4. What was cut short (interrupted, killed, lost) is resumed, before anything is started afresh,
-   when unattended, if its parameters are the same and its model_dir still holds its state: it had
-   come so far as to make it ready, and no other run has used it since.
+4. What was cut short (interrupted, killed, lost) is resumed, before anything of its priority is
+   started afresh, when unattended, if its parameters are the same and its model_dir still holds its
+   state: it had come so far as to make it ready, and no other run has used it since.
 5. What a person has skipped or cancelled, and is not done, waits until it is ordered again; what is
    to be retried starts as if it had not run yet, but for the state of a cut short attempt.
 6. *Rehearsing*, a version is run in test mode before its first real run. What fails there is held
    until its parameters, its script or a person's order change that.
-7. The rest starts in the order of the list. Two runs never share a model_dir at one time: the
+7. A model of a higher priority goes before others, whatever is to be resumed among them; the rest
+   starts in the order of the list. Two runs never share a model_dir at one time: the
    later one waits for the earlier one, and others may pass it.
 """
 
@@ -139,7 +140,7 @@ def explain(
             else [Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)]
         )
     ]
-    return sorted(standings, key=lambda standing: not standing.resumes)  # stable
+    return sorted(standings, key=lambda each: (-each.model.priority, not each.resumes))  # stable
 
 
 def plan(

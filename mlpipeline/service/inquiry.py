@@ -170,6 +170,8 @@ def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
         yield f"{queue.list_name} is paused: `mlpipeline resume`"
     if standing.reason:
         yield f"it {standing.reason}"
+    if standing.model.priority:
+        yield f"its priority is {standing.model.priority}"
     queued = [each for each in queue.standings if each.state is State.QUEUED]
     place = queued.index(standing)
     if place:

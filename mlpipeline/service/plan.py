@@ -23,6 +23,7 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str  # MODEL/VERSION#ATTEMPT
     reason: str  # why it runs; empty for what is new
+    priority: int = 0  # of its model; higher ones start first
     resumes: bool = False  # it goes on from a checkpoint
     rehearses: bool = False  # its rehearsal comes first
     starts: datetime | None = None  # about; null where nothing tells
@@ -69,6 +70,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
             PlannedStart(
                 run=_next(queue, slot.standing),
                 reason=slot.standing.reason,
+                priority=slot.standing.model.priority,
                 resumes=slot.standing.resumes,
                 rehearses=slot.standing.rehearses,
                 starts=slot.starts,

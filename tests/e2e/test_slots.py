@@ -59,3 +59,38 @@ def test_j_without_r_changes_nothing_and_says_so(project):
     project.list("m.py", test=True)
 
     assert "--parallel changes nothing" in project.run("-j", "2").stderr
+
+
+def test_a_model_of_a_higher_priority_starts_first_and_the_plan_shows_it(project):
+    for name in ("usual.py", "urgent.py"):
+        project.model(name, "v")
+    project.list("usual.py", "urgent.py", "[PRIORITIES]", "urgent.py = 10")
+
+    plan = project.run("plan").stdout
+    done = project.run("-r")
+
+    assert done.returncode == 0, done.stderr
+    assert project.started() == ["urgent/v#1", "usual/v#1"]
+    header, first, second, *_ = plan.splitlines()
+    assert "priority" in header
+    assert ("urgent/v#1" in first, "10" in first, "usual/v#1" in second) == (True, True, True)
+
+
+def test_a_plan_without_priorities_has_no_column_of_them(project):
+    project.model("m.py", "v")
+    project.list("m.py")
+
+    assert "priority" not in project.run("plan").stdout
+
+
+def test_a_priority_outlives_removing_and_adding_its_model(project):
+    for name in ("one.py", "two.py"):
+        project.model(name, "v")
+    project.list("one.py", "two.py", "[PRIORITIES]", "two.py = 10")
+
+    removed = project.run("remove", "two")
+    added = project.run("add", "two")
+
+    assert (removed.returncode, added.returncode) == (0, 0), removed.stderr + added.stderr
+    assert "two.py = 10" in (project.folder / "models.config").read_text()
+    assert json.loads(project.run("plan", "--json").stdout)["starts"][0]["priority"] == 10

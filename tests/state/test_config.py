@@ -431,6 +431,42 @@ def test_a_section_called_default_lists_nothing(list_of):
     assert paths(list_of(f"[DEFAULT]\nb.py\n{WHITELIST}a.py\n")) == ["a.py"]
 
 
+# --- [PRIORITIES]
+
+
+def test_a_priority_is_a_models_own_wherever_the_section_stands(list_of):
+    text = f"[PRIORITIES]\n./sub/c.py = 10\nb.py: -1\n{WHITELIST}a.py\nb.py\nsub/c.py\n"
+    models = list_of(text)
+
+    assert models.priorities == {"sub/c.py": 10, "b.py": -1}
+    assert paths(models) == ["a.py", "b.py", "sub/c.py"]
+
+
+def test_a_priority_of_a_model_that_is_not_listed_now_is_no_mistake(list_of):
+    assert list_of(f"{WHITELIST}a.py\n[PRIORITIES]\nb.py = 5\n").warnings == ()
+
+
+def test_a_priority_of_no_model_is_a_warning_with_the_nearest(list_of):
+    (warning,) = list_of(f"{WHITELIST}a.py\n[PRIORITIES]\nsub/d.py = 5\n").warnings
+
+    assert "models.config:4: [PRIORITIES] names sub/d.py, which is no model" in warning
+    assert "did you mean sub/c.py?" in warning
+
+
+@pytest.mark.parametrize("line", ["a.py", "a.py = high", "a.py = 1.5", "a.py ="])
+def test_a_priority_that_is_no_whole_number_is_an_error_with_a_remedy(line, list_of):
+    message, advice = complaint(list_of, f"{WHITELIST}a.py\n[PRIORITIES]\n{line}\n")
+
+    assert message.startswith(":4: the priority of a.py is ")
+    assert "write a.py = 10" in advice
+
+
+def test_a_misspelt_heading_of_priorities_is_a_warning_with_the_right_one(list_of):
+    (warning,) = list_of(f"{WHITELIST}a.py\n[PRIORITY]\na.py = 5\n").warnings
+
+    assert "unknown section [PRIORITY] (did you mean PRIORITIES?)" in warning
+
+
 # --- model_files
 
 
