@@ -29,9 +29,17 @@ from typing import Any
 
 import msgspec
 
+from mlpipeline.core.attempts import (
+    can_go_on,
+    counted,
+    may_retry,
+    next_try,
+    rehearsal,
+    why_again,
+)
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.core.orders import Order, Ordered, Rehearsed
+from mlpipeline.core.orders import Order
 from mlpipeline.core.runs import Claim, Outcome, Run, RunId
 
 # What may well not happen again. A bug in the code is the same bug a minute later.
@@ -184,11 +192,11 @@ def _standing(
     attempts = ledger.attempts(model.name, version.name)
     last = attempts[-1] if attempts else None
     order = ledger.order(model.name, version.name)
-    counted = _counted(attempts, order)
-    same = [run for run in counted if run.signature == version.signature]
+    counting = counted(attempts, order)
+    same = [run for run in counting if run.signature == version.signature]
     here = [run for run in same if policy.session in run.sessions]
 
-    overruled = last is not None and not counted
+    overruled = last is not None and not counting
 
     def stands(state: State, reason: str = "", **more: Any) -> Standing:
         return Standing(
@@ -217,54 +225,23 @@ def _standing(
     if order and order.order is Order.SKIP:
         return stands(State.SKIPPED, order.why)
     failures = [run for run in here if run.verdict and run.verdict.outcome.is_failure]
-    if failures and not _may_retry(failures, policy):
+    if failures and not may_retry(failures, policy.retries, policy.retry_on):
         return stands(State.FAILED, str(failures[-1].verdict))
-    not_before = _next_try(failures, policy) if failures else None
+    not_before = next_try(failures, policy.retry_delay) if failures else None
     if not_before and now < not_before:
         why = f"is tried again at {not_before:%H:%M:%S}: was {failures[-1].verdict}"
         return stands(State.QUEUED, why, not_before=not_before)
     waits = _why_wait(version, ledger, policy, claimed)
-    if policy.unattended and last and last.verdict and _can_go_on(last, version, ledger):
+    if policy.unattended and last and last.verdict and can_go_on(last, version, ledger):
         why = waits or f"resumes: was {last.verdict}"
         return stands(State.QUEUED, why, resumes=True)
-    rehearsal = _rehearsal(model, version, ledger, order)
-    if rehearsal and rehearsal.problem:
-        return stands(State.HELD, f"its rehearsal {rehearsal.problem}")
+    rehearsed = rehearsal(model, version, ledger, order)
+    if rehearsed and rehearsed.problem:
+        return stands(State.HELD, f"its rehearsal {rehearsed.problem}")
     is_new = not any(run.script == model.digest for run in same)
-    if policy.rehearse and rehearsal is None and is_new:
+    if policy.rehearse and rehearsed is None and is_new:
         return stands(State.QUEUED, "is rehearsed first", rehearses=True)
-    return stands(State.QUEUED, waits or _why_again(last, version, overruled))
-
-
-def _counted(attempts: Sequence[Run], order: Ordered | None) -> list[Run]:
-    """The attempts that count, where a person has ordered a retry after some of them."""
-    after = order.after if order and order.order is Order.RETRY else 0
-    return [run for run in attempts if run.id.attempt > after]
-
-
-def _rehearsal(
-    model: ListedModel, version: ListedVersion, ledger: Ledger, order: Ordered | None
-) -> Rehearsed | None:
-    """The rehearsal of exactly this version and script; a later order asks for another one."""
-    known = ledger.rehearsal(model.name, version.name, version.signature, model.digest)
-    is_overruled = known and order and order.number > known.orders
-    return None if known and known.problem and is_overruled else known
-
-
-def _may_retry(failures: Sequence[Run], policy: Policy) -> bool:
-    verdict = failures[-1].verdict
-    return (
-        len(failures) <= policy.retries
-        and verdict is not None
-        and (verdict.outcome in policy.retry_on)
-    )
-
-
-def _next_try(failures: Sequence[Run], policy: Policy) -> datetime:
-    """When the try after ``failures`` may start: the delay is doubled with each of them."""
-    last = failures[-1]
-    delay: timedelta = policy.retry_delay * 2 ** (len(failures) - 1)
-    return (last.ended_at or last.started_at) + delay
+    return stands(State.QUEUED, waits or why_again(last, version, overruled))
 
 
 def _why_wait(version: ListedVersion, ledger: Ledger, policy: Policy, claimed: Claimed) -> str:
@@ -279,21 +256,3 @@ def _why_wait(version: ListedVersion, ledger: Ledger, policy: Policy, claimed: C
     if claim:
         names.append(f"{claim.run} on {claim.host}")
     return f"waits for {names[0]}, which uses the same model_dir" if names else ""
-
-
-def _can_go_on(last: Run, version: ListedVersion, ledger: Ledger) -> bool:
-    """Whether what ``last`` left in the model_dir is still there, and is this very version's."""
-    user = ledger.last_in(version.model_dir)
-    own = user is None or (user.id.model, user.id.version) == (last.id.model, last.id.version)
-    same = (last.signature, last.model_dir) == (version.signature, version.model_dir)
-    return last.resumable and same and own
-
-
-def _why_again(last: Run | None, version: ListedVersion, overruled: bool) -> str:
-    if last is None:
-        return ""
-    if overruled:
-        return f"is retried: was {last.verdict}"
-    if last.signature != version.signature:
-        return "has other parameters now"
-    return "runs again" if last.succeeded else f"was {last.verdict}"

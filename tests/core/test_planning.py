@@ -449,7 +449,7 @@ def test_what_is_resumed_goes_first_within_its_priority_only():
             event
             for name, model_name in (("b", "usual"), ("y", "urgent"))
             for event in (
-                starting(name, model=model_name, model_dir=f"{model_name}-{name}"),
+                starting(name, model=model_name, session="yesterday"),
                 finished(name, model=model_name, outcome=Outcome.KILLED, reason=""),
             )
         )
