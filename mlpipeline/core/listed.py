@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from mlpipeline.core.slots import Asks
+
 
 class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a model, as the inspector read it from the model file."""
@@ -15,6 +17,7 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     model_dir: str  # its name in model_ckpts/
     parameters: dict[str, Any] = {}
+    asks: Asks = Asks()  # of its host
     timeout: float | None = None  # seconds that a run of it may take, where it says so itself
 
 

@@ -16,13 +16,13 @@ The rules, in order, for one version of a listed model:
 6. *Rehearsing*, a version is run in test mode before its first real run. What fails there is held
    until its parameters, its script or a person's order change that.
 7. A model of a higher priority goes before others, whatever is to be resumed among them; the rest
-   starts in the order of the list. Two runs never share a model_dir at one time: the
-   later one waits for the earlier one, and others may pass it.
+   starts in the order of the list, as far as it fits on the host (core/slots.py). Two runs never
+   share a model_dir at one time: the later one waits for the earlier one, and others may pass it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -41,6 +41,7 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order
 from mlpipeline.core.runs import Claim, Outcome, Run, RunId
+from mlpipeline.core.slots import UNCOUNTED, Filling, Held, Host, Place, Room
 
 # What may well not happen again. A bug in the code is the same bug a minute later.
 RETRIED = frozenset(
@@ -67,6 +68,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 1  # runs at a time
     rehearse: bool = False  # run a version in test mode before its first real run
 
+    @property
+    def passes(self) -> int:
+        """How many are let past one that waits for more room, where that takes of what it needs."""
+        return self.slots
+
 
 class Claimed(msgspec.Struct, frozen=True):
     """What other hosts have claimed, beyond what their histories tell."""
@@ -87,6 +93,7 @@ class State(StrEnum):
     FAILED = "failed"  # given up for this session
     HELD = "held"  # its rehearsal failed
     SKIPPED = "skipped"  # a person does not want it now
+    TOO_BIG = "too big"  # it asks for more than this host has
     BROKEN = "broken"  # the model file can't be used
 
 
@@ -97,6 +104,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     version: ListedVersion | None  # None for a model that can't be used
     state: State
     reason: str = ""
+    lacks: str = ""  # what of the host is not free enough for it now
     resumes: bool = False
     rehearses: bool = False  # what starts is its rehearsal
     overruled: bool = False  # a person wants it retried, whatever became of its last attempt
@@ -129,6 +137,7 @@ class Start(msgspec.Struct, frozen=True):
     run: RunId
     resume: bool = False
     rehearsal: bool = False
+    place: Place = Place()  # on the host
 
 
 def explain(
@@ -137,13 +146,18 @@ def explain(
     policy: Policy,
     now: datetime,
     claimed: Claimed = NOTHING_CLAIMED,
+    host: Host = UNCOUNTED,
 ) -> list[Standing]:
     """Where each listed version stands, in the order in which they would start."""
+    room = Room.of(host, [run.holds for run in ledger.active(policy.host)])
     standings = [
         standing
         for model in listed
         for standing in (
-            [_standing(model, version, ledger, policy, now, claimed) for version in model.versions]
+            [
+                _fitted(_standing(model, version, ledger, policy, now, claimed), host, room)
+                for version in model.versions
+            ]
             if not model.problem
             else [Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)]
         )
@@ -157,28 +171,53 @@ def plan(
     policy: Policy,
     now: datetime,
     claimed: Claimed = NOTHING_CLAIMED,
-    rehearsing: Collection[tuple[str, str]] = (),
+    rehearsing: Mapping[tuple[str, str], Held] = {},
+    host: Host = UNCOUNTED,
+    passed: Mapping[tuple[str, str], int] = {},
 ) -> list[Start]:
-    """The starts that fill the free slots, of which the versions ``rehearsing`` use one each."""
+    """The starts that fill the free slots, of which the versions ``rehearsing`` use one each.
+
+    ``passed``: how many have been let past a version that waits for more room.
+    """
     free = policy.slots - len(ledger.active(policy.host)) - len(rehearsing)
     if free <= 0:
         return []
     taken = {run.model_dir for run in ledger.active()} | set(claimed.model_dirs)
+    room = Room.of(host, [*(run.holds for run in ledger.active(policy.host)), *rehearsing.values()])
+    filling = Filling(room, passed, policy.passes)
     starts: list[Start] = []
-    for standing in explain(listed, ledger, policy, now, claimed):
+    for standing in explain(listed, ledger, policy, now, claimed, host):
         model, version = standing.model, standing.version
         if standing.state is not State.QUEUED or standing.not_before or version is None:
             continue
         if version.model_dir in taken or (model.name, version.name) in rehearsing:
             continue
+        place = filling.place((model.name, version.name), version.asks)
+        if place is None:
+            continue
         attempt = ledger.next_attempt(model.name, version.name)
         run = RunId(model.name, version.name, attempt)
-        starts.append(Start(model, version, run, standing.resumes, standing.rehearses))
+        starts.append(Start(model, version, run, standing.resumes, standing.rehearses, place))
         if not standing.rehearses:  # that has a model_dir of its own
             taken.add(version.model_dir)
         if len(starts) == free:
             break
     return starts
+
+
+def _fitted(standing: Standing, host: Host, room: Room) -> Standing:
+    """``standing`` with what there is to say of its asking for more than is there, or free."""
+    version = standing.version
+    if standing.state is not State.QUEUED or version is None:
+        return standing
+    never = host.why_never(version.asks)
+    if never:
+        return msgspec.structs.replace(standing, state=State.TOO_BIG, reason=never)
+    lacks = ", ".join(room.lacks(version.asks).values())
+    if not lacks:
+        return standing
+    reason = standing.reason if standing.not_before else f"waits for {lacks}"
+    return msgspec.structs.replace(standing, lacks=lacks, reason=reason)
 
 
 def _standing(

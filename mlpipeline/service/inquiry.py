@@ -151,6 +151,9 @@ def _why(
             yield _ordered(queue, named)
         case State.QUEUED:
             yield from _why_queued(queue, standing)
+        case State.TOO_BIG:
+            yield f"it {standing.reason}"
+            yield "another host on this folder may take it; mlp.config may say what this one has"
         case State.BROKEN:
             yield standing.reason
 

@@ -10,6 +10,7 @@ import msgspec
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.planning import Standing, State, explain
 from mlpipeline.errors import MlpipelineError
+from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, inspector
 from mlpipeline.service.queue import Queue
@@ -55,7 +56,15 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
     """
     listed = queue.listed if draft is None else _read(project, draft)
     standings = (
-        explain(listed.models, queue.ledger, queue.policy, queue.at) if draft else queue.standings
+        explain(
+            listed.models,
+            queue.ledger,
+            queue.policy,
+            queue.at,
+            host=Hardware(project.settings).now(listed.models),
+        )
+        if draft
+        else queue.standings
     )
     expected = expectation(project, queue, standings)
     queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]

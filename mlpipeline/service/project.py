@@ -12,7 +12,8 @@ from mlpipeline.core.planning import Policy
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
-from mlpipeline.state.config import AUTO, Settings, read_settings
+from mlpipeline.state.config import Settings, read_settings
+from mlpipeline.state.host_config import AUTO
 from mlpipeline.state.layout import CONFIG, LIST, Layout
 from mlpipeline.state.machine import cpu_count
 

@@ -10,8 +10,10 @@ import msgspec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.planning import Policy, Standing, State, explain
 from mlpipeline.core.runs import Run, RunId
+from mlpipeline.core.slots import Host
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
+from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, listing, policy, with_parallel
 from mlpipeline.state.history import Journals
@@ -30,6 +32,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     pid: str  # of this host's scheduler; empty when there is none
     session: Session | None  # of this host, the newest one: it goes on if there is a pid
     policy: Policy
+    host: Host  # what this one has for runs
     ledger: Ledger
     listed: Listed
     standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
@@ -71,6 +74,7 @@ class Onlooker:
     def __init__(self, project: Project, *, list_name: str = LIST):
         self._project = project
         self._listing = listing(project, list_name)
+        self._hardware = Hardware(project.settings)
         self._ledger = Ledger()
         self._journals = Journals(project.layout, self._ledger)
 
@@ -88,7 +92,8 @@ class Onlooker:
             unattended=there.unattended if there else True,
             rehearse=there.rehearse if there else False,
         )
-        standings = explain(listed.models, self._ledger, decides, now)
+        host = self._hardware.now(listed.models)
+        standings = explain(listed.models, self._ledger, decides, now, host=host)
         unseen = frozenset(
             run.id
             for run in self._ledger.active(project.layout.host)
@@ -100,6 +105,7 @@ class Onlooker:
             pid=pid,
             session=session,
             policy=decides,
+            host=host,
             ledger=self._ledger,
             listed=listed,
             standings=tuple(_with_signs_of_life(project, standings, unseen)),

@@ -14,6 +14,7 @@ import msgspec
 from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.hardware import Hardware, uncounted
 from mlpipeline.execution.notifying import Notifier
 from mlpipeline.scheduler import POLL, Scheduler
 from mlpipeline.service.project import Project, listing, policy, set_umask
@@ -150,6 +151,7 @@ def _scheduler(
         test=test,
         watch=watch,
         room=room,
+        host=uncounted if test else Hardware(project.settings).now,
         warnings=warnings,
     )
 

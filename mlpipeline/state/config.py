@@ -11,13 +11,11 @@ from mlpipeline.core.planning import RETRIED
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError
-from mlpipeline.state.ini import IniFile, number
+from mlpipeline.state.host_config import counted, gpus, parallel
+from mlpipeline.state.ini import MAIN, IniFile, number
 from mlpipeline.state.layout import CONFIG
-from mlpipeline.state.machine import cpu_count
 from mlpipeline.state.notify_config import NOTIFY, NOTIFY_KEYS, Notify, read_notify
 
-MAIN = "MLP"
-AUTO = "auto"
 INIT_HINT = "run `mlpipeline init` to make the files of a project"
 
 
@@ -26,6 +24,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     models_dir: Path  # absolute
     parallel: int = 1  # runs at a time
+    cpus: float | None = None  # that runs may ask for; None: as many as there are
+    memory: float | None = None  # GB that they may ask for; None: as much as there is
+    gpus: tuple[str, ...] | None = None  # that they may use, in this order; None: all
+    gpu_free_memory: float = 90.0  # percent that must be free of one, or others use it
     grace: float = 30.0  # seconds between asking a run to stop and killing it
     retries: int = 0  # further tries of a failed version in one session
     retry_on: frozenset[Outcome] = RETRIED  # after which outcomes
@@ -76,7 +78,11 @@ def read_settings(project: Path) -> Settings:
     default = Settings(models_dir=models_dir)
     return Settings(
         models_dir=models_dir,
-        parallel=_parallel(ini, default.parallel),
+        parallel=parallel(ini, default.parallel),
+        cpus=counted(ini, "cpus"),
+        memory=counted(ini, "memory"),
+        gpus=gpus(ini),
+        gpu_free_memory=number(ini, MAIN, "gpu_free_memory", default.gpu_free_memory),
         grace=number(ini, MAIN, "grace", default.grace),
         retries=number(ini, MAIN, "retries", default.retries),
         retry_on=_outcomes(ini, "retry_on", default.retry_on),
@@ -107,13 +113,6 @@ def boolean(ini: IniFile, option: str) -> bool:
             line=ini.line_of(MAIN, option),
             remedy=f"write {option} = true or {option} = false",
         ) from None
-
-
-def _parallel(ini: IniFile, default: int) -> int:
-    """Runs at a time; ``auto``: one for each CPU that this process may use."""
-    if (ini.options(MAIN).get("parallel") or "").lower() == AUTO:
-        return cpu_count()
-    return number(ini, MAIN, "parallel", default, least=1)
 
 
 def _outcomes(ini: IniFile, option: str, default: frozenset[Outcome]) -> frozenset[Outcome]:

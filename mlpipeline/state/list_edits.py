@@ -10,7 +10,7 @@ import os
 import msgspec
 
 from mlpipeline.core.places import LAST, Place
-from mlpipeline.state.config import MAIN
+from mlpipeline.state.ini import MAIN
 from mlpipeline.state.ini_text import IniText
 from mlpipeline.state.lists import PAUSED, Entry, ModelList, stripped
 

@@ -10,8 +10,8 @@ import msgspec
 
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError, short
-from mlpipeline.state.config import INIT_HINT, MAIN, boolean
-from mlpipeline.state.ini import IniFile
+from mlpipeline.state.config import INIT_HINT, boolean
+from mlpipeline.state.ini import MAIN, IniFile
 from mlpipeline.state.priorities import PRIORITIES, read_priorities, unknown_models
 
 WHITELIST = "WHITELISTED_MODELS"

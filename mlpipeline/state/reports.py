@@ -142,6 +142,9 @@ def _beginning(launched: Launched) -> dict[str, Any]:
         "sources_sha256": model.sources,
         "git": launched.git,
         "host": run.host,
+        "cpus": run.holds.cpus or None,
+        "memory": run.holds.memory or None,
+        "gpus": None if run.holds.gpus is None else ",".join(run.holds.gpus),
         "model_dir": run.model_dir,
         "started": run.started_at.isoformat(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from projects import wait_until
@@ -76,6 +77,23 @@ def test_a_model_of_a_higher_priority_starts_first_and_the_plan_shows_it(project
     assert ("urgent/v#1" in first, "10" in first, "usual/v#1" in second) == (True, True, True)
 
 
+def test_a_priority_that_is_edited_while_it_runs_is_answered(project):
+    project.configure(parallel=1)
+    for name in ("one.py", "two.py", "three.py"):
+        project.model(name, "v", body="wait_for_file('go')")
+    models = ("one.py", "two.py", "three.py")
+    project.list(*models)
+    session = project.start("-r")
+    wait_until(lambda: list(project.outputs.glob("log-*")))
+
+    project.list(*models, "[PRIORITIES]", "three.py = 1")
+    wait_until(lambda: "models.config: changes the order" in project.text("log"))
+    (project.folder / "go").touch()
+    session.communicate()
+
+    assert project.started() == ["one/v#1", "three/v#1", "two/v#1"]
+
+
 def test_a_plan_without_priorities_has_no_column_of_them(project):
     project.model("m.py", "v")
     project.list("m.py")
@@ -94,3 +112,204 @@ def test_a_priority_outlives_removing_and_adding_its_model(project):
     assert (removed.returncode, added.returncode) == (0, 0), removed.stderr + added.stderr
     assert "two.py = 10" in (project.folder / "models.config").read_text()
     assert json.loads(project.run("plan", "--json").stdout)["starts"][0]["priority"] == 10
+
+
+# --- what runs ask of their host
+
+ASKING = """
+from _base import *
+
+class Trained(Model):
+    def train_model(self, input_fn, steps):
+        names = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        print(*(os.environ.get(name) for name in names))
+        {body}
+
+made = versions(model_dir_suffix=True)
+{versions}
+MODEL = Trained(made)
+"""
+
+
+def asking(project, name, *versions, body="pass"):
+    """A model with ``versions``, each the arguments of ``add``."""
+    added = "\n".join(f"made.add({version})" for version in versions)
+    project.script(name, ASKING.format(body=body, versions=added))
+
+
+def printed(project, model, version):
+    return (project.folder_of(model, version) / "console.log").read_text().split()
+
+
+def test_each_run_sees_the_gpu_that_it_was_given_and_the_record_says_which(project):
+    project.configure(parallel=2, gpus="1, 3")
+    asking(
+        project,
+        "m.py",
+        "'a', gpus=1, cpus=1",
+        "'b', gpus=1",
+        body="Path(f'here-{self.current_version.name}').touch(); wait_for_file('here-a'); "
+        "wait_for_file('here-b')",
+    )
+    project.list("m.py")
+
+    done = project.run("-r", OMP_NUM_THREADS="7")
+
+    assert done.returncode == 0, done.stderr
+    assert printed(project, "m", "a") == ["1", "7", "1"]
+    assert printed(project, "m", "b")[0] == "3"
+    assert [project.record("m", each)["gpus"] for each in "ab"] == ["1", "3"]
+    assert project.record("m", "a")["cpus"] == 1
+
+
+def test_two_halves_run_at_once_on_one_gpu(project):
+    project.configure(parallel=2, gpus="0")
+    asking(
+        project,
+        "m.py",
+        "'a', gpus=0.5",
+        "'b', gpus=0.5",
+        body="Path(f'here-{self.current_version.name}').touch(); wait_for_file('here-a'); "
+        "wait_for_file('here-b')",
+    )
+    project.list("m.py")
+
+    assert project.run("-r").returncode == 0
+    assert [printed(project, "m", each)[0] for each in "ab"] == ["0", "0"]
+
+
+def test_runs_whose_cpus_are_taken_wait_though_a_slot_is_free(project):
+    project.configure(parallel=2, cpus=2)
+    alone = "lock = Path('lock'); lock.touch(exist_ok=False); time.sleep(0.05); lock.unlink()"
+    asking(project, "m.py", "'a', cpus=2", "'b', cpus=2", body=alone)
+    project.list("m.py")
+
+    assert project.run("-r").returncode == 0
+    assert set(project.outcomes().values()) == {"succeeded"}
+
+
+def test_what_asks_for_nothing_keeps_the_environment_as_it_is(project):
+    project.configure(gpus="0")
+    asking(project, "m.py", "'a'", "'none', gpus=0")
+    project.list("m.py")
+
+    done = project.run("-r", CUDA_VISIBLE_DEVICES="5,6", OMP_NUM_THREADS="3")
+
+    assert done.returncode == 0, done.stderr
+    assert printed(project, "m", "a") == ["5,6", "3", "None"]
+    assert printed(project, "m", "none") == ["3", "None"]  # and no GPU
+
+
+def test_what_is_too_big_for_this_host_is_said_and_the_others_go_on(project):
+    project.configure(gpus="0, 1")
+    asking(project, "m.py", "'big', gpus=4", "'small', gpus=1")
+    project.list("m.py")
+
+    done = project.run("-r", "-u")
+    status = json.loads(project.run("status", "--json").stdout)
+    explained = project.run("explain", "m/big").stdout
+
+    assert project.outcomes() == {"m/small#1": "succeeded"}
+    said = "can't run here: asks for 4 gpus, this host has 2 gpus"
+    assert said in done.stdout
+    assert status["counts"] == {"too big": 1, "done": 1}
+    assert said in {row["reason"] for row in status["rows"]}
+    assert said in explained
+    assert "another host" in explained
+
+
+def test_test_mode_rehearses_what_is_too_big_for_this_host(project):
+    project.configure(gpus="none", cpus=1)
+    asking(project, "m.py", "'big', gpus=4, cpus=99")
+    project.list("m.py", test=True)
+
+    assert project.run().returncode == 0
+
+
+def test_an_amount_that_is_none_is_said_of_its_version(project):
+    asking(project, "m.py", "'a', gpus=1.5")
+    project.list("m.py")
+
+    done = project.run("-r")
+
+    assert "version 'a' has gpus=1.5; it must be a whole number of GPUs, or a share" in done.stderr
+
+
+def test_asking_for_more_does_not_make_a_version_run_again(project):
+    project.configure(cpus=4)
+    asking(project, "m.py", "'a', cpus=1")
+    project.list("m.py")
+    project.run("-r", "-u")
+    asking(project, "m.py", "'a', cpus=2, memory=0.1")
+
+    project.run("-r", "-u")
+
+    assert project.started() == ["m/a#1"]
+
+
+def test_a_run_that_was_adopted_keeps_its_gpu_to_itself(project):
+    project.configure(parallel=2, gpus="0, 1")
+    asking(
+        project,
+        "m.py",
+        "'a', gpus=1",
+        body="Path('began').touch(); wait_for_file('go')",
+    )
+    project.list("m.py")
+    first = project.start("-r", "-u")
+    wait_until((project.folder / "began").exists)
+    first.kill()
+    first.communicate()
+    asking(project, "later.py", "'b', gpus=1", body="Path('go').touch()")
+    project.list("m.py", "later.py")
+
+    done = project.run("-r", "-u")
+
+    assert done.returncode == 0, done.stderr
+    assert printed(project, "later", "b")[0] == "1"
+
+
+# --- GPUs that others use
+
+
+@pytest.fixture
+def fake_gpus(project):
+    """Gives the machine GPUs of 80 GB; returns the environment of a command that sees them."""
+    path = project.folder / "gpus.json"
+
+    def has(*free):
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps([[80 * 10**9, each * 10**9] for each in free]))
+        temporary.replace(path)
+        fake = Path(__file__).parents[1] / "fake_nvml"
+        return {"FAKE_GPUS": str(path), "PYTHONPATH": str(fake)}
+
+    return has
+
+
+def test_a_gpu_that_others_use_is_left_alone(project, fake_gpus):
+    asking(project, "m.py", "'a', gpus=1")
+    project.list("m.py")
+
+    done = project.run("-r", **fake_gpus(40, 80))
+
+    assert done.returncode == 0, done.stderr
+    assert printed(project, "m", "a")[0] == "1"
+
+
+def test_a_session_waits_for_a_gpu_that_others_use_and_takes_it_when_it_is_free(
+    project, fake_gpus, monkeypatch
+):
+    asking(project, "m.py", "'a', gpus=1")
+    project.list("m.py")
+    for name, value in fake_gpus(40).items():
+        monkeypatch.setenv(name, value)
+    session = project.start("-r")
+    wait_until(lambda: list(project.outputs.glob("session-*")))
+    assert "it waits for 1 gpu (0 free)" in project.run("explain", "m/a").stdout
+
+    fake_gpus(80)
+    _, errors = session.communicate(timeout=30)
+
+    assert session.returncode == 0, errors
+    assert project.outcomes() == {"m/a#1": "succeeded"}

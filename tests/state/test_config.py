@@ -82,6 +82,40 @@ def test_settings_are_numbers_of_their_own_kind(settings_of):
     assert (settings.grace, settings.inspect_timeout) == (0, 0.5)
 
 
+def test_what_the_host_has_is_for_the_machine_to_say_unless_it_is_set(settings_of):
+    text = "cpus = 4\nmemory = 12.5\ngpus = 1, GPU-8a7e\ngpu_free_memory = 50"
+    usual = settings_of("[MLP]\nmodels_dir = models\ncpus = auto\ngpus = auto\n")
+    told = settings_of(f"[MLP]\nmodels_dir = models\n{text}\n")
+    without = settings_of("[MLP]\nmodels_dir = models\ngpus = none\n")
+
+    assert (usual.cpus, usual.memory, usual.gpus, usual.gpu_free_memory) == (None, None, None, 90)
+    assert (told.cpus, told.memory, told.gpus) == (4, 12.5, ("1", "GPU-8a7e"))
+    assert told.gpu_free_memory == 50
+    assert without.gpus == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "remedy"),
+    [
+        ("cpus = 0", "cpus is '0', neither auto nor a number above 0", "cpus = auto"),
+        ("memory = 16GB", "memory is '16GB', neither auto nor a number", "memory = auto"),
+        ("gpus = 2x", "gpus is '2x', neither auto, none nor a list", "gpus = 0, 1"),
+        (
+            "gpus = 0, 0",
+            "gpus is '0, 0', neither auto, none nor a list of different",
+            "gpus = 0, 1",
+        ),
+        ("gpus =", "gpus is '', neither auto, none nor a list", "gpus = 0, 1"),
+        ("gpus = -1", "gpus is '-1', neither auto, none nor a list", "nvidia-smi -L"),
+    ],
+)
+def test_a_host_that_is_no_host_is_an_error_with_a_remedy(line, said, remedy, settings_of):
+    message, advice = complaint(settings_of, f"[MLP]\nmodels_dir = models\n{line}\n")
+
+    assert message.startswith(f":3: {said}")
+    assert remedy in advice
+
+
 def test_parallel_auto_is_a_run_for_each_cpu(settings_of):
     settings = settings_of("[MLP]\nmodels_dir = models\nparallel = auto\n")
 
