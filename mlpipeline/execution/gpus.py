@@ -42,6 +42,9 @@ class Gpus(Protocol):
 class Nvml:
     """NVIDIA's own library."""
 
+    def __init__(self) -> None:
+        self._is_ready = False
+
     def look(self) -> list[Gpu]:
         """As it says now; none where it, or a driver, is missing."""
         try:
@@ -49,16 +52,13 @@ class Nvml:
         except ImportError:
             return []
         try:
-            pynvml.nvmlInit()
-        except pynvml.NVMLError:
-            return []
-        try:
+            if not self._is_ready:  # it may take seconds
+                pynvml.nvmlInit()
+                self._is_ready = True
             return [_read(pynvml, number) for number in range(pynvml.nvmlDeviceGetCount())]
-        except pynvml.NVMLError:  # one is being reset
+        except pynvml.NVMLError:  # no driver, or one that is being replaced
+            self._is_ready = False
             return []
-        finally:
-            with suppress(pynvml.NVMLError):
-                pynvml.nvmlShutdown()
 
 
 def names(gpus: Gpus, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

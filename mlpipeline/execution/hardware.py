@@ -37,7 +37,8 @@ class Hardware:
         memory = memory_size() if settings.memory is None else settings.memory
         if all(each.gpus is None for each in asks):
             return Host(cpus=cpus, memory=memory)
-        if self._names is None:
-            self._names = names(self._gpus)
-        busy = in_use(self._gpus, self._names, settings.gpu_free_memory) if self._names else ()
-        return Host(cpus=cpus, memory=memory, gpus=self._names, busy=frozenset(busy))
+        gpus = names(self._gpus) if self._names is None else self._names
+        if gpus:  # at boot, the driver may come later than we
+            self._names = gpus
+        busy = in_use(self._gpus, gpus, settings.gpu_free_memory) if gpus else frozenset[str]()
+        return Host(cpus=cpus, memory=memory, gpus=gpus, busy=busy)

@@ -14,6 +14,7 @@ import msgspec
 from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.gpu_meter import GpuMeter
 from mlpipeline.execution.hardware import Hardware, uncounted
 from mlpipeline.execution.notifying import Notifier
 from mlpipeline.scheduler import POLL, Scheduler
@@ -49,12 +50,14 @@ def execution(
     set_umask(project.settings.shared)
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
+    meter = GpuMeter()
+    reports = Reports(layout, log=log, gpu_use=meter.use)  # before the meter forgets
     room = Room(layout.outputs, layout.ballast, project.settings.min_free_disk)
     with (
         scheduler_lock(layout.lock),
         closing(DiskHistory(layout, room)) as history,
         closing(LocalExecutor()) as executor,
-        _with_notifier(project, history, [Reports(layout, log=log), screen]) as listeners,
+        _with_notifier(project, history, [reports, meter, screen]) as listeners,
         closing(
             _scheduler(
                 project,

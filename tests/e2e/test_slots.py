@@ -269,6 +269,28 @@ def test_a_run_that_was_adopted_keeps_its_gpu_to_itself(project):
     assert printed(project, "later", "b")[0] == "1"
 
 
+def test_explain_says_for_whom_room_is_kept(project):
+    project.configure(parallel=1, gpus="0, 1")
+    asking(
+        project,
+        "m.py",
+        "'a', gpus=1",
+        "'big', gpus=2",
+        "'small', gpus=1",
+        body="Path('began').touch(); wait_for_file('go')",
+    )
+    project.list("m.py")
+    session = project.start("-r")
+    wait_until((project.folder / "began").exists)
+
+    big, small = (project.run("explain", f"m/{each}").stdout for each in ("big", "small"))
+    (project.folder / "go").touch()
+    session.communicate()
+
+    assert "it waits for 2 gpus (1 free)" in big
+    assert "m/big waits for 2 gpus (1 free); at most 1 run that would take of it" in small
+
+
 # --- GPUs that others use
 
 
@@ -313,3 +335,20 @@ def test_a_session_waits_for_a_gpu_that_others_use_and_takes_it_when_it_is_free(
 
     assert session.returncode == 0, errors
     assert project.outcomes() == {"m/a#1": "succeeded"}
+
+
+def test_the_record_has_what_a_run_made_of_its_gpu(project, fake_gpus):
+    project.configure(gpu_free_memory=50)
+    body = """
+looks = Path("looks").stat().st_size
+        while Path("looks").stat().st_size < looks + 2:
+            time.sleep(0.005)
+    """.strip()
+    asking(project, "m.py", "'a', gpus=1", body=body)
+    project.list("m.py")
+
+    done = project.run("-r", FAKE_GPUS_LOOKS="looks", **fake_gpus(50))
+
+    assert done.returncode == 0, done.stderr
+    assert project.record("m", "a")["peak_gpu_memory_mb"] == 30000
+    assert project.record("m", "a")["gpu_utilisation"] == 0

@@ -100,6 +100,16 @@ def test_the_machine_is_asked_only_for_what_is_asked_for(machine, tmp_path):
     assert (both.gpus, both.busy) == (("0", "1"), {"1"})
 
 
+def test_gpus_of_a_driver_that_comes_later_than_we_are_found(machine, monkeypatch, tmp_path):
+    monkeypatch.setattr(gpus, "DRIVER", tmp_path / "none")
+    hardware = Hardware(Settings(models_dir=tmp_path))
+
+    before = hardware.now(listed(gpus=1)).gpus
+    machine(80, 80)
+
+    assert (before, hardware.now(listed(gpus=1)).gpus) == ((), ("0", "1"))
+
+
 def test_mlp_config_says_which_gpus_are_ours_and_in_what_order(machine, tmp_path):
     machine(80, 80, 80)
     hardware = Hardware(Settings(models_dir=tmp_path, gpus=("2", "0")))

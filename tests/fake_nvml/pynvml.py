@@ -1,6 +1,7 @@
 """A stand-in for NVIDIA's pynvml: its GPUs are what the JSON file $FAKE_GPUS says, now.
 
-A list of ``[memory, free]`` in bytes, one for each GPU; without the file there is no driver.
+A list of ``[memory, free]`` in bytes, one for each GPU; without the file there is no driver. Each
+look adds a byte to the file $FAKE_GPUS_LOOKS.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ def nvmlShutdown() -> None:
 
 
 def nvmlDeviceGetCount() -> int:
+    if "FAKE_GPUS_LOOKS" in os.environ:
+        with Path(os.environ["FAKE_GPUS_LOOKS"]).open("a") as looks:
+            looks.write(".")
     return len(_gpus())
 
 
