@@ -118,6 +118,7 @@ def expectation(
         host=project.layout.host,
         slots=queue.policy.slots,
         now=queue.at,
+        machine=queue.host,
     )
 
 
