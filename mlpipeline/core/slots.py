@@ -27,7 +27,7 @@ class Asks(msgspec.Struct, frozen=True, kw_only=True):
     gpus: float | None = None  # whole ones, or a share of one below 1; 0: it is to see none
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run holds of its host."""
 
     cpus: float = 0.0
