@@ -13,6 +13,7 @@ from mlpipeline.core.listening import Audience, Ended, Level, Listener
 from mlpipeline.core.planning import Policy, Standing, State, explain, plan
 from mlpipeline.core.runs import Adopted, Run, RunId, Stopping
 from mlpipeline.core.sessions import Result, StopMode
+from mlpipeline.core.slots import UNCOUNTED, Host
 from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.alarm import Alarm
 from mlpipeline.execution.bulletin import Bulletin
@@ -50,12 +51,14 @@ class Scheduler:
         test: bool,
         watch: bool = False,
         room: Room | None = None,
+        host: Callable[[Sequence[ListedModel]], Host] = lambda _: UNCOUNTED,
         warnings: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ):
         """``watch``: stay when the queue is empty, and wait for more.
 
-        ``room``: without it, nothing is asked of the disk.
+        ``room``: without it, nothing is asked of the disk. ``host``: what this host
+        has, now, for what is listed.
         """
         self._layout = layout
         self._settings = settings
@@ -69,6 +72,8 @@ class Scheduler:
         # Seconds between two looks when nothing runs and :meth:`look` is not called.
         self.idle_pause: Callable[[], float] = lambda: POLL
         self._room = room
+        self._look_at_host = host
+        self._host = UNCOUNTED
         self._warnings = warnings
         self._now = now
         self._git = Repository(layout.project, layout.models_dir)
@@ -184,7 +189,7 @@ class Scheduler:
     def _result(self) -> Result:
         standings = self._explain()
         over = self._is_stopping() or self._must_halt()
-        left = () if over else (State.RUNNING, State.QUEUED)
+        left = () if over else (State.RUNNING, State.QUEUED, State.TOO_BIG)
         return Result(
             runs=tuple(self._ended),
             listed=len(standings),
@@ -200,7 +205,7 @@ class Scheduler:
         """Where everything stands that is listed, or the ``models``."""
         ledger, claimed = self._history.ledger, self._launcher.claimed
         chosen = self._reader.listed.models if models is None else models
-        return explain(chosen, ledger, self._policy, self._now(), claimed)
+        return explain(chosen, ledger, self._policy, self._now(), claimed, self._host)
 
     def _why_wait(self) -> str:
         """Why what is queued is not started, where that passes; empty where it does not."""
@@ -209,6 +214,8 @@ class Scheduler:
             return f"is paused with {len(queued)} queued: `mlpipeline resume` goes on"
         if queued and self._bulletin.lack:
             return "waits for room on the disk"
+        if self._host.busy and (lacks := next((s.lacks for s in queued if s.lacks), "")):
+            return f"waits for {lacks}: others use the rest"
         times = [standing.not_before for standing in queued if standing.not_before]
         return f"waits until {min(times):%H:%M:%S} to try again" if times else ""
 
@@ -331,7 +338,11 @@ class Scheduler:
         ledger, claimed = self._history.ledger, self._launcher.claimed
         listed = self._reader.listed.models
         rehearsing = self._rehearsals.versions
-        for start in plan(listed, ledger, self._policy, self._now(), claimed, rehearsing):
+        passed = self._launcher.passed
+        self._host = self._look_at_host(listed)
+        for start in plan(
+            listed, ledger, self._policy, self._now(), claimed, rehearsing, self._host, passed
+        ):
             if self._is_stopping():
                 return
             self._git.look()

@@ -20,6 +20,11 @@ class ModeKeys(StrEnum):
 
 TIMEOUT = "timeout"  # a parameter of ours that is no experiment's: seconds that a run may take
 
+# Others of that kind: what a run asks of its host.
+CPUS = "cpus"
+MEMORY = "memory"  # GB
+GPUS = "gpus"  # whole ones, or a share of one
+
 
 def looks_secret(name: str, value: object) -> bool:
     """Whether a parameter is kept out of records by its name: a token, password, secret or key.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.options import json_option, parallel_option, project_option
 from mlpipeline.cli.render import show_json
 from mlpipeline.service import background
 from mlpipeline.service.project import open_project
@@ -15,10 +15,11 @@ from mlpipeline.service.project import open_project
 
 @click.command()
 @click.option("--rehearse", is_flag=True, help="First try each new version in test mode.")
+@parallel_option("So many runs at a time, or auto: one a CPU.  [default: mlp.config]")
 @click.option("-n", "--no-log", is_flag=True, help="Write no log-<hostname>.")
 @json_option("one object")
 @project_option
-def start(rehearse: bool, no_log: bool, as_json: bool, project: Path) -> None:
+def start(rehearse: bool, parallel: str | None, no_log: bool, as_json: bool, project: Path) -> None:
     """Work on the list in the background, and stay when it is empty.
 
     Runs `mlpipeline -r -u --watch` without a terminal, and returns as soon as that has the project.
@@ -28,9 +29,12 @@ def start(rehearse: bool, no_log: bool, as_json: bool, project: Path) -> None:
     \b
       mlpipeline start
       mlpipeline start --rehearse
+      mlpipeline start -j 4
       mlpipeline stop --detach     end it, and leave what runs alone
     """
-    told = background.start(open_project(project), log=not no_log, rehearse=rehearse)
+    told = background.start(
+        open_project(project), log=not no_log, rehearse=rehearse, parallel=parallel
+    )
     if as_json:
         show_json(told)
     elif told.exit_code is None:

@@ -12,6 +12,7 @@ import click
 
 import mlpipeline
 from mlpipeline.cli import streams
+from mlpipeline.cli.options import parallel_option
 from mlpipeline.errors import MlpipelineError
 
 # heading in the help -> name -> (where it is, what the help says): a subcommand is imported only
@@ -129,6 +130,7 @@ class Commands(click.Group):
     is_flag=True,
     help="With -r: first try each new version in test mode; hold back what fails.",
 )
+@parallel_option("With -r: so many runs at a time, or auto: one a CPU.  [default: mlp.config]")
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but errors.")
 @click.option("-n", "--no-log", is_flag=True, help="With -r: write no log-<hostname>.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one for each event.")
@@ -143,7 +145,7 @@ class Commands(click.Group):
     mlpipeline.__version__, prog_name="mlpipeline", message="%(prog)s %(version)s"
 )
 @click.pass_context
-def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: bool) -> None:
+def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: Any) -> None:
     """The experiment queue you edit in a text file.
 
     Without a command: rehearse every version of the models in models_test.config, one step each,

@@ -11,6 +11,22 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _checked(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """A whole number of at least 1, or ``auto``."""
+    if text is None or text.lower() == "auto":
+        return text and "auto"
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise click.BadParameter(
+            f"{text!r} is no number of runs; write -j 4, or -j auto for one a CPU", ctx, param
+        )
+    return str(int(text))
+
+
+def parallel_option(what: str) -> Callable[[F], F]:
+    """``-j/--parallel N``; ``what`` is said of it in the help."""
+    return click.option("-j", "--parallel", metavar="N", callback=_checked, help=what)
+
+
 def json_option(what: str) -> Callable[[F], F]:
     """``--json``, passed on as ``as_json``; ``what`` says what is printed: "one object" …"""
     return click.option(

@@ -50,6 +50,7 @@ def plan(draft: Path | None, count: int, project: Path, as_json: bool) -> None:
             {
                 "#": str(number),
                 "run": start.run,
+                "priority": str(start.priority or ""),
                 "starts": moment(start.starts, now)
                 if start.starts and start.starts > now and not found.paused
                 else "",
@@ -58,7 +59,7 @@ def plan(draft: Path | None, count: int, project: Path, as_json: bool) -> None:
             }
             for number, start in enumerate(found.starts, start=1)
         ]
-        show_table(rows, right=("#", "takes"))
+        show_table(rows, right=("#", "priority", "takes"))
         show_closing(SEPARATOR.join(_closing(found, now)))
     if found.problems:
         raise MlpipelineError("\n".join(found.problems))

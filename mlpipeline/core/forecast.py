@@ -14,6 +14,7 @@ import msgspec
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run, RunId
+from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host, Room
 
 RECENT = 10  # runs of a version or model that count
 LONGEST = 100 * 365 * 86400.0  # seconds; what seems to take longer is unknown
@@ -99,8 +100,13 @@ def forecast(
     host: str,
     slots: int,
     now: datetime,
+    machine: Host = UNCOUNTED,
 ) -> Forecast:
-    """Fill ``slots`` in the order of ``standings``; ``left`` are seconds that running runs say."""
+    """Fill ``slots`` in the order of ``standings``; ``left`` are seconds that running runs say.
+
+    ``machine`` is what this host has; each version is taken to start as soon as it fits.
+    """
+    held: list[tuple[datetime, datetime, Held]] = []  # of the machine, from when and until when
     free: list[datetime] = []  # when a slot becomes free, a heap
     model_dirs: dict[str, datetime] = {}  # when one becomes free
     expected: list[Slot] = []
@@ -121,6 +127,7 @@ def forecast(
         model_dirs[version.model_dir] = ends
         if run.host == host:
             heapq.heappush(free, ends)
+            held.append((run.started_at, ends, run.holds))
         expected.append(
             Slot(
                 standing=standing,
@@ -137,13 +144,17 @@ def forecast(
         version = standing.version
         if standing.state is not State.QUEUED or version is None:
             continue
+        slot = heapq.heappop(free)
+        held = [each for each in held if each[1] > slot]
         starts = max(
-            heapq.heappop(free),
+            slot,
             standing.not_before or now,
             model_dirs.get(version.model_dir, now),
         )
+        starts, holds = _fitting(machine, held, version.asks, starts)
         seconds = durations.left(standing)
         ends = _later(starts, seconds)
+        held.append((starts, ends, holds))
         expected.append(
             Slot(
                 standing=standing,
@@ -159,6 +170,22 @@ def forecast(
     return Forecast(
         slots=tuple(expected), empty_at=max(free) if known and expected else None, unknown=unknown
     )
+
+
+def _fitting(
+    machine: Host,
+    held: Sequence[tuple[datetime, datetime, Held]],
+    asks: Asks,
+    starts: datetime,
+) -> tuple[datetime, Held]:
+    """When, from ``starts`` on, there is room for what ``asks`` so, and what it holds then."""
+    if asks == Asks() or machine == UNCOUNTED:
+        return starts, Held()
+    for moment in (starts, *sorted({ends for _, ends, _ in held if ends > starts})):
+        room = Room.of(machine, [each for since, ends, each in held if since <= moment < ends])
+        if holds := room.place(asks):
+            return moment, holds
+    return starts, Held()  # others use it, and do not say for how long
 
 
 def _known(seconds: float | None) -> float | None:

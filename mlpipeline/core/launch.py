@@ -26,6 +26,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}  # of the version, as plain data without secrets
     test: bool  # a rehearsal: one step, nothing is kept
     fresh: bool  # not the continuation of an earlier attempt
+    threads: int | None = None  # that its libraries may use; None: it does not say
+    gpus: tuple[str, ...] | None = None  # that it may see; None: all
     timeout: float | None = None  # seconds that it may take
     stall_timeout: float | None = None  # seconds that it may be silent
     grace: float = 30.0  # seconds between asking it to end and killing it

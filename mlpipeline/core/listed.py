@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from mlpipeline.core.slots import Asks
+
 
 class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One version of a model, as the inspector read it from the model file."""
@@ -15,6 +17,7 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     model_dir: str  # its name in model_ckpts/
     parameters: dict[str, Any] = {}
+    asks: Asks = Asks()  # of its host
     timeout: float | None = None  # seconds that a run of it may take, where it says so itself
 
 
@@ -24,6 +27,7 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     path: str  # relative to models_dir
     sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
+    priority: int = 0  # higher ones start first
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
     versions: tuple[ListedVersion, ...] = ()
     problem: str = ""  # why it has no versions

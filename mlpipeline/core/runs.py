@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from mlpipeline.core.slots import Held
+
 FORMAT = 1  # version of the history records that this program writes
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]  # with its offset from UTC
@@ -98,6 +100,7 @@ class Starting(Event, frozen=True, kw_only=True):
     script: str  # digest of the model file and of the local modules it imports
     model_dir: str  # its name in model_ckpts/
     resume: bool = False
+    holds: Held = Held()  # of its host
 
 
 class Adopted(Event, frozen=True, kw_only=True):
@@ -149,6 +152,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[str, ...]  # that watched it; the first one started it
     started_at: datetime
     epochs: float | None = None
+    holds: Held = Held()
     stopping_at: datetime | None = None  # when it was first asked to stop
     stopping_why: str = ""
     verdict: Verdict | None = None  # None while it runs
@@ -235,6 +239,7 @@ def _begun(event: Starting, host: str) -> Run:
         sessions=(event.session,),
         started_at=event.at,
         epochs=event.epochs,
+        holds=event.holds,
     )
 
 

@@ -27,7 +27,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]  # that ended, in the order of their end
     broken: tuple[ListedModel, ...]  # listed models that can't be used
     held: tuple[Standing, ...] = ()  # versions whose rehearsal failed
-    blocked: tuple[Standing, ...]  # listed versions that a run on another host keeps from running
+    blocked: tuple[Standing, ...]  # listed versions that are left to other hosts
     listed: int  # versions and broken models that the list asks for
     signal: int | None  # that ended the session
     stopped: StopMode | None = None  # how it was asked to end, by a signal or a request

@@ -124,6 +124,9 @@ class Bulletin:
             self._audience.say(Level.INFO, f"{self._list}: {answer}")
 
 
-def _asked(models: Sequence[ListedModel]) -> list[tuple[str, tuple[str, ...]]]:
+def _asked(models: Sequence[ListedModel]) -> list[tuple[str, int, tuple[str, ...]]]:
     """What a list asks for, whatever has become of it."""
-    return [(model.name, tuple(each.signature for each in model.versions)) for model in models]
+    return [
+        (model.name, model.priority, tuple(each.signature for each in model.versions))
+        for model in models
+    ]

@@ -107,7 +107,8 @@ class Inspector:
                     )
                 )
             if versions or findings.problem:
-                result.append(_model(entry.path, findings, versions))
+                priority = models.priorities.get(entry.path, 0)
+                result.append(_model(entry.path, findings, versions, priority))
         return Reading(models=tuple(result), unknown=tuple(nameless), complaints=tuple(complaints))
 
     def _inspect(self, paths: Iterable[str], stop: Callable[[], bool]) -> None:
@@ -236,11 +237,14 @@ def _chosen(
     return tuple(by_name[name] for name in names), unknown
 
 
-def _model(path: str, findings: Findings, versions: tuple[ListedVersion, ...]) -> ListedModel:
+def _model(
+    path: str, findings: Findings, versions: tuple[ListedVersion, ...], priority: int
+) -> ListedModel:
     return ListedModel(
         name=model_name(Path(path)),
         path=path,
         sources=findings.sources,
+        priority=priority,
         stamp=findings.stamp,
         versions=versions,
         problem=f"{path}: {findings.problem}" if findings.problem else "",

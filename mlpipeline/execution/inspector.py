@@ -14,6 +14,7 @@ from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
 from mlpipeline.execution.writing import to_json
 from mlpipeline.sources.script import (
+    asked,
     load_model,
     model_dir_name,
     ordered_versions,
@@ -57,6 +58,7 @@ def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
                 "signature": signature(version),
                 "model_dir": model_dir_name(name, version),
                 "parameters": shown_parameters(version),
+                "asks": asked(version),
                 "timeout": time_limit(version),
             }
             for version in versions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,10 @@ from mlpipeline.state.sources import Sources
 
 
 class Launcher:
-    """Starts runs of one session. ``claimed`` is what it found other hosts to have."""
+    """Starts runs of one session.
+
+    ``claimed`` is what it found other hosts to have, ``passed`` how many were let past a version.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Launcher:
         self._claims = Claims(layout)
         self._sources = Sources(layout, shared=settings.shared)
         self.claimed = Claimed()
+        self.passed: Counter[tuple[str, str]] = Counter()  # by those that wait for more room
 
     def forget_claimed(self) -> None:
         """Look anew at what other hosts have."""
@@ -79,8 +84,10 @@ class Launcher:
                 script=start.model.digest,
                 model_dir=start.version.model_dir,
                 resume=start.resume,
+                holds=start.place.holds,
             )
         )
+        self._count(start)
         self._sources.keep(start.model.sources)
         try:
             handle = self._executor.submit(spec)
@@ -118,6 +125,12 @@ class Launcher:
             {**self.claimed.versions, **versions}, {**self.claimed.model_dirs, **model_dirs}
         )
 
+    def _count(self, start: Start) -> None:
+        """Who has started waits no more, and whom it was let past has waited once."""
+        self.passed.pop((start.run.model, start.run.version), None)
+        if start.place.passes:
+            self.passed[start.place.passes] += 1
+
     def _record_false_start(self, run: RunId, reason: str) -> None:
         now = self._now()
         self._history.append(
@@ -154,6 +167,7 @@ class Launcher:
             write_whole(folder.spec, msgspec.json.encode(spec))
             folder.console.touch()
             handle = self._executor.submit(spec)
+        self._count(start)
         return WatchedRun(run, handle, folder, None)
 
     def _spec(self, start: Start, folder: RunFolder) -> Spec:
@@ -175,6 +189,8 @@ class Launcher:
             parameters=start.version.parameters,
             test=self._test,
             fresh=not start.resume,
+            threads=max(1, int(start.place.holds.cpus)) if start.place.holds.cpus else None,
+            gpus=None if start.place.holds.gpus is None else tuple(start.place.holds.gpus),
             timeout=start.version.timeout or settings.timeout or None,
             stall_timeout=settings.stall_timeout or None,
             grace=settings.grace,

@@ -11,6 +11,7 @@ from mlpipeline.core.judging import judge
 from mlpipeline.core.orders import Rehearsed
 from mlpipeline.core.planning import Start
 from mlpipeline.core.runs import Outcome
+from mlpipeline.core.slots import Held
 from mlpipeline.execution.executors.base import Executor, Gone, Handle, Observation, Running
 from mlpipeline.execution.launching import Launcher
 from mlpipeline.execution.watching import WatchedRun
@@ -37,9 +38,12 @@ class Rehearsals:
         return list(self._going_on)
 
     @property
-    def versions(self) -> set[tuple[str, str]]:
-        """Model and version of each."""
-        return {(start.run.model, start.run.version) for start, _ in self._going_on.values()}
+    def versions(self) -> dict[tuple[str, str], Held]:
+        """Model and version of each, with what it holds of this host."""
+        return {
+            (start.run.model, start.run.version): start.place.holds
+            for start, _ in self._going_on.values()
+        }
 
     def begin(self, start: Start) -> None:
         """Start one; raises StorageError."""

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# What the usual libraries read when they are imported; PyTorch reads the first.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -89,6 +97,7 @@ def _work(folder: str, spec: dict[str, Any]) -> int:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     faulthandler.enable()
+    _keep_to_share(spec)
     sys.argv = [spec["script"]]
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
@@ -101,6 +110,16 @@ def _work(folder: str, spec: dict[str, Any]) -> int:
     with suppress(OSError):  # its folder is deleted: there is nobody to tell
         write_at_last(folder, run_files.REPORT, report)
     return 0 if report["ending"] == endings.RETURNED else 1
+
+
+def _keep_to_share(spec: dict[str, Any]) -> None:
+    """Have libraries use what the run holds of its host, before user code imports them."""
+    if spec.get("threads"):
+        for name in THREADS:
+            os.environ.setdefault(name, str(spec["threads"]))
+    if spec.get("gpus") is not None:
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML numbers them
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(spec["gpus"])
 
 
 def _environment() -> dict[str, Any]:

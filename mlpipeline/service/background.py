@@ -39,13 +39,18 @@ def command_line(project: Project, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "mlpipeline", "-C", folder, *arguments]
 
 
-def daemon_arguments(*, log: bool = True, rehearse: bool = False) -> list[str]:
+def daemon_arguments(
+    *, log: bool = True, rehearse: bool = False, parallel: str | None = None
+) -> list[str]:
     """What makes ``mlpipeline`` a session that stays."""
     options = ["-r", "-u", "--watch", "--quiet"]
-    return options + ["--no-log"] * (not log) + ["--rehearse"] * rehearse
+    slots = [] if parallel is None else ["--parallel", parallel]
+    return options + ["--no-log"] * (not log) + ["--rehearse"] * rehearse + slots
 
 
-def start(project: Project, *, log: bool = True, rehearse: bool = False) -> Background:
+def start(
+    project: Project, *, log: bool = True, rehearse: bool = False, parallel: str | None = None
+) -> Background:
     """Start a session in the background, and wait until it has the project or has ended.
 
     Raises ProjectBusy when there is one on this host already, MlpipelineError when the list can't
@@ -65,7 +70,7 @@ def start(project: Project, *, log: bool = True, rehearse: bool = False) -> Back
     ):
         said_from = output.tell()
         process = subprocess.Popen(
-            command_line(project, *daemon_arguments(log=log, rehearse=rehearse)),
+            command_line(project, *daemon_arguments(log=log, rehearse=rehearse, parallel=parallel)),
             cwd=layout.project,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from mlpipeline.core.measures import flattened
 from mlpipeline.core.orders import Order
 from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run
+from mlpipeline.core.slots import Room
+from mlpipeline.core.wording import plural
 from mlpipeline.service.naming import Named, meant, newest
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
@@ -151,6 +153,9 @@ def _why(
             yield _ordered(queue, named)
         case State.QUEUED:
             yield from _why_queued(queue, standing)
+        case State.TOO_BIG:
+            yield f"it {standing.reason}"
+            yield "another host on this folder may take it; mlp.config may say what this one has"
         case State.BROKEN:
             yield standing.reason
 
@@ -170,14 +175,32 @@ def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
         yield f"{queue.list_name} is paused: `mlpipeline resume`"
     if standing.reason:
         yield f"it {standing.reason}"
+    if standing.model.priority:
+        yield f"its priority is {standing.model.priority}"
     queued = [each for each in queue.standings if each.state is State.QUEUED]
     place = queued.index(standing)
     if place:
         yield f"{place} before it in the queue"
+    yield from _why_room_is_kept(queue, standing, queued[:place])
     running = queue.ledger.active(queue.policy.host)
     if len(running) >= queue.policy.slots:
         names = ", ".join(str(run.id) for run in running)
         yield f"all slots (parallel = {queue.policy.slots}) are taken: {names}"
+
+
+def _why_room_is_kept(
+    queue: Queue, standing: Standing, before: Sequence[Standing]
+) -> Iterator[str]:
+    """Which one ``before`` it waits for more room, where it would take of that."""
+    big = next((each for each in before if each.lacks and each.version), None)
+    if big is None or big.version is None or standing.version is None:
+        return
+    room = Room.of(queue.host, [run.holds for run in queue.ledger.active(queue.policy.host)])
+    holds = room.place(standing.version.asks)
+    if holds and room.hinders(holds, big.version.asks):
+        name = f"{big.model.name}/{big.version.name}"
+        most = plural(queue.policy.passes, "run")
+        yield f"{name} waits for {big.lacks}; at most {most} that would take of it are let past"
 
 
 def _standing(queue: Queue, named: Named) -> Standing | None:

@@ -15,8 +15,10 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.places import Place
 from mlpipeline.core.planning import Standing, explain
+from mlpipeline.core.slots import UNCOUNTED
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError, short
+from mlpipeline.execution.hardware import Hardware
 from mlpipeline.service.project import Project, inspector, policy
 from mlpipeline.state import list_decisions
 from mlpipeline.state.history import read_histories
@@ -168,8 +170,9 @@ class _Desk:
         )
 
     def _standings(self, models: Sequence[ListedModel], ledger: Ledger) -> list[Standing]:
+        host = UNCOUNTED if self._test else Hardware(self._project.settings).now(models)
         decides = policy(self._project, session="", unattended=not self._test, test=self._test)
-        return explain(models, ledger, decides, datetime.now().astimezone())
+        return explain(models, ledger, decides, datetime.now().astimezone(), host=host)
 
 
 def _candidates(text: str, models_dir: Path) -> Iterator[str]:

@@ -10,6 +10,7 @@ import msgspec
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.planning import Standing, State, explain
 from mlpipeline.errors import MlpipelineError
+from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, inspector
 from mlpipeline.service.queue import Queue
@@ -23,6 +24,7 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str  # MODEL/VERSION#ATTEMPT
     reason: str  # why it runs; empty for what is new
+    priority: int = 0  # of its model; higher ones start first
     resumes: bool = False  # it goes on from a checkpoint
     rehearses: bool = False  # its rehearsal comes first
     starts: datetime | None = None  # about; null where nothing tells
@@ -54,7 +56,15 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
     """
     listed = queue.listed if draft is None else _read(project, draft)
     standings = (
-        explain(listed.models, queue.ledger, queue.policy, queue.at) if draft else queue.standings
+        explain(
+            listed.models,
+            queue.ledger,
+            queue.policy,
+            queue.at,
+            host=Hardware(project.settings).now(listed.models),
+        )
+        if draft
+        else queue.standings
     )
     expected = expectation(project, queue, standings)
     queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
@@ -69,6 +79,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
             PlannedStart(
                 run=_next(queue, slot.standing),
                 reason=slot.standing.reason,
+                priority=slot.standing.model.priority,
                 resumes=slot.standing.resumes,
                 rehearses=slot.standing.rehearses,
                 starts=slot.starts,

@@ -13,7 +13,9 @@ from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.config import Settings, read_settings
+from mlpipeline.state.host_config import AUTO
 from mlpipeline.state.layout import CONFIG, LIST, Layout
+from mlpipeline.state.machine import cpu_count
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,15 @@ def open_project(folder: Path) -> Project:
         raise MlpipelineError(f"{folder} lies in the project {above}: use -C {above}, or go there")
     settings = read_settings(project)
     return Project(settings=settings, layout=Layout.of(project, settings.models_dir))
+
+
+def with_parallel(project: Project, parallel: str | None) -> Project:
+    """``project`` with so many runs at a time (a number, or ``auto``); None: as mlp.config says."""
+    if parallel is None:
+        return project
+    slots = cpu_count() if parallel == AUTO else int(parallel)
+    settings = msgspec.structs.replace(project.settings, parallel=slots)
+    return msgspec.structs.replace(project, settings=settings)
 
 
 def project_above(folder: Path) -> Path | None:

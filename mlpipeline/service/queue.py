@@ -10,10 +10,12 @@ import msgspec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.planning import Policy, Standing, State, explain
 from mlpipeline.core.runs import Run, RunId
+from mlpipeline.core.slots import Host
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
+from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
-from mlpipeline.service.project import Project, listing, policy
+from mlpipeline.service.project import Project, listing, policy, with_parallel
 from mlpipeline.state.history import Journals
 from mlpipeline.state.layout import LIST
 from mlpipeline.state.lock import holder_of
@@ -30,6 +32,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     pid: str  # of this host's scheduler; empty when there is none
     session: Session | None  # of this host, the newest one: it goes on if there is a pid
     policy: Policy
+    host: Host  # what this one has for runs
     ledger: Ledger
     listed: Listed
     standings: tuple[Standing, ...]  # of the listed versions, in the order of the queue
@@ -71,6 +74,7 @@ class Onlooker:
     def __init__(self, project: Project, *, list_name: str = LIST):
         self._project = project
         self._listing = listing(project, list_name)
+        self._hardware = Hardware(project.settings)
         self._ledger = Ledger()
         self._journals = Journals(project.layout, self._ledger)
 
@@ -81,13 +85,15 @@ class Onlooker:
         listed = self._listing.refresh()
         session = read_session(project.layout)
         pid = _scheduler_of(project)
+        there = session if pid else None
         decides = policy(
-            project,
-            session=session.name if session and pid else "",
-            unattended=session.unattended if session and pid else True,
-            rehearse=session.rehearse if session and pid else False,
+            with_parallel(project, str(there.parallel) if there and there.parallel else None),
+            session=there.name if there else "",
+            unattended=there.unattended if there else True,
+            rehearse=there.rehearse if there else False,
         )
-        standings = explain(listed.models, self._ledger, decides, now)
+        host = self._hardware.now(listed.models)
+        standings = explain(listed.models, self._ledger, decides, now, host=host)
         unseen = frozenset(
             run.id
             for run in self._ledger.active(project.layout.host)
@@ -99,6 +105,7 @@ class Onlooker:
             pid=pid,
             session=session,
             policy=decides,
+            host=host,
             ledger=self._ledger,
             listed=listed,
             standings=tuple(_with_signs_of_life(project, standings, unseen)),

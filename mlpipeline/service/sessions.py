@@ -15,6 +15,8 @@ from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
 from mlpipeline.execution.executors.starting import WarmStarter
+from mlpipeline.execution.gpu_meter import GpuMeter
+from mlpipeline.execution.hardware import Hardware, uncounted
 from mlpipeline.execution.notifying import Notifier
 from mlpipeline.scheduler import POLL, Scheduler
 from mlpipeline.service.project import Project, listing, policy, set_umask
@@ -50,6 +52,8 @@ def execution(
     set_umask(project.settings.shared)
     with storage(f"{layout.outputs} can't be made"):
         layout.outputs.mkdir(exist_ok=True)
+    meter = GpuMeter()
+    reports = Reports(layout, log=log, gpu_use=meter.use)  # before the meter forgets
     room = Room(layout.outputs, layout.ballast, project.settings.min_free_disk)
     with (
         scheduler_lock(layout.lock),
@@ -58,7 +62,7 @@ def execution(
         warnings = [*project.settings.warnings, *history.warnings]
         with (
             closing(_executor(project, warnings)) as executor,
-            _with_notifier(project, history, [Reports(layout, log=log), screen]) as listeners,
+            _with_notifier(project, history, [reports, meter, screen]) as listeners,
             closing(
                 _scheduler(
                     project,
@@ -149,6 +153,7 @@ def _scheduler(
                 unattended=unattended,
                 watch=watch,
                 rehearse=rehearse,
+                parallel=project.settings.parallel,
             ),
         )
     return Scheduler(
@@ -164,6 +169,7 @@ def _scheduler(
         test=test,
         watch=watch,
         room=room,
+        host=uncounted if test else Hardware(project.settings).now,
         warnings=warnings,
     )
 

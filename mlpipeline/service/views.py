@@ -27,6 +27,7 @@ from mlpipeline.state.tail import last_lines
 ORDER = [
     State.RUNNING,
     State.QUEUED,
+    State.TOO_BIG,
     State.HELD,
     State.FAILED,
     State.BROKEN,
@@ -41,7 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     run: str  # MODEL/VERSION#ATTEMPT, its newest attempt; without # while one is to come
     model: str
     version: str = ""  # empty for a model that can't be used
-    state: str  # running, queued, done, failed, held, skipped, broken; unlisted: as it ended
+    state: str  # running, queued, done, failed, held, …; of what is not listed, as it ended
     listed: bool = True
     reason: str = ""  # why it is in that state
     host: str = ""  # of the newest attempt
@@ -117,6 +118,7 @@ def expectation(
         host=project.layout.host,
         slots=queue.policy.slots,
         now=queue.at,
+        machine=queue.host,
     )
 
 

@@ -12,7 +12,7 @@ import sys
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 
-from mlpipeline.api.keys import TIMEOUT, looks_secret, version_parameters
+from mlpipeline.api.keys import CPUS, GPUS, MEMORY, TIMEOUT, looks_secret, version_parameters
 from mlpipeline.api.model import Model
 from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
@@ -36,6 +36,9 @@ UNSIGNED = (
     version_parameters.ORDER,
     version_parameters.DATALOADER,
     TIMEOUT,
+    CPUS,
+    MEMORY,
+    GPUS,
 )
 HIDDEN = (version_parameters.NAME, version_parameters.ORDER)  # told elsewhere
 SECRET = "***"
@@ -135,6 +138,25 @@ def time_limit(version: Version) -> float | None:
         name = version.name
         raise ModelError(f"version {name!r} has timeout={value!r}; it must be a number of seconds")
     return float(value)
+
+
+def asked(version: Version) -> dict[str, float]:
+    """What a run of ``version`` asks of its host (a ``slots.Asks``); raises ModelError."""
+    amounts = {}
+    for key, what in (
+        (CPUS, "a number of CPUs"),
+        (MEMORY, "a number of GB"),
+        (GPUS, "a whole number of GPUs, or a share of one such as 0.5"),
+    ):
+        value = version.get(key)
+        if value is None:
+            continue
+        is_number = not isinstance(value, bool) and hasattr(value, "__float__")
+        is_amount = is_number and 0 <= value < float("inf")
+        if not is_amount or (key == GPUS and value > 1 and value % 1):
+            raise ModelError(f"version {version.name!r} has {key}={value!r}; it must be {what}")
+        amounts[key] = float(value)
+    return amounts
 
 
 def model_dir_name(model_name: str, version: Version) -> str:

@@ -12,11 +12,11 @@ from mlpipeline.core.planning import RETRIED
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError
-from mlpipeline.state.ini import IniFile, number
+from mlpipeline.state.host_config import counted, gpus, parallel
+from mlpipeline.state.ini import MAIN, IniFile, number
 from mlpipeline.state.layout import CONFIG
 from mlpipeline.state.notify_config import NOTIFY, NOTIFY_KEYS, Notify, read_notify
 
-MAIN = "MLP"
 INIT_HINT = "run `mlpipeline init` to make the files of a project"
 
 
@@ -34,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int = 1  # runs at a time
     start: StartMode = StartMode.WARM  # how the processes of runs come into being
     preload: tuple[str, ...] = ()  # modules that are imported before a run is forked
+    cpus: float | None = None  # that runs may ask for; None: as many as there are
+    memory: float | None = None  # GB that they may ask for; None: as much as there is
+    gpus: tuple[str, ...] | None = None  # that they may use, in this order; None: all
+    gpu_free_memory: float = 90.0  # percent that must be free of one, or others use it
     grace: float = 30.0  # seconds between asking a run to stop and killing it
     retries: int = 0  # further tries of a failed version in one session
     retry_on: frozenset[Outcome] = RETRIED  # after which outcomes
@@ -84,9 +88,13 @@ def read_settings(project: Path) -> Settings:
     default = Settings(models_dir=models_dir)
     return Settings(
         models_dir=models_dir,
-        parallel=number(ini, MAIN, "parallel", default.parallel, least=1),
+        parallel=parallel(ini, default.parallel),
         start=_start(ini),
         preload=_modules(ini, "preload"),
+        cpus=counted(ini, "cpus"),
+        memory=counted(ini, "memory"),
+        gpus=gpus(ini),
+        gpu_free_memory=number(ini, MAIN, "gpu_free_memory", default.gpu_free_memory),
         grace=number(ini, MAIN, "grace", default.grace),
         retries=number(ini, MAIN, "retries", default.retries),
         retry_on=_outcomes(ini, "retry_on", default.retry_on),

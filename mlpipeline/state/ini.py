@@ -11,6 +11,7 @@ from typing import TypeVar
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError, short
 
+MAIN = "MLP"  # the section of mlpipeline's own options
 N = TypeVar("N", int, float)
 
 _SECTION = re.compile(r"\s*\[(?P<name>[^]]+)\]")

@@ -10,7 +10,7 @@ import os
 import msgspec
 
 from mlpipeline.core.places import LAST, Place
-from mlpipeline.state.config import MAIN
+from mlpipeline.state.ini import MAIN
 from mlpipeline.state.ini_text import IniText
 from mlpipeline.state.lists import PAUSED, Entry, ModelList, stripped
 
@@ -107,7 +107,7 @@ def same(one: ModelList, other: ModelList) -> bool:
 
 def _asked(models: ModelList) -> tuple[object, ...]:
     entries = [(entry.path, entry.narrowing) for entry in models.entries]
-    return models.blacklist, models.paused, entries
+    return models.blacklist, models.paused, models.priorities, entries
 
 
 def _put(entries: dict[str, Entry], entry: Entry, place: Place) -> None:

@@ -10,8 +10,9 @@ import msgspec
 
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError, short
-from mlpipeline.state.config import INIT_HINT, MAIN, boolean
-from mlpipeline.state.ini import IniFile
+from mlpipeline.state.config import INIT_HINT, boolean
+from mlpipeline.state.ini import MAIN, IniFile
+from mlpipeline.state.priorities import PRIORITIES, read_priorities, unknown_models
 
 WHITELIST = "WHITELISTED_MODELS"
 BLACKLIST = "BLACKLISTED_MODELS"
@@ -33,6 +34,7 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...]
     blacklist: bool = False
     paused: bool = False  # nothing is to be started
+    priorities: dict[str, int] = {}  # by path, of models that are listed or not; higher first
     warnings: tuple[str, ...] = ()
 
     @property
@@ -89,7 +91,8 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
         )
     blacklist = boolean(ini, "use_blacklist")
     section = BLACKLIST if blacklist else WHITELIST
-    warnings = ini.unknown({MAIN: {"use_blacklist", PAUSED}, WHITELIST: None, BLACKLIST: None})
+    anything = dict.fromkeys((WHITELIST, BLACKLIST, PRIORITIES))
+    warnings = ini.unknown({MAIN: {"use_blacklist", PAUSED}, **anything})
     if blacklist:
         warnings += [
             f"{short(models_dir)}: the name of {path!r} is not UTF-8, so it is left out; rename it"
@@ -118,11 +121,15 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
                 remedy="remove one line",
             )
         entries[model] = Entry(path=model, line=line, narrowing=stripped(narrowing or ""))
+    priorities = read_priorities(ini)
+    if priorities:
+        warnings += unknown_models(ini, models_dir, model_files(models_dir))
     return ModelList(
         path=path,
         entries=tuple(entries.values()),
         blacklist=blacklist,
         paused=boolean(ini, PAUSED),
+        priorities=priorities,
         warnings=tuple(warnings),
     )
 

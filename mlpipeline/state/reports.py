@@ -6,7 +6,7 @@ All can be made again from the history and the run folders.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,18 @@ _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 class Reports(Listener):
     """Writes the records of one host's scheduler."""
 
-    def __init__(self, layout: Layout, *, log: bool = True):
-        """``log=False`` leaves log-<hostname> alone (``--no-log``)."""
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        log: bool = True,
+        gpu_use: Callable[[RunId], dict[str, float]] = lambda _: {},
+    ):
+        """``log=False`` leaves log-<hostname> alone (``--no-log``).
+
+        ``gpu_use`` tells what a run that ends has made of its GPUs.
+        """
+        self._gpu_use = gpu_use
         self._layout = layout
         self._log = log
         self._beginnings: dict[RunId, dict[str, Any]] = {}
@@ -70,7 +80,7 @@ class Reports(Listener):
         tracebacks = "".join(f"\nin {each.part}:\n{each.traceback}" for each in failures)
         self.message(run.ended_at, level, f"{run.id} {run.verdict}{tracebacks.rstrip()}")
         beginning = self._beginnings.pop(run.id, None) or run_record(self._layout, run.id)
-        self._write_record(run.id, {**beginning, **_ending(ended)})
+        self._write_record(run.id, {**beginning, **_ending(ended), **self._gpu_use(run.id)})
         _append(self._layout.output, output_block(ended, beginning.get("parameters")))
 
     def _write_log(self, lines: list[str]) -> None:
@@ -142,6 +152,9 @@ def _beginning(launched: Launched) -> dict[str, Any]:
         "sources_sha256": model.sources,
         "git": launched.git,
         "host": run.host,
+        "cpus": run.holds.cpus or None,
+        "memory": run.holds.memory or None,
+        "gpus": None if run.holds.gpus is None else ",".join(run.holds.gpus),
         "model_dir": run.model_dir,
         "started": run.started_at.isoformat(),
     }

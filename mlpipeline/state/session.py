@@ -20,6 +20,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     unattended: bool
     watch: bool = False
     rehearse: bool = False
+    parallel: int = 0  # runs at a time; 0: an earlier program did not say
 
 
 def write_session(layout: Layout, session: Session) -> None:

@@ -10,14 +10,19 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.planning import Policy, explain
 from mlpipeline.core.runs import Outcome
+from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host
 
 NOW = clock(1000)
 
 
-def version(name, *, epochs=None, model_dir=None, signature="s1"):
+def version(name, *, epochs=None, model_dir=None, signature="s1", **asks):
     parameters = {} if epochs is None else {"epoch_count": epochs}
     return ListedVersion(
-        name=name, signature=signature, model_dir=model_dir or f"m-{name}", parameters=parameters
+        name=name,
+        signature=signature,
+        model_dir=model_dir or f"m-{name}",
+        parameters=parameters,
+        asks=Asks(**asks),
     )
 
 
@@ -28,14 +33,22 @@ def took(name, seconds, attempt=1, *, epochs=None, begun=0, **fields):
     ]
 
 
-def expected(*versions, events=(), left=None, slots=1):
+def expected(*versions, events=(), left=None, slots=1, machine=UNCOUNTED):
     ledger = Ledger()
     for event in events:
         ledger.apply(event, "here")
     model = ListedModel(name="m", path="m.py", versions=versions)
     policy = Policy(session="s", host="here", unattended=True, slots=slots)
     standings = explain([model], ledger, policy, NOW)
-    return forecast(standings, Durations(ledger), left or {}, host="here", slots=slots, now=NOW)
+    return forecast(
+        standings,
+        Durations(ledger),
+        left or {},
+        host="here",
+        slots=slots,
+        now=NOW,
+        machine=machine,
+    )
 
 
 def after(seconds):
@@ -87,6 +100,44 @@ def test_slots_work_side_by_side():
 
     assert found.empty_at == after(120)
     assert [slot.starts for slot in found.slots] == [NOW, NOW, after(60)]
+
+
+def test_versions_wait_for_the_room_that_they_ask_for():
+    found = expected(
+        version("a", gpus=1),
+        version("b", gpus=2),
+        version("c", gpus=1),
+        version("d"),
+        events=took("old", 60),
+        slots=4,
+        machine=Host(gpus=("0", "1")),
+    )
+
+    starts = {slot.standing.version.name: slot.starts for slot in found.slots}
+    assert starts == {"a": NOW, "b": after(60), "c": NOW, "d": NOW}
+
+
+def test_what_runs_holds_its_room_until_its_end():
+    start = starting("a", seconds=900, holds=Held(gpus={"0": 1.0}))
+
+    found = expected(
+        version("a", gpus=1),
+        version("b", gpus=0.5),
+        events=[*took("old", 60), start],
+        left={start.run: 7.0},
+        slots=2,
+        machine=Host(gpus=("0",)),
+    )
+
+    assert [slot.ends for slot in found.slots] == [after(7), after(67)]
+
+
+def test_a_gpu_that_others_use_has_no_end_to_wait_for():
+    machine = Host(gpus=("0",), busy=frozenset("0"))
+
+    found = expected(version("a", gpus=1), events=took("old", 60), machine=machine)
+
+    assert found.empty_at == after(60)
 
 
 def test_versions_that_share_a_model_dir_do_not():

@@ -10,6 +10,7 @@ from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order
 from mlpipeline.core.planning import Policy, State
 from mlpipeline.core.runs import Outcome
+from mlpipeline.core.slots import Held
 
 MODEL = ListedModel(
     name="m",
@@ -169,7 +170,7 @@ def test_a_rehearsal_takes_a_slot_but_no_model_dir():
     model = msgspec.structs.replace(MODEL, versions=versions)
 
     starts = planning.plan([model], ledger, policy, clock(0))
-    rest = planning.plan([model], ledger, policy, clock(0), rehearsing={("m", "a")})
+    rest = planning.plan([model], ledger, policy, clock(0), rehearsing={("m", "a"): Held()})
 
     assert [(start.version.name, start.rehearsal) for start in starts] == [("a", True), ("b", True)]
     assert [start.version.name for start in rest] == ["b"]

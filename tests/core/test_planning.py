@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from core.events import adopted, clock, finished, starting
 from hypothesis import given, settings
@@ -427,6 +428,36 @@ def test_what_is_resumed_comes_before_anything_that_is_started_afresh():
     order = started([model("a", "b", "c"), model("d", name="n")], ledger, policy(slots=9))
 
     assert order == ["c", "a", "b", "d"]
+
+
+def test_a_higher_priority_goes_first_and_within_one_the_order_of_the_list_holds():
+    listed = [model("a", "b", name="low"), model("a", name="high"), model("b", name="high2")]
+    listed = [
+        msgspec.structs.replace(each, priority=10 if each.name.startswith("high") else 0)
+        for each in listed
+    ]
+
+    names = [str(start.run) for start in plan(listed, ledger_of(), policy(slots=9))]
+
+    assert names == ["high/a#1", "high2/b#1", "low/a#1", "low/b#1"]
+
+
+def test_what_is_resumed_goes_first_within_its_priority_only():
+    urgent = msgspec.structs.replace(model("x", "y", name="urgent"), priority=1)
+    ledger = ledger_of(
+        *(
+            event
+            for name, model_name in (("b", "usual"), ("y", "urgent"))
+            for event in (
+                starting(name, model=model_name, session="yesterday"),
+                finished(name, model=model_name, outcome=Outcome.KILLED, reason=""),
+            )
+        )
+    )
+
+    starts = plan([model("a", "b", name="usual"), urgent], ledger, policy(slots=9))
+
+    assert [start.run.version for start in starts] == ["y", "x", "b", "a"]
 
 
 def test_versions_that_are_resumed_keep_the_order_of_the_list():

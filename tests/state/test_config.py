@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlpipeline.errors import ConfigError
+from mlpipeline.state import machine
 from mlpipeline.state.config import read_settings
 from mlpipeline.state.ini import IniFile
 from mlpipeline.state.lists import ListText, choose_versions, model_files, read_list
@@ -79,6 +80,46 @@ def test_settings_are_numbers_of_their_own_kind(settings_of):
 
     assert (settings.parallel, settings.retries) == (4, 2)
     assert (settings.grace, settings.inspect_timeout) == (0, 0.5)
+
+
+def test_what_the_host_has_is_for_the_machine_to_say_unless_it_is_set(settings_of):
+    text = "cpus = 4\nmemory = 12.5\ngpus = 1, GPU-8a7e\ngpu_free_memory = 50"
+    usual = settings_of("[MLP]\nmodels_dir = models\ncpus = auto\ngpus = auto\n")
+    told = settings_of(f"[MLP]\nmodels_dir = models\n{text}\n")
+    without = settings_of("[MLP]\nmodels_dir = models\ngpus = none\n")
+
+    assert (usual.cpus, usual.memory, usual.gpus, usual.gpu_free_memory) == (None, None, None, 90)
+    assert (told.cpus, told.memory, told.gpus) == (4, 12.5, ("1", "GPU-8a7e"))
+    assert told.gpu_free_memory == 50
+    assert without.gpus == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "remedy"),
+    [
+        ("cpus = 0", "cpus is '0', neither auto nor a number above 0", "cpus = auto"),
+        ("memory = 16GB", "memory is '16GB', neither auto nor a number", "memory = auto"),
+        ("gpus = 2x", "gpus is '2x', neither auto, none nor a list", "gpus = 0, 1"),
+        (
+            "gpus = 0, 0",
+            "gpus is '0, 0', neither auto, none nor a list of different",
+            "gpus = 0, 1",
+        ),
+        ("gpus =", "gpus is '', neither auto, none nor a list", "gpus = 0, 1"),
+        ("gpus = -1", "gpus is '-1', neither auto, none nor a list", "nvidia-smi -L"),
+    ],
+)
+def test_a_host_that_is_no_host_is_an_error_with_a_remedy(line, said, remedy, settings_of):
+    message, advice = complaint(settings_of, f"[MLP]\nmodels_dir = models\n{line}\n")
+
+    assert message.startswith(f":3: {said}")
+    assert remedy in advice
+
+
+def test_parallel_auto_is_a_run_for_each_cpu(settings_of):
+    settings = settings_of("[MLP]\nmodels_dir = models\nparallel = auto\n")
+
+    assert settings.parallel == machine.cpu_count()
 
 
 @pytest.mark.parametrize("text", ["./models", "models/", "x/../models", "models # here"])
@@ -422,6 +463,42 @@ def test_what_is_unknown_in_a_list_is_a_warning_with_the_nearest(text, said, lis
 
 def test_a_section_called_default_lists_nothing(list_of):
     assert paths(list_of(f"[DEFAULT]\nb.py\n{WHITELIST}a.py\n")) == ["a.py"]
+
+
+# --- [PRIORITIES]
+
+
+def test_a_priority_is_a_models_own_wherever_the_section_stands(list_of):
+    text = f"[PRIORITIES]\n./sub/c.py = 10\nb.py: -1\n{WHITELIST}a.py\nb.py\nsub/c.py\n"
+    models = list_of(text)
+
+    assert models.priorities == {"sub/c.py": 10, "b.py": -1}
+    assert paths(models) == ["a.py", "b.py", "sub/c.py"]
+
+
+def test_a_priority_of_a_model_that_is_not_listed_now_is_no_mistake(list_of):
+    assert list_of(f"{WHITELIST}a.py\n[PRIORITIES]\nb.py = 5\n").warnings == ()
+
+
+def test_a_priority_of_no_model_is_a_warning_with_the_nearest(list_of):
+    (warning,) = list_of(f"{WHITELIST}a.py\n[PRIORITIES]\nsub/d.py = 5\n").warnings
+
+    assert "models.config:4: [PRIORITIES] names sub/d.py, which is no model" in warning
+    assert "did you mean sub/c.py?" in warning
+
+
+@pytest.mark.parametrize("line", ["a.py", "a.py = high", "a.py = 1.5", "a.py ="])
+def test_a_priority_that_is_no_whole_number_is_an_error_with_a_remedy(line, list_of):
+    message, advice = complaint(list_of, f"{WHITELIST}a.py\n[PRIORITIES]\n{line}\n")
+
+    assert message.startswith(":4: the priority of a.py is ")
+    assert "write a.py = 10" in advice
+
+
+def test_a_misspelt_heading_of_priorities_is_a_warning_with_the_right_one(list_of):
+    (warning,) = list_of(f"{WHITELIST}a.py\n[PRIORITY]\na.py = 5\n").warnings
+
+    assert "unknown section [PRIORITY] (did you mean PRIORITIES?)" in warning
 
 
 # --- model_files

@@ -42,7 +42,9 @@ class LocalExecutor:
         assert self._starter is not None
         with storage(f"{spec.name} can't be started"):
             RunFolder(Path(spec.folder)).console.touch()
-            self._children[spec.folder] = self._starter.start(spec.folder)
+            self._children[spec.folder] = self._starter.start(
+                spec.folder, threads=spec.threads is not None
+            )
         return spec.folder
 
     def close(self) -> None:

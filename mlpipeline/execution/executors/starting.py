@@ -40,8 +40,11 @@ class Child(Protocol):
 class Starter(Protocol):
     """Starts supervisors."""
 
-    def start(self, folder: str) -> Child:
-        """Start the run in ``folder``; raises OSError when that fails."""
+    def start(self, folder: str, *, threads: bool = False) -> Child:
+        """Start the run in ``folder``; raises OSError when that fails.
+
+        ``threads``: libraries are to start as many as the run's spec says.
+        """
 
     def close(self) -> None:
         """Let go of what is held for further runs."""
@@ -55,7 +58,7 @@ class ColdStarter:
         self._stderr = stderr
         self._spare = self._stand_by()
 
-    def start(self, folder: str) -> Child:
+    def start(self, folder: str, *, threads: bool = False) -> Child:
         """Hand the run to the interpreter that stands by, and let another one take its place."""
         if self._spare.poll() is not None:  # somebody killed it
             self._spare = self._stand_by()
@@ -93,9 +96,12 @@ class WarmStarter:
         self._nursery: subprocess.Popen[bytes] | None = self._found()
         self._is_ready = False
 
-    def start(self, folder: str) -> Child:
-        """Have the nursery fork the run; a nursery that died, or is outdated, is replaced."""
-        for _ in range(2):
+    def start(self, folder: str, *, threads: bool = False) -> Child:
+        """Have the nursery fork the run; a nursery that died, or is outdated, is replaced.
+
+        Libraries that it has preloaded have looked already how many threads they may start.
+        """
+        for _ in range(0 if threads and self._preload else 2):
             if self._nursery and (self._nursery.poll() is not None or _installed() != self._stamp):
                 self._renew()
             if self._nursery is None:

@@ -1,0 +1,44 @@
+"""What this host has for runs, by mlp.config and by the machine itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlpipeline.core.listed import ListedModel
+from mlpipeline.core.slots import UNCOUNTED, Asks, Host
+from mlpipeline.execution.gpus import Gpus, Nvml, in_use, names
+from mlpipeline.state.config import Settings
+from mlpipeline.state.machine import cpu_count, memory_size
+
+NOTHING = Asks()
+
+
+def uncounted(listed: Iterable[ListedModel]) -> Host:
+    """In test mode one run has the whole machine, however little that is."""
+    return UNCOUNTED
+
+
+class Hardware:
+    """Looks at the machine when something that is listed asks for a part of it."""
+
+    def __init__(self, settings: Settings, gpus: Gpus | None = None):
+        """``gpus``: what tells of them; NVML where nothing is given."""
+        self._settings = settings
+        self._gpus = gpus or Nvml()
+        self._names: tuple[str, ...] | None = settings.gpus
+
+    def now(self, listed: Iterable[ListedModel]) -> Host:
+        """What there is, for what is ``listed``; where none of that asks, nothing is counted."""
+        asks = [version.asks for model in listed for version in model.versions]
+        if all(each == NOTHING for each in asks):
+            return UNCOUNTED
+        settings = self._settings
+        cpus = cpu_count() if settings.cpus is None else settings.cpus
+        memory = memory_size() if settings.memory is None else settings.memory
+        if all(each.gpus is None for each in asks):
+            return Host(cpus=cpus, memory=memory)
+        gpus = names(self._gpus) if self._names is None else self._names
+        if gpus:  # at boot, the driver may come later than we
+            self._names = gpus
+        busy = in_use(self._gpus, gpus, settings.gpu_free_memory) if gpus else frozenset[str]()
+        return Host(cpus=cpus, memory=memory, gpus=gpus, busy=busy)
