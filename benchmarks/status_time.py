@@ -1,6 +1,6 @@
 """How long ``mlpipeline status`` takes on a project with many past runs.
 
-    python benchmarks/status_time.py [--runs 10000] [--rounds 5]
+    python -m benchmarks.status_time [--runs 10000] [--rounds 5]
 
 Beside it, in the same rounds: Python's bare start, and where task-spooler (``tsp``) is installed,
 its list of as many finished jobs. Prints wall milliseconds: median (min to max).
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from projects import make_project
+from benchmarks.projects import make_project
 
 VERSIONS = 100  # of the one model; each has many attempts
 
