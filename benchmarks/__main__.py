@@ -29,16 +29,16 @@ def main() -> int:
         words = [word.lower() for word in options.only]
         peers = [peer for peer in peers if any(word in peer.name.lower() for word in words)]
         peers += [SHELL_LOOP] if SHELL_LOOP not in peers else []
-    shared = [*peers, XARGS, SPOOLER] if 2 in tables else peers
-    absent = [peer for peer in dict.fromkeys(shared) if missing(peer, options.peers)]
-    peers = [peer for peer in peers if peer not in absent]
-    print(described(peers, options.peers))
+    on_slots = [*OURS, SPOOLER, XARGS]
+    used = dict.fromkeys([*(peers if 1 in tables else ()), *(on_slots if 2 in tables else ())])
+    absent = [peer for peer in used if missing(peer, options.peers)]
+    print(described([peer for peer in used if peer not in absent], options.peers))
     for peer in absent:
         print(f"skipped: {peer.name} ({peer.remedy})")
-    print(f"medians of {options.repeats} repeats, in turns")
+    print(f"medians of {options.repeats} repeats, in turns", flush=True)
     problems: dict[str, str] = {}
     if 1 in tables:
-        problems |= _runs(peers, options)
+        problems |= _runs([peer for peer in peers if peer not in absent], options)
     if 2 in tables:
         problems |= _slots(
             [peer for peer in (*OURS, SPOOLER, XARGS) if peer not in absent], options

@@ -21,11 +21,11 @@ from benchmarks.peers.base import call
 from benchmarks.peers.ours import COMMAND
 from benchmarks.projects import make_project, stamping
 from benchmarks.rounds import Failed, interleave
-from mlpipeline.sources.script import load_model, ordered_versions, signature
 
 SIZES = (100, 1_000, 10_000)
 SLOW_SIZES = (*SIZES, 100_000, 1_000_000)
 RUNS = 50  # that are left to do
+PATIENCE = 1800  # seconds for one session
 INSPECT_TIMEOUT = 1200  # seconds; a million versions take some to list
 
 
@@ -52,14 +52,14 @@ def grown(versions: int) -> Iterator[Path]:
         (folder / "models.config").write_text("[WHITELISTED_MODELS]\nnoop.py\n")
         (history,) = (models / "outputs").glob("history-*")
         events = [json.loads(line) for line in history.read_text().splitlines()]
-        script = str(models / "noop.py")
-        done = ordered_versions(load_model(script, str(models)))[1 : versions - RUNS]
+        (inspected,) = (models / "outputs").glob("inspected-*")
+        (found,) = json.loads(inspected.read_text())["known"].values()
         with history.open("a") as file:
-            for version in done:
+            for version in found["versions"][1 : versions - RUNS]:
                 for event in events:
-                    event["run"]["version"] = version.name
+                    event["run"]["version"] = version["name"]
                     if "signature" in event:
-                        event["signature"] = signature(version)
+                        event["signature"] = version["signature"]
                     file.write(json.dumps(event) + "\n")
         shutil.copy(history, folder / "history")
         yield folder
@@ -92,8 +92,11 @@ def grow(folder: Path) -> Grown:
 def _peak_memory(command: Sequence[str]) -> float:
     """Run a command to its end; the most that its process had, in MB (proc(5): VmHWM)."""
     peak = 0
+    deadline = time.monotonic() + PATIENCE
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
+            if time.monotonic() > deadline:
+                process.terminate()  # as a person does: it ends its runs
             with suppress(OSError, ValueError):
                 status = Path(f"/proc/{process.pid}/status").read_text()
                 peak = int(status.partition("VmHWM:")[2].split()[0]) if "VmHWM" in status else peak
