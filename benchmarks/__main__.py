@@ -16,6 +16,7 @@ from benchmarks.peers.base import Peer
 from benchmarks.peers.ours import OURS
 from benchmarks.peers.shells import SHELL_LOOP, XARGS
 from benchmarks.peers.spoolers import SPOOLER
+from benchmarks.rounds import Failed
 
 TABLES = {1: "the cost of a run", 2: "slots and latencies", 3: "growth"}
 
@@ -67,7 +68,11 @@ def _slots(peers: list[Peer], options: argparse.Namespace) -> Mapping[str, str]:
     times, problems = slots.compare(peers, options.peers, repeats=options.repeats)
     _print(2, slots.printed(times), problems)
     queues = ["mlpipeline", *(["task-spooler"] if SPOOLER in peers else [])]
-    print(f"\n{latency.printed(latency.compare(queues, options.edits))}", flush=True)
+    try:
+        print(f"\n{latency.printed(latency.compare(queues, options.edits))}", flush=True)
+    except Failed as failed:
+        print(f"failed: latencies: {failed}")
+        return {**problems, "latencies": str(failed)}
     return problems
 
 

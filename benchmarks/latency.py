@@ -1,4 +1,7 @@
-"""Table 2, lower half: from a person's deed to its effect, on a queue that waits."""
+"""Table 2, lower half: from a person's deed to its effect, on a queue that waits. Linux only.
+
+Our share of a core when idle is the scheduler's; the nursery of warm starts sleeps beside it.
+"""
 
 from __future__ import annotations
 

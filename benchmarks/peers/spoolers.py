@@ -36,7 +36,8 @@ def spooler(folder: Path, slots: int = 1, finished: int = 1000) -> Iterator[dict
     try:
         yield environment
     finally:
-        subprocess.run(["tsp", "-K"], env=environment, check=False, capture_output=True)
+        for option in ("-k", "-K"):  # what still runs, should a benchmark have failed; the server
+            subprocess.run(["tsp", option], env=environment, check=False, capture_output=True)
         _wait_for_end(pid)
 
 
