@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ def _runs(peers: list[Peer], options: argparse.Namespace) -> Mapping[str, str]:
     counts = {"runs": options.runs, "slow_runs": options.slow_runs}
     times, problems = per_run.compare(peers, options.peers, repeats=options.repeats, **counts)
     _print(1, per_run.printed(peers, times, **counts), problems)
-    print(per_run.NOTES)
+    print(f"{per_run.NOTES}\nThe load was {os.getloadavg()[0]:.1f} at the end.", flush=True)
     if options.plot:
         try:
             plot.draw(times, options.plot)
