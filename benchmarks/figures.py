@@ -47,4 +47,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def wrapped(text: str) -> str:
     """Lines of at most WIDTH."""
-    return textwrap.fill(text, WIDTH, subsequent_indent="  ")
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def draw(times: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Bars of milliseconds a run, quickest on top, with the spread; raises ImportError."""
+    """Milliseconds a run as dots, quickest on top, with the spread; raises ImportError.
+
+    No bars: the scale is logarithmic, and has no zero for them to start at.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -20,10 +23,14 @@ def draw(times: Mapping[str, Sequence[float]], path: Path) -> None:
     mpl.rcParams["svg.fonttype"] = "none"  # text stays text
     figure = Figure(figsize=(8, 0.4 * len(names) + 1.2), layout="constrained")
     axes = figure.subplots()
-    bars = axes.barh(names, medians, xerr=[below, above], color=colours, ecolor="#2b2d42")
-    axes.bar_label(bars, [f"{value:.3g}" for value in medians], padding=6)
+    for name, middle, low, high, colour in zip(names, medians, below, above, colours, strict=True):
+        axes.errorbar(middle, name, xerr=[[low], [high]], fmt="o", color=colour)
+        axes.annotate(
+            f"{middle:.3g}", (middle, name), (0, 6), textcoords="offset points", ha="center"
+        )
     axes.set_xscale("log")
-    axes.margins(x=0.15)
+    axes.margins(x=0.1, y=0.15)
+    axes.grid(axis="y", color="#e5e5e5")
     axes.set_xlabel("wall milliseconds a no-op run (median, from least to most)")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
