@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ TABLES = {1: "the cost of a run", 2: "slots and latencies", 3: "growth"}
 def main() -> int:
     """Measure, print; returns 1 when one of those that are installed failed."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are ended on the way out
     tables = set(options.table or [1, 2]) | ({3} if options.growth else set())
     peers = [peer for peer in PEERS if options.slow or not peer.slow]
     if options.only:
