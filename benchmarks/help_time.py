@@ -1,6 +1,6 @@
 """What a command costs before it does anything: ``--help`` beside bare Python, and beside others.
 
-    python benchmarks/help_time.py [--rounds 15]
+    python -m benchmarks.help_time [--rounds 15]
 
 Each round times all of them, one after the other, so that a noisy machine hurts them alike. Prints
 wall milliseconds (median of the rounds, with minimum and maximum). ``dvc`` and ``mlflow`` are there

@@ -1,6 +1,6 @@
 """What a call of ``log_metrics`` costs beside others who write numbers down, in the same process.
 
-    python benchmarks/log_metrics.py [--calls 20000] [--rounds 7]
+    python -m benchmarks.log_metrics [--calls 20000] [--rounds 7]
 
 Each round times all of them, one after the other, so that a noisy machine hurts them alike. Prints
 microseconds a call (median of the rounds, with minimum and maximum), the last write included.

@@ -1,12 +1,14 @@
-"""The project that the benchmarks measure: versions of a model that does nothing."""
+"""The work that all are asked to do: the same lines, as a model script and as a plain script.
+
+The lines see ``number``: which of the runs this is.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
-SCRIPT = """
-import time
-from pathlib import Path
+MODEL = """
 from mlpipeline import DataLoader, Model, Versions
 
 class Nothing(DataLoader):
@@ -16,18 +18,55 @@ class Nothing(DataLoader):
     def get_test_sample_count(self): return 1
 
 class NoOp(Model):
-    def train_model(self, input_fn, steps): {body}
+    def train_model(self, input_fn, steps):
+        number = self.current_version["number"]
+{body}
 
 versions = Versions(dataloader=Nothing, batch_size=1, epoch_count=1)
 for number in range({count}):
     versions.add(f"v{{number}}", model_dir_suffix=number, number=number)
 MODEL = NoOp(versions)
 """
+PLAIN = """
+import sys
+number = sys.argv[1].removeprefix("number=")
+{body}
+"""
 
 
-def make_project(folder: Path, versions: int, body: str = "pass") -> None:
-    """A project with the model noop.py, whose training is ``body``; it is listed."""
+def make_project(folder: Path, versions: int, body: str = "pass", **settings: object) -> None:
+    """A project with the model noop.py, whose training is ``body``; it is listed.
+
+    ``settings``: more keys of mlp.config.
+    """
     (folder / "models").mkdir(parents=True)
-    (folder / "models" / "noop.py").write_text(SCRIPT.format(count=versions, body=body))
-    (folder / "mlp.config").write_text("[MLP]\nmodels_dir = models\n")
+    text = MODEL.format(count=versions, body=textwrap.indent(body, " " * 8))
+    (folder / "models" / "noop.py").write_text(text)
+    lines = [f"{key} = {value}" for key, value in {"models_dir": "models", **settings}.items()]
+    (folder / "mlp.config").write_text("[MLP]\n" + "\n".join(lines) + "\n")
     (folder / "models.config").write_text("[WHITELISTED_MODELS]\nnoop.py\n")
+
+
+def make_script(folder: Path, body: str = "pass") -> Path:
+    """The same as a script for the peers, which is called with ``number=3``."""
+    path = folder / "script.py"
+    path.write_text(PLAIN.format(body=body))
+    return path
+
+
+def marking(path: Path) -> str:
+    """Lines that leave a dot in ``path``, so that nobody is fast by doing nothing."""
+    return f'with open({str(path)!r}, "a") as marks:\n    marks.write(".")'
+
+
+def sleeping(path: Path, seconds: float) -> str:
+    """Lines that take so many seconds, and leave a dot in ``path``."""
+    return f"import time\ntime.sleep({seconds})\n{marking(path)}"
+
+
+def stamping(folder: Path) -> str:
+    """Lines that write when they are reached, and in which process."""
+    return (
+        f"import os, time\nwith open({str(folder)!r} + f'/began-{{number}}', 'w') as stamp:\n"
+        '    stamp.write(f"{time.time()} {os.getpid()}")'
+    )

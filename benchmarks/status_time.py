@@ -1,6 +1,6 @@
 """How long ``mlpipeline status`` takes on a project with many past runs.
 
-    python benchmarks/status_time.py [--runs 10000] [--rounds 5]
+    python -m benchmarks.status_time [--runs 10000] [--rounds 5]
 
 Beside it, in the same rounds: Python's bare start, and where task-spooler (``tsp``) is installed,
 its list of as many finished jobs. Prints wall milliseconds: median (min to max).
@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from projects import make_project
+from benchmarks.peers.base import call
+from benchmarks.peers.spoolers import spooler
+from benchmarks.projects import make_project
+from benchmarks.rounds import interleave
 
 VERSIONS = 100  # of the one model; each has many attempts
 
@@ -40,23 +43,14 @@ def fill_project(folder: Path, runs: int) -> None:
                 file.write(json.dumps(event) + "\n")
 
 
-def fill_spooler(folder: Path, jobs: int) -> Callable[[], float] | None:
-    """task-spooler with so many finished jobs; None where it is not installed."""
-    if shutil.which("tsp") is None:
-        return None
-    environment = {
-        **os.environ,
-        "TS_SOCKET": str(folder / "tsp.socket"),
-        "TS_MAXFINISHED": str(jobs),
-        "TS_SLOTS": "8",
-        "TMPDIR": str(folder),
-    }
-    for _ in range(jobs):
-        subprocess.run(
-            ["tsp", "-n", "true"], env=environment, check=True, stdout=subprocess.DEVNULL
-        )
-    subprocess.run(["tsp", "-w"], env=environment, check=False)
-    return lambda: timed(["tsp"], environment)
+@contextmanager
+def filled_spooler(folder: Path, jobs: int) -> Iterator[Callable[[], float]]:
+    """task-spooler with so many finished jobs; yields what times its list."""
+    with spooler(folder, slots=8, finished=jobs) as environment:
+        for _ in range(jobs):
+            call(["tsp", "-n", "true"], env=environment)
+        subprocess.run(["tsp", "-w"], env=environment, check=False)
+        yield lambda: timed(["tsp"], environment)
 
 
 def timed(command: list[str], environment: dict[str, str] | None = None) -> float:
@@ -72,7 +66,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         fill_project(folder / "project", options.runs)
         ours = [sys.executable, "-m", "mlpipeline", "-C", str(folder / "project"), "status"]
@@ -82,15 +76,9 @@ def main() -> None:
             "… --json": lambda: timed([*ours, "--json"]),
             "python -c pass": lambda: timed([sys.executable, "-c", "pass"]),
         }
-        if spooler := fill_spooler(folder, options.runs):
-            contestants["tsp"] = spooler
-        times: dict[str, list[float]] = {each: [] for each in contestants}
-        for _ in range(options.rounds):
-            for each, measure in contestants.items():
-                times[each].append(measure())
-        if spooler:
-            socket = {**os.environ, "TS_SOCKET": str(folder / "tsp.socket")}
-            subprocess.run(["tsp", "-K"], env=socket, check=False)
+        if shutil.which("tsp"):
+            contestants["tsp"] = stack.enter_context(filled_spooler(folder, options.runs))
+        times, _ = interleave(contestants, options.rounds)
     print(f"{options.runs} past runs, {options.rounds} rounds; wall ms: median (min to max)")
     for each, values in times.items():
         low, high = min(values), max(values)
