@@ -6,25 +6,21 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
-
 from mlpipeline.core.listed import ListedModel
-from mlpipeline.core.listening import Audience, Ended, Level, Listener
+from mlpipeline.core.listening import Audience, Level, Listener
 from mlpipeline.core.planning import Policy, Standing, State, explain, plan
-from mlpipeline.core.runs import Adopted, Run, RunId, Stopping
 from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.core.slots import UNCOUNTED, Host
 from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.alarm import Alarm
 from mlpipeline.execution.bulletin import Bulletin
 from mlpipeline.execution.errands import Errands
-from mlpipeline.execution.executors.base import Executor, Gone, Handle, Observation
+from mlpipeline.execution.executors.base import Executor, Handle, Observation
 from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.launching import Launcher
 from mlpipeline.execution.listing import REFRESH, Listed, Listing, ListReader
 from mlpipeline.execution.rehearsals import Rehearsals
-from mlpipeline.execution.watching import WatchedRun
-from mlpipeline.state.claims import Claims
+from mlpipeline.execution.watched_runs import WatchedRuns
 from mlpipeline.state.config import Settings
 from mlpipeline.state.git import Repository
 from mlpipeline.state.history import History
@@ -61,7 +57,6 @@ class Scheduler:
         has, now, for what is listed.
         """
         self._layout = layout
-        self._settings = settings
         self._listing = listing
         self._history = history
         self._executor = executor
@@ -77,7 +72,6 @@ class Scheduler:
         self._warnings = warnings
         self._now = now
         self._git = Repository(layout.project, layout.models_dir)
-        self._claims = Claims(layout)
         self._launcher = Launcher(
             layout=layout,
             settings=settings,
@@ -89,8 +83,15 @@ class Scheduler:
         )
         self._rehearsals = Rehearsals(self._launcher, executor, history)
         self._hosts = Hosts(layout, history, timeout=settings.host_timeout, now=now)
-        self._watched: dict[RunId, WatchedRun] = {}
-        self._ended: list[Run] = []
+        self._runs = WatchedRuns(
+            layout,
+            history,
+            executor,
+            self._audience,
+            session=policy.session,
+            grace=settings.grace,
+            now=now,
+        )
         self._signals: list[int] = []
         self._stop: StopMode | None = None
         self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
@@ -152,7 +153,7 @@ class Scheduler:
         if self._reader.listed.problems:
             raise MlpipelineError("\n".join(self._reader.listed.problems))
         self._audience.ready()
-        self._adopt()
+        self._runs.adopt()
         return True
 
     def _step(self) -> bool:
@@ -172,7 +173,7 @@ class Scheduler:
         return False
 
     def _is_busy(self) -> bool:
-        return bool(self._watched or self._rehearsals.handles)
+        return bool(self._runs or self._rehearsals.handles)
 
     def _is_over(self) -> bool:
         """Whether there is nothing left to do or to wait for; says so when there is."""
@@ -181,7 +182,9 @@ class Scheduler:
             return False
         waits = self._why_wait()
         if not waits:
-            self._bulletin.of_emptiness(self._history.ledger, self._reader.listed, len(self._ended))
+            self._bulletin.of_emptiness(
+                self._history.ledger, self._reader.listed, len(self._runs.ended)
+            )
         if waits or self._watch:
             self._bulletin.of_idling(waits or f"waits for {self._listing.name} to change")
         return not waits and not self._watch
@@ -191,14 +194,14 @@ class Scheduler:
         over = self._is_stopping() or self._must_halt()
         left = () if over else (State.RUNNING, State.QUEUED, State.TOO_BIG)
         return Result(
-            runs=tuple(self._ended),
+            runs=tuple(self._runs.ended),
             listed=len(standings),
             broken=tuple(s.model for s in standings if s.state is State.BROKEN),
             held=tuple(s for s in standings if s.state is State.HELD),
             blocked=tuple(s for s in standings if s.state in left),
             signal=self._signals[0] if self._signals else None,
             stopped=self._stop or (StopMode.GRACEFUL if self._signals else None),
-            left_running=len(self._watched),
+            left_running=len(self._runs),
         )
 
     def _explain(self, models: Sequence[ListedModel] | None = None) -> list[Standing]:
@@ -221,30 +224,11 @@ class Scheduler:
 
     # ------------------------------------------------------------------ observe
 
-    def _adopt(self) -> None:
-        """Go on with the runs of this host's earlier sessions, or find out how they ended."""
-        for run in self._history.ledger.active(self._policy.host):
-            folder = self._layout.run_folder(run.id)
-            handle = self._executor.handle_of(str(folder.path))
-            watched = WatchedRun(run, handle, folder, None)
-            self._watched[run.id] = watched
-            if isinstance(self._executor.poll([handle])[handle], Gone):
-                continue  # the first look of the loop records that
-            adopted = self._history.append(
-                Adopted(at=self._now(), run=run.id, session=self._policy.session)
-            )
-            watched.run = adopted
-            self._audience.adopted(adopted)
-
     def _observe(self) -> None:
         observations = self._executor.poll(self._handles())
         self._observe_rehearsals(observations)
-        for watched in list(self._watched.values()):
-            observation = observations[watched.handle]
-            if isinstance(observation, Gone):
-                self._finish(watched, observation)
-            else:
-                watched.tell(self._audience)
+        if self._runs.observe(observations):
+            self._reader.outdate()
         self._audience.tick()
 
     def _observe_rehearsals(self, observations: Mapping[Handle, Observation]) -> None:
@@ -254,24 +238,6 @@ class Scheduler:
                 self._bulletin.of_rehearsal(note, traceback)
         except DiskFull as error:
             self._audience.say_once(Level.ERROR, f"{error}: a rehearsal is recorded later")
-
-    def _finish(self, watched: WatchedRun, gone: Gone) -> None:
-        """Record how a run ended; as long as the disk has no room for that, it is watched on."""
-        run = watched.run
-        try:
-            run = self._history.append(watched.finished(gone, self._now()))
-        except DiskFull as error:
-            self._audience.say_once(
-                Level.ERROR, f"{error}: the end of {run.id} is recorded when there is room"
-            )
-            return
-        del self._watched[run.id]
-        self._reader.outdate()
-        self._claims.release_model_dir(run.model_dir)
-        self._ended.append(run)
-        watched.tell(self._audience, to_the_end=True)
-        ended = Ended(launched=watched.launched, run=run, exit=gone.exit, report=gone.report)
-        self._audience.ended(ended)
 
     # -------------------------------------------------------------- look around
 
@@ -289,19 +255,8 @@ class Scheduler:
         if not self._test:
             for message in self._hosts.look():
                 self._audience.say(Level.WARNING, message)
-            self._end_the_fenced()
-        self._bulletin.of_list(listed, in_use=bool(listed.models or self._watched))
-
-    def _end_the_fenced(self) -> None:
-        """Stop what another host has taken for lost: its version may run there by now."""
-        for watched in self._watched.values():
-            now = self._history.ledger.find(self._policy.host, watched.run.id)
-            if now and now.fenced and not watched.run.fenced:
-                watched.run = now
-                self._audience.say(
-                    Level.ERROR, f"{now.id} is stopped: another host took this one for lost"
-                )
-                self._executor.stop(watched.handle, self._settings.grace)
+            self._runs.end_the_fenced()
+        self._bulletin.of_list(listed, in_use=bool(listed.models or self._runs))
 
     def _do_errands(self) -> None:
         """Do what views ask for."""
@@ -310,12 +265,7 @@ class Scheduler:
         if asked.anything:
             self._reader.outdate()
         self._rehearsals.stop({(order.model, order.version) for order in asked.ends})
-        up_to = {(order.model, order.version): order.after for order in asked.ends}
-        for watched in self._watched.values():
-            run = watched.run.id
-            if run.attempt <= up_to.get((run.model, run.version), 0):
-                watched.run = self._with_stop(watched.run, "cancelled")
-                self._executor.stop(watched.handle, self._settings.grace)
+        self._runs.cancel({(order.model, order.version): order.after for order in asked.ends})
 
     # ---------------------------------------------------------------------- act
 
@@ -355,7 +305,7 @@ class Scheduler:
                 self._bulletin.of_room(str(error))
                 return
             if watched and watched.launched:
-                self._watched[watched.run.id] = watched
+                self._runs.add(watched)
                 self._audience.started(watched.launched)
 
     def _sleep(self) -> None:
@@ -365,8 +315,7 @@ class Scheduler:
         self._alarm.silence()
 
     def _handles(self) -> list[Handle]:
-        runs = [watched.handle for watched in self._watched.values()]
-        return [*runs, *self._rehearsals.handles]
+        return [*self._runs.handles, *self._rehearsals.handles]
 
     def _is_stopping(self) -> bool:
         return bool(self._signals) or self._stop is not None
@@ -374,7 +323,7 @@ class Scheduler:
     def _must_halt(self) -> bool:
         """Test mode ends at the first thing that goes wrong."""
         return self._test and (
-            any(not run.succeeded for run in self._ended)
+            any(not run.succeeded for run in self._runs.ended)
             or any(model.problem for model in self._reader.listed.models)
         )
 
@@ -388,16 +337,4 @@ class Scheduler:
         # A terminal that is closed may hang up twice; a person who is in a hurry presses Ctrl-C.
         urgent = [number for number in self._signals if number != signal.SIGHUP]
         at_once = len(urgent) > 1 or self._stop is StopMode.NOW
-        for watched in self._watched.values():
-            if watched.run.stopping_at is None and not watched.run.fenced:
-                watched.run = self._with_stop(watched.run)
-            elif not fresh:
-                continue
-            self._executor.stop(watched.handle, 0.0 if at_once else self._settings.grace)
-
-    def _with_stop(self, run: Run, why: str = "") -> Run:
-        now = self._now()
-        try:
-            return self._history.append(Stopping(at=now, run=run.id, why=why))
-        except DiskFull:  # it must stop all the same
-            return msgspec.structs.replace(run, stopping_at=now, stopping_why=why)
+        self._runs.stop(at_once=at_once, again=fresh)

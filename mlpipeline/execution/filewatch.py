@@ -7,37 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
+from watchdog import events
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from mlpipeline.state.layout import LIST, TEST_LIST, Layout
 
 # Not of files that are only read, as our own look at them would be.
-HEARD: list[type[FileSystemEvent]] = [
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
+HEARD: list[type[events.FileSystemEvent]] = [
+    events.DirCreatedEvent,
+    events.DirDeletedEvent,
+    events.DirMovedEvent,
+    events.FileClosedEvent,
+    events.FileCreatedEvent,
+    events.FileDeletedEvent,
+    events.FileModifiedEvent,
+    events.FileMovedEvent,
 ]
 
 
-class FileWatch(FileSystemEventHandler):
+class FileWatch(events.FileSystemEventHandler):
     """Calls back, in a thread of its own, when lists, scripts or requests change.
 
     ``works`` is False where the system can't tell (no inotify left, say): then look yourself. It
@@ -57,11 +46,11 @@ class FileWatch(FileSystemEventHandler):
         except OSError:
             self.works = False
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
+    def on_any_event(self, event: events.FileSystemEvent) -> None:
         """Call back, unless it is a file that a run writes, perhaps a thousand times a second."""
         if event.is_directory and self._observer:
             try:
-                if not isinstance(event, DirCreatedEvent):  # its watch is gone, or elsewhere
+                if not isinstance(event, events.DirCreatedEvent):  # its watch is gone, or elsewhere
                     self._uncover(self._observer, Path(os.fsdecode(event.src_path)))
                 self._cover(self._observer)
             except OSError:

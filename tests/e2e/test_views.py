@@ -93,7 +93,7 @@ def test_status_of_a_project_without_anything(project):
 
 
 def test_a_run_that_goes_on_has_its_progress_and_the_queue_its_end(project):
-    project.model("m.py", "a", body="time.sleep(0.2)")
+    project.model("m.py", "a")
     project.list("m.py")
     project.run("-r", "-u")
     project.model("m.py", "a", "b", "c", body="self.progress(3, 8); wait_for_file('go')")
