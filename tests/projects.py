@@ -174,3 +174,31 @@ def skip_without(right: str, command: list[str]) -> None:
     required = "MLPIPELINE_REQUIRE_ALL" in os.environ
     assert not required or "MLPIPELINE_UNPRIVILEGED" in os.environ, f"no right to {right}"
     pytest.skip(f"no right to {right}")
+
+
+def offered(project, words, cwd=None):
+    """What is offered after ``mlpipeline WORDS``, as any shell asks."""
+    done = subprocess.run(
+        COMMAND,
+        cwd=cwd or project.folder,
+        env={
+            **os.environ,
+            "_MLPIPELINE_COMPLETE": "bash_complete",
+            "COMP_WORDS": f"mlpipeline {words}",
+            "COMP_CWORD": str(len(f"mlpipeline {words}.".split()) - 1),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.split("\n") if line]
+
+
+def lose_scheduler(project: Project, *, until: str) -> None:
+    """Begin a run m/v that waits for the file ``until``, and kill the scheduler that started it."""
+    project.model("m.py", "v", body=f"Path('began').touch(); wait_for_file('{until}')")
+    project.list("m.py")
+    session = project.start("-r", "-u")
+    wait_until((project.folder / "began").exists)
+    session.kill()
+    session.communicate()

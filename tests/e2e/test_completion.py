@@ -7,7 +7,7 @@ import sys
 
 import pexpect
 import pytest
-from projects import COMMAND, Project
+from projects import COMMAND, Project, offered
 
 
 @pytest.fixture(scope="module")
@@ -22,24 +22,6 @@ def named(tmp_path_factory):
     project.list("digits.py", "other.py", "vision/resnet.py")
     project.run("-r", "-u")
     return project
-
-
-def offered(project, words, cwd=None):
-    """What is offered after ``mlpipeline WORDS``, as any shell asks."""
-    done = subprocess.run(
-        COMMAND,
-        cwd=cwd or project.folder,
-        env={
-            **os.environ,
-            "_MLPIPELINE_COMPLETE": "bash_complete",
-            "COMP_WORDS": f"mlpipeline {words}",
-            "COMP_CWORD": str(len(f"mlpipeline {words}.".split()) - 1),
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.split("\n") if line]
 
 
 RUNS = ["digits/lr=0.1", "digits/lr=0.1,depth=2"]

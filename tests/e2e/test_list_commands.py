@@ -3,9 +3,9 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
+from projects import offered
 
 HEAD = "# mine\n[MLP]\nuse_blacklist = false\n\n[WHITELISTED_MODELS]\n"
 
@@ -283,7 +283,7 @@ def test_a_list_that_may_not_be_written_to_is_left_alone(lists):
 
 
 @pytest.mark.parametrize(
-    "words, offered",
+    "words, expected",
     [
         ("add ", ["deep/three.py", "one.py", "two.py"]),
         ("add d", ["deep/three.py"]),
@@ -293,29 +293,10 @@ def test_a_list_that_may_not_be_written_to_is_left_alone(lists):
         ("add nope ", []),
     ],
 )
-def test_the_shell_offers_models_and_their_versions(lists, words, offered):
-    assert complete(lists, words) == offered
-    assert complete(lists, f"-C {lists.folder} {words}", cwd="/") == offered
+def test_the_shell_offers_models_and_their_versions(lists, words, expected):
+    assert offered(lists, words) == expected
+    assert offered(lists, f"-C {lists.folder} {words}", cwd="/") == expected
 
 
 def test_the_shell_offers_nothing_where_there_is_no_project(lists):
-    assert complete(lists, "add ", cwd="/") == []
-
-
-def complete(project, words, cwd=None):
-    """What bash is offered after ``mlpipeline WORDS``."""
-    program = "from mlpipeline.cli.main import cli; cli(prog_name='mlpipeline')"
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=cwd or project.folder,
-        env={
-            **os.environ,
-            "_MLPIPELINE_COMPLETE": "bash_complete",
-            "COMP_WORDS": f"mlpipeline {words}",
-            "COMP_CWORD": str(len(f"mlpipeline {words}.".split()) - 1),
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert result.stderr == ""
-    return [line.partition(",")[2] for line in result.stdout.split()]
+    assert offered(lists, "add ", cwd="/") == []

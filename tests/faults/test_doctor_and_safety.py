@@ -7,7 +7,7 @@ import stat
 import subprocess
 
 import pytest
-from projects import is_there, skip_without, wait_until
+from projects import is_there, lose_scheduler, skip_without, wait_until
 
 
 @pytest.fixture
@@ -109,12 +109,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(ran, trouble):
 
 
 def test_the_doctor_finds_processes_of_runs_that_are_over(project):
-    project.model("m.py", "v", body="Path('began').touch(); wait_for_file('go')")
-    project.list("m.py")
-    session = project.start("-r", "-u")
-    wait_until((project.folder / "began").exists)
-    session.kill()
-    session.communicate()
+    lose_scheduler(project, until="go")
     alive = project.run("doctor")
     processes = json.loads((project.folder_of("m", "v") / "proc.json").read_text())
     end = {"event": "finished", "v": 1, "outcome": "lost", "at": "2024-01-01T00:00:00Z"}

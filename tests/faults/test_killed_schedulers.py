@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from projects import is_there, wait_until
+from projects import is_there, lose_scheduler, wait_until
 
 COUNTED = """
 with open("executions", "a") as file:
@@ -95,12 +95,7 @@ def test_a_supervisor_that_is_killed_costs_nothing_while_its_worker_lives(projec
 
 
 def test_a_pid_that_is_used_again_is_never_signalled(project):
-    project.model("m.py", "v", body="Path('began').touch(); wait_for_file('never')")
-    project.list("m.py")
-    session = project.start("-r", "-u")
-    wait_until((project.folder / "began").exists)
-    session.kill()
-    session.communicate()
+    lose_scheduler(project, until="never")
     path = project.folder_of("m", "v") / "proc.json"
     processes = json.loads(path.read_text())
     for process in ("supervisor", "worker"):
@@ -122,12 +117,7 @@ def test_a_pid_that_is_used_again_is_never_signalled(project):
 
 
 def test_a_run_of_another_boot_is_lost_even_if_its_pids_are_taken(project):
-    project.model("m.py", "v", body="Path('began').touch(); wait_for_file('go')")
-    project.list("m.py")
-    session = project.start("-r", "-u")
-    wait_until((project.folder / "began").exists)
-    session.kill()
-    session.communicate()
+    lose_scheduler(project, until="go")
     path = project.folder_of("m", "v") / "proc.json"
     processes = json.loads(path.read_text())
     path.write_text(json.dumps({**processes, "boot": "the one before"}))

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from projects import is_there, wait_until
+from projects import is_there, lose_scheduler, wait_until
 
 FAULTS = {
     "raise MemoryError": "out of memory MemoryError",
@@ -76,12 +76,7 @@ def test_a_version_may_have_a_timeout_of_its_own(project):
 
 def test_a_timeout_is_kept_although_the_scheduler_is_dead(project):
     project.configure(timeout=1)
-    project.model("m.py", "v", body="Path('began').touch(); wait_for_file('never')")
-    project.list("m.py")
-    session = project.start("-r", "-u")
-    wait_until((project.folder / "began").exists)
-    session.kill()
-    session.communicate()
+    lose_scheduler(project, until="never")
     wait_until((project.folder_of("m", "v") / "exit.json").exists)
 
     project.list()
