@@ -57,6 +57,12 @@ MODEL = Trained(versions({names}))
 """
 
 
+def children(pid: int) -> list[int]:
+    """The processes that process ``pid`` has started, and that are there."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in found.split()]
+
+
 def wait_until(condition: Callable[[], object], what: str = "") -> None:
     """Return when ``condition()`` is true; fail when it does not become so."""
     deadline = time.monotonic() + PATIENCE

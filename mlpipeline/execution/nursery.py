@@ -1,9 +1,11 @@
 """Child process: a clean, single-threaded interpreter, from which runs are forked at once.
 
 It has imported what every run imports, and what `preload` names, but no model script; it opens no
-GPU and starts no thread. Each request is the length (4 bytes, native order) and the name of a run's
-folder on standard input; the answer, on standard output, the pid (8 bytes) of the run's supervisor.
-It ends with its input. See docs/decisions/0011.
+GPU and starts no thread. One worker is forked ahead and waits for its run. Each request, on
+standard input, is the length (4 bytes, native order) and the name of a run's folder. Each answer,
+on standard output, is a word of processes.py and the number of the request that it is about (4
+bytes each, native order). The nursery supervises what it has forked: when its input has come to its
+end, it stays until the last of its runs has. See docs/decisions/0011.
 """
 
 from __future__ import annotations
@@ -15,40 +17,167 @@ import importlib
 import io
 import os
 import random  # noqa: F401 - it seeds itself anew in a forked child, and many scripts use it
+import select
 import signal
 import sys
+import time
+from collections import deque
 from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
-from mlpipeline.execution.processes import ANSWER, READY, REQUEST
-from mlpipeline.execution.worker import begin
+from mlpipeline.execution.processes import (
+    ANSWER,
+    BEGUN,
+    ENDED,
+    READY,
+    REQUEST,
+    STOP_SIGNALS,
+    UNFIT,
+)
+from mlpipeline.execution.spare import Spare
+from mlpipeline.execution.supervisor import Ward
+from mlpipeline.execution.worker import read_spec, redirect
+from mlpipeline.execution.writing import WAIT_FOR_ROOM
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+UNWRITTEN = 60.0  # seconds after which the system has written a file by itself
+
 
 def main() -> None:
-    """Import what is named on the command line, then fork runs until there are no more requests."""
+    """Import what is named on the command line, then run what is asked for, until there are no more
+    requests and no more runs.
+    """
     problem = _preload(sys.argv[1:])
     if problem:
         os.write(2, problem.encode("utf-8", "backslashreplace"))
-    if problem:
-        os.write(1, ANSWER.pack(-1))
+        os.write(1, ANSWER.pack(UNFIT, 0))
         return
-    inherited = frozenset(sys.modules)
+    nursery = _Nursery(frozenset(sys.modules))
     gc.freeze()  # what is here is not looked at again in each run
-    os.write(1, ANSWER.pack(READY))
-    while size := _read(REQUEST.size):
+    nursery.serve()
+
+
+class _Nursery:
+    """Forks workers and supervises them: one thread that waits for requests and for ends."""
+
+    def __init__(self, inherited: Collection[str]):
+        """``inherited``: names of the modules that runs need not take down."""
+        self._inherited = inherited
+        self._asked = 0
+        self._is_open = True  # for further requests
+        self._wards: dict[int, Ward] = {}  # by the number of their request
+        self._unrecorded: dict[int, Ward] = {}  # they have ended, and the disk did not take it
+        self._unwritten: deque[tuple[float, Ward]] = deque()  # recorded, perhaps in memory only
+        self._alarm, alarm = os.pipe()
+        self._inner = (self._alarm, alarm)
+        for descriptor in self._inner:
+            os.set_blocking(descriptor, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        self._spare: Spare | None = None
+
+    def serve(self) -> None:
+        """Until there is nothing more to do."""
+        self._spare = self._fork()
+        self._say(READY, 0)
+        while self._is_open or self._wards or self._unrecorded:
+            inputs = [0, self._alarm] if self._is_open else [self._alarm]
+            readable = select.select(inputs, [], [], self._pause())[0]
+            if self._alarm in readable:
+                with suppress(BlockingIOError):
+                    os.read(self._alarm, 4096)
+            self._look()
+            if 0 in readable:
+                self._take_request()
+            if self._is_open and self._spare is None:
+                self._spare = self._fork()
+
+    def _pause(self) -> float | None:
+        """Seconds until something is due."""
+        now = time.monotonic()
+        due = [ward.due for ward in self._wards.values()]
+        times = [max(0.0, moment - now) for moment in due if moment is not None]
+        return min([*times, WAIT_FOR_ROOM] if self._unrecorded else times, default=None)
+
+    def _take_request(self) -> None:
+        size = _read(REQUEST.size)
+        if not size:
+            self._close()
+            return
         folder = os.fsdecode(_read(REQUEST.unpack(size)[0]))
-        _reap()
-        pid = os.fork()
-        if pid == 0:
-            os.setsid()
-            _as_fresh()
-            begin(folder, lambda status: _end(status, inherited))
-            os._exit(1)  # it does not return; what it raises leaves this loop, too
-        os.write(1, ANSWER.pack(pid))
+        self._asked += 1
+        spare, self._spare = self._spare, None
+        if spare is None or not spare.is_there():
+            spare = self._fork()
+        ward = Ward(folder, spare)
+        try:
+            ward.admit(read_spec(folder))
+        except (
+            OSError,
+            ValueError,
+        ):  # given up by a later scheduler, a full disk, a deleted folder
+            spare.dismiss()
+            self._say(ENDED, self._asked)
+            return
+        spare.run(folder)
+        self._wards[self._asked] = ward
+        self._say(BEGUN, self._asked)
+
+    def _close(self) -> None:
+        """There will be no more requests; the scheduler may be dead."""
+        self._is_open = False
+        if self._spare:
+            self._spare.dismiss()
+        while self._unwritten:
+            self._unwritten.popleft()[1].sync()
+
+    def _look(self) -> None:
+        """Hold runs to their limits, and record their ends."""
+        for number, ward in list(self._wards.items()):
+            if ward.has_ended():
+                self._unrecorded[number] = self._wards.pop(number)
+            else:
+                ward.look()
+        for number, ward in list(self._unrecorded.items()):
+            if ward.record():
+                del self._unrecorded[number]
+                self._say(ENDED, number)
+                self._keep(ward)
+
+    def _keep(self, ward: Ward) -> None:
+        """As long as there is a scheduler, its history has the end on the platter; once there is
+        none, this does.
+        """
+        now = time.monotonic()
+        self._unwritten.append((now, ward))
+        while self._unwritten and (not self._is_open or self._unwritten[0][0] < now - UNWRITTEN):
+            ward = self._unwritten.popleft()[1]
+            if not self._is_open:
+                ward.sync()
+
+    def _say(self, word: int, number: int) -> None:
+        with suppress(BrokenPipeError):  # the scheduler is gone
+            os.write(1, ANSWER.pack(word, number))
+
+    def _fork(self) -> Spare:
+        return Spare(lambda status: _end(status, self._inherited), self._leave)
+
+    def _leave(self) -> None:
+        """What a fresh process has and a forked one has not, and the other way round."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for descriptor in self._inner:
+            os.close(descriptor)
+        redirect(0, os.devnull, os.O_RDONLY)
+        redirect(1, os.devnull, os.O_WRONLY)
+        numpy = sys.modules.get("numpy")
+        if numpy:
+            numpy.random.seed()
 
 
 def _preload(modules: list[str]) -> str:
@@ -83,14 +212,6 @@ def _threads() -> int:
     except OSError:  # not Linux
         threading = sys.modules.get("threading")
         return int(threading.active_count()) if threading else 1
-
-
-def _as_fresh() -> None:
-    """What a fresh process has and a forked one has not."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    numpy = sys.modules.get("numpy")
-    if numpy:
-        numpy.random.seed()
 
 
 def _end(status: int, inherited: Collection[str]) -> None:
@@ -129,15 +250,6 @@ def _flush_files() -> None:
         if isinstance(each, io.IOBase):
             with suppress(Exception):  # closed, or not for writing
                 each.flush()
-
-
-def _reap() -> None:
-    """Let go of supervisors that have ended; whoever asked for them knows their pids by now."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            continue
-    except ChildProcessError:
-        return
 
 
 def _read(size: int) -> bytes:

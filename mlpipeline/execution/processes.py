@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import struct
 import sys
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 # What an executor and its nursery say to each other; see nursery.py.
-REQUEST = struct.Struct("=I")
-ANSWER = struct.Struct("=q")
-READY = 0  # the first answer; where runs can't be forked, a negative one
+REQUEST = struct.Struct("=I")  # length of the name that follows
+ANSWER = struct.Struct("=iI")  # one of these, and the number of the request
+UNFIT, READY, BEGUN, ENDED = range(4)
 
 
 def child_command(module: str, function: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""The small parent of a run's worker: watches its limits, and writes down how it ended.
+"""Seeing workers to their end: watching their limits, and writing down how they ended.
 
-It runs no user code, heeds no stop signal, and needs no scheduler.
+Whoever does that runs no user code, heeds no stop signal, and needs no scheduler: for a run that is
+started cold a process of its own (:func:`supervise`), for all that a nursery forks the nursery.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from contextlib import suppress
 from mlpipeline.core import endings, run_files
 from mlpipeline.execution.processes import boot_id, oom_kill_count, start_time
 from mlpipeline.execution.writing import (
+    WAIT_FOR_ROOM,
     drop_ballast,
     iso_now,
     keep_ballast,
-    write_at_last,
+    try_at_last,
     write_json,
 )
 
@@ -26,105 +28,190 @@ TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisi
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlpipeline.execution.spare import Spare
+
 LOOK = 0.5  # seconds between two looks for a sign of life
 POLL = 0.02  # seconds between two looks for the worker's end, where a signal can't be awaited
 SIGNS_OF_LIFE = (run_files.CONSOLE, run_files.MESSAGES, run_files.PROGRESS, run_files.METRICS)
 
 
-def supervise(folder: str, spec: dict[str, Any], worker: int, ready: int) -> None:
-    """Let the worker go, see it to its end, record that, and end this process.
+class Ward:
+    """A worker, from before its first line to the record of its end; a child of this process."""
 
-    ``ready`` is the file descriptor that the worker waits on. ``spec`` is a ``launch.Spec``.
+    def __init__(self, folder: str, spare: Spare):
+        self._folder = folder
+        self._spare = spare
+        self._worker = spare.pid  # leads a process group
+        self._ending: dict[str, Any] = {}
+
+    def admit(self, spec: dict[str, Any]) -> None:
+        """Write proc.json: from now on the worker may go. ``spec`` is a ``launch.Spec``.
+
+        Raises FileExistsError where a later scheduler has given this run up before it began.
+        """
+        self._spare.await_signals()
+        processes = {
+            "host": os.uname().nodename,
+            "boot": boot_id(),
+            "supervisor": {"pid": os.getpid(), "started": start_time(os.getpid())},
+            "worker": {"pid": self._worker, "started": self._spare.started},
+            "process_group": self._worker,
+            "started_at": iso_now(),
+        }
+        write_json(self._folder, run_files.PROCESSES, processes, exclusive=True)
+        keep_ballast(self._folder)
+        self._oom_kills_before = oom_kill_count()
+        self._limits = _Limits(self._folder, spec, self._worker)
+
+    @property
+    def due(self) -> float | None:
+        """When the next :meth:`look` is due, in monotonic seconds; None: at the worker's end."""
+        return self._limits.due
+
+    def look(self) -> None:
+        """Hold the worker to its limits."""
+        self._limits.look()
+
+    def has_ended(self) -> bool:
+        """Whether the worker has; it is not reaped.
+
+        Python on macOS has no waitid before 3.13; there its end is read from its start time.
+        """
+        if hasattr(os, "waitid"):
+            options = os.WEXITED | os.WNOWAIT | os.WNOHANG
+            return os.waitid(os.P_PID, self._worker, options) is not None
+        return start_time(self._worker) is None
+
+    def record(self) -> bool:
+        """End what is left of the process group, and write exit.json; False where the disk does
+        not take it.
+        """
+        if not self._ending:
+            self._ending = self._reap()
+        try:
+            if not try_at_last(self._folder, run_files.EXIT, self._ending):
+                return False
+        except FileNotFoundError:  # somebody has deleted the folder: there is nobody to tell
+            return True
+        except OSError:
+            return False
+        drop_ballast(self._folder)
+        return True
+
+    def sync(self) -> None:
+        """Have the record on the platter."""
+        with suppress(OSError):
+            file = os.open(os.path.join(self._folder, run_files.EXIT), os.O_RDONLY)
+            os.fsync(file)
+            os.close(file)
+
+    def _reap(self) -> dict[str, Any]:
+        with suppress(OSError):  # macOS: EPERM where only the dead worker is left
+            # It is not reaped yet, so that its id can't name another group.
+            os.killpg(self._worker, signal.SIGKILL)
+        _, status, usage = os.wait4(self._worker, 0)
+        code = os.waitstatus_to_exitcode(status)
+        killed = code == -signal.SIGKILL
+        return {
+            "status": code if code >= 0 else None,
+            "signal": -code if code < 0 else None,
+            "ended_at": iso_now(),
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            **self._limits.exceeded,
+            "oom_kills": oom_kill_count() - self._oom_kills_before if killed else 0,
+            "report": _read_report(self._folder),
+        }
+
+
+def supervise(folder: str, spare: Spare, spec: dict[str, Any]) -> None:
+    """Give ``spare`` the run, see it to its end, record that, and end this process.
+
+    SIGCHLD is blocked.
     """
-    processes = {
-        "host": os.uname().nodename,
-        "boot": boot_id(),
-        "supervisor": {"pid": os.getpid(), "started": start_time(os.getpid())},
-        "worker": {"pid": worker, "started": start_time(worker)},
-        "process_group": worker,  # which it leads
-        "started_at": iso_now(),
-    }
+    ward = Ward(folder, spare)
     try:
-        write_json(folder, run_files.PROCESSES, processes, exclusive=True)
-    except FileExistsError:  # a later scheduler has given this run up before it began
+        ward.admit(spec)
+    except FileExistsError:
         os._exit(1)
-    keep_ballast(folder)
-    before = oom_kill_count()
-    os.write(ready, b"1")
-    os.close(ready)
-    limit = _Limits(folder, spec).watch(worker)
-    with suppress(OSError):  # macOS: EPERM where only the dead worker is left
-        # It is not reaped yet, so that its id can't name another group.
-        os.killpg(worker, signal.SIGKILL)
-    _, status, usage = os.wait4(worker, 0)
-    code = os.waitstatus_to_exitcode(status)
-    ending = {
-        "status": code if code >= 0 else None,
-        "signal": -code if code < 0 else None,
-        "ended_at": iso_now(),
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        **limit,
-        "oom_kills": oom_kill_count() - before,
-        "report": _read_report(folder),
-    }
-    write_at_last(folder, run_files.EXIT, ending)
-    drop_ballast(folder)
-    _sync_apart(os.path.join(folder, run_files.EXIT))
+    spare.run(folder)
+    while not ward.has_ended():
+        ward.look()
+        _await_child(ward.due)
+    while not ward.record():
+        time.sleep(WAIT_FOR_ROOM)
+    if os.fork() == 0:  # the next run need not wait for the disk
+        ward.sync()
     os._exit(0)
 
 
-def _sync_apart(path: str) -> None:
-    """Have a file on the platter, by a process of its own: the next run need not wait for that.
-
-    After a power cut within these milliseconds the run counts as lost, as it would if the cut had
-    come before its end.
-    """
-    with suppress(OSError):
-        if os.fork() == 0:
-            with suppress(OSError):
-                os.fsync(os.open(path, os.O_RDONLY))
-            os._exit(0)
+def _await_child(until: float | None) -> None:
+    """Wait for SIGCHLD, which is blocked, so that none is missed; or ``until`` a moment."""
+    left = None if until is None else max(0.0, until - time.monotonic())
+    if not hasattr(signal, "sigtimedwait"):  # macOS
+        time.sleep(POLL if left is None else min(POLL, left))
+    elif left is None:
+        signal.sigwait([signal.SIGCHLD])
+    else:
+        signal.sigtimedwait([signal.SIGCHLD], left)
 
 
 class _Limits:
-    """How long a run may take, and how long it may be silent."""
+    """How long a run may take, and how long it may be silent.
 
-    def __init__(self, folder: str, spec: dict[str, Any]):
+    ``exceeded`` says which it has exceeded, as exit.json does.
+    """
+
+    def __init__(self, folder: str, spec: dict[str, Any], worker: int):
+        self.exceeded: dict[str, str] = {}
         self._folder = folder
+        self._worker = worker
         self._timeout: float | None = spec["timeout"]
         self._stall_timeout: float | None = spec["stall_timeout"]
         self._grace: float = spec["grace"]
-        self._began = self._changed = time.monotonic()
-        self._seen = self._signs_of_life()
+        self._began = self._changed = self._looked = time.monotonic()
+        self._seen = self._signs_of_life() if self._stall_timeout is not None else []
+        self._kill_at: float | None = None
 
-    def watch(self, worker: int) -> dict[str, str]:
-        """Wait for the worker to end, and end it at its limits; says which, as exit.json does."""
-        if self._timeout is None and self._stall_timeout is None:
-            _wait(worker, None)
-            return {}
-        while not _wait(worker, self._until_next_look()):
-            exceeded = self._exceeded()
-            if exceeded:
-                _end(worker, self._grace)
-                return exceeded
-        return {}
+    @property
+    def due(self) -> float | None:
+        """When the next look is due, in monotonic seconds."""
+        if self.exceeded:
+            return self._kill_at
+        due = [] if self._timeout is None else [self._began + self._timeout]
+        if self._stall_timeout is not None:
+            due.append(self._looked + min(LOOK, self._stall_timeout / 2))
+        return min(due, default=None)
 
-    def _until_next_look(self) -> float:
-        """Seconds."""
-        due = [] if self._timeout is None else [self._began + self._timeout - time.monotonic()]
-        looks = [] if self._stall_timeout is None else [min(LOOK, self._stall_timeout / 2)]
-        return max(0.0, min(due + looks))
-
-    def _exceeded(self) -> dict[str, str]:
+    def look(self) -> None:
+        """Ask the worker to end at its limits, and kill it where its grace is over."""
         now = time.monotonic()
-        signs = self._signs_of_life()
-        if signs != self._seen:
-            self._seen, self._changed = signs, now
+        if self.due is None or now < self.due:
+            return
+        if self.exceeded:
+            self._kill_at = None
+            self._signal(signal.SIGKILL)
+        else:
+            self._looked = now
+            self.exceeded = self._exceeded(now)
+            if self.exceeded:
+                self._kill_at = now + self._grace
+                self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(OSError):
+            os.killpg(self._worker, number)
+
+    def _exceeded(self, now: float) -> dict[str, str]:
         if self._timeout is not None and now - self._began >= self._timeout:
             detail = f"took longer than timeout ({self._timeout:g} s)"
             return {"limit": "timeout", "limit_detail": detail}
-        if self._stall_timeout is not None and now - self._changed >= self._stall_timeout:
+        if self._stall_timeout is None:
+            return {}
+        signs = self._signs_of_life()
+        if signs != self._seen:
+            self._seen, self._changed = signs, now
+        if now - self._changed >= self._stall_timeout:
             detail = f"no output, progress or metric for stall_timeout ({self._stall_timeout:g} s)"
             return {"limit": "stalled", "limit_detail": detail}
         return {}
@@ -137,43 +224,6 @@ class _Limits:
                 stat = os.stat(os.path.join(self._folder, name))
                 signs.append((stat.st_size, stat.st_mtime_ns))
         return signs
-
-
-def _end(worker: int, grace: float) -> None:
-    """Ask the worker's process group to end, and kill what does not within ``grace`` seconds."""
-    with suppress(OSError):
-        os.killpg(worker, signal.SIGTERM)
-    if not _wait(worker, grace):
-        with suppress(OSError):
-            os.killpg(worker, signal.SIGKILL)
-        _wait(worker, None)
-
-
-def _wait(worker: int, seconds: float | None) -> bool:
-    """Whether the worker has ended within ``seconds`` (None: for ever). It is not reaped.
-
-    Python on macOS has no waitid before 3.13; there its end is read from its start time.
-    """
-    deadline = None if seconds is None else time.monotonic() + seconds
-    if deadline is None and hasattr(os, "waitid"):
-        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
-        return True
-    while not _has_ended(worker):
-        left = POLL if deadline is None else deadline - time.monotonic()
-        if left <= 0:
-            return False
-        if hasattr(signal, "sigtimedwait"):  # SIGCHLD is blocked, so that none is missed
-            signal.sigtimedwait([signal.SIGCHLD], left)
-        else:
-            time.sleep(min(POLL, left))
-    return True
-
-
-def _has_ended(worker: int) -> bool:
-    if hasattr(os, "waitid"):
-        options = os.WEXITED | os.WNOWAIT | os.WNOHANG
-        return os.waitid(os.P_PID, worker, options) is not None
-    return start_time(worker) is None
 
 
 def _read_report(folder: str) -> dict[str, Any] | None:

@@ -80,6 +80,12 @@ def write_at_last(folder: str, name: str, content: Mapping[str, Any]) -> None:
 
     When the disk is full, the ballast is given up first. Raises OSError for anything else.
     """
+    while not try_at_last(folder, name, content):
+        time.sleep(WAIT_FOR_ROOM)
+
+
+def try_at_last(folder: str, name: str, content: Mapping[str, Any]) -> bool:
+    """``write_json``, with the ballast given up where the disk is full; False where it still is."""
     while True:
         try:
             write_json(folder, name, content)
@@ -87,9 +93,9 @@ def write_at_last(folder: str, name: str, content: Mapping[str, Any]) -> None:
             if error.errno not in FULL:
                 raise
             if not drop_ballast(folder):
-                time.sleep(WAIT_FOR_ROOM)
+                return False
         else:
-            return
+            return True
 
 
 def drop_ballast(folder: str) -> bool:

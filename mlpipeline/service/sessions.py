@@ -14,7 +14,7 @@ import msgspec
 from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
-from mlpipeline.execution.executors.starting import WarmStarter
+from mlpipeline.execution.executors.warm import WarmStarter
 from mlpipeline.execution.gpu_meter import GpuMeter
 from mlpipeline.execution.hardware import Hardware, uncounted
 from mlpipeline.execution.notifying import Notifier

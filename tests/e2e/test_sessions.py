@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-from pathlib import Path
 
-from projects import is_there, wait_until
+from projects import children, is_there, wait_until
 
 HELD = """
 Path(self.model_dir, "checkpoint").touch()
@@ -291,9 +290,9 @@ def test_under_nohup_a_hangup_changes_nothing(project):
 
 def test_the_interpreter_that_stands_by_goes_with_a_scheduler_that_is_killed(project):
     session = begin(project, "-r")
-    children = Path(f"/proc/{session.pid}/task/{session.pid}/children").read_text().split()
     run = json.loads((project.folder_of("held", "a") / "proc.json").read_text())
-    (spare,) = [int(pid) for pid in children if int(pid) != run["supervisor"]["pid"]]
+    started_by = children(run["supervisor"]["pid"])  # the nursery
+    (spare,) = [pid for pid in started_by if pid != run["worker"]["pid"]]
 
     session.kill()
     session.communicate()

@@ -1,4 +1,4 @@
-"""What every executor must do, whatever it runs on; today that is the local one."""
+"""What every executor must do; today that is the local one, which starts runs in two ways."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import select
 import time
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -13,13 +14,20 @@ from mlpipeline.core.judging import judge
 from mlpipeline.core.runs import Outcome
 from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.executors.warm import WarmStarter
 
-EXECUTORS = [LocalExecutor]
+COLD = LocalExecutor
+WARM = partial(LocalExecutor, partial(WarmStarter, preload=(), warn=pytest.fail))
 
 
-@pytest.fixture(params=EXECUTORS, ids=lambda made: made.__name__)
-def executor(request):
-    with closing(request.param()) as made:
+@pytest.fixture(params=[COLD, WARM], ids=["cold", "warm"])
+def make(request):
+    return request.param
+
+
+@pytest.fixture
+def executor(make):
+    with closing(make()) as made:
         yield made
 
 
@@ -77,13 +85,13 @@ def test_a_run_that_does_not_want_to_stop_is_killed_after_its_grace(executor, sp
     assert ending(executor, handle, wake).exit.signal == 9
 
 
-def test_a_handle_means_the_same_run_to_another_executor(executor, spec, wake, tmp_path):
+def test_a_handle_means_the_same_run_to_another_executor(make, executor, spec, wake, tmp_path):
     made = spec("wait_for_file('go')")
     handle = executor.submit(made)
     while not (tmp_path / "runs" / "1" / "proc.json").exists():
         executor.poll([handle])
 
-    with closing(type(executor)()) as other:
+    with closing(make()) as other:
         same = other.handle_of(made.folder)
         assert other.poll([same]) == {same: Running()}
         (tmp_path / "go").touch()
@@ -93,11 +101,11 @@ def test_a_handle_means_the_same_run_to_another_executor(executor, spec, wake, t
     ending(executor, handle, wake)
 
 
-def test_a_run_that_never_began_is_gone_and_can_begin_no_more(executor, spec, wake, tmp_path):
+def test_a_run_that_never_began_is_gone_and_can_begin_no_more(make, executor, spec, wake, tmp_path):
     made = spec("Path('ran').touch()")
 
     assert executor.poll([executor.handle_of(made.folder)]) != {made.folder: Running()}
-    with closing(type(executor)()) as late:  # as an earlier session's start that comes too late
+    with closing(make()) as late:  # as an earlier session's start that comes too late
         ending(late, late.submit(made), wake)
 
     assert not (tmp_path / "ran").exists()

@@ -36,10 +36,10 @@ def test_a_worker_that_outlives_its_supervisor_is_watched_without_haste(
     supervisor = json.loads((tmp_path / "runs" / "1" / "proc.json").read_text())["supervisor"]
 
     os.kill(supervisor["pid"], signal.SIGKILL)
-    wait_until(lambda: executor._children[handle].poll() is not None)
+    wait_until(lambda: not executor._children[handle].is_going_on())
 
     assert executor.poll([handle]) == {handle: Running()}
-    watched = executor._pidfd(handle)
+    watched = executor._pidfd(handle, executor._last_process(handle))
     assert select.select([watched], [], [], 0)[0] == []  # else each wait would end at once
     (tmp_path / "go").touch()
     assert judge(None, ending(executor, handle, wake).report, stopping_at=None) == judge(

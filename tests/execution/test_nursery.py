@@ -3,10 +3,15 @@
 import json
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from projects import wait_until
+from execution.test_executor_contract import WARM, ending
+from projects import children, is_there, wait_until
+
+from mlpipeline.core.judging import judge
+from mlpipeline.core.runs import Outcome
 
 LOOKS_AROUND = """
 import json, os, signal, sys, threading
@@ -159,6 +164,67 @@ def test_a_nursery_that_was_killed_is_replaced_and_its_runs_go_on(project):
     assert set(project.outcomes().values()) == {"succeeded"}
 
 
+def test_the_other_runs_of_a_nursery_that_was_killed_are_seen_to_their_end(project):
+    project.configure(parallel=2)
+    project.model("m.py", "v", body="wait_for_file('go-m')")
+    project.model("n.py", "v", body="wait_for_file('go-n'); raise ValueError('too bad')")
+    project.list("m.py", "n.py")
+    session = project.start("-r")
+    for model in ("m", "n"):
+        wait_until((project.folder_of(model, "v") / "proc.json").exists, f"{model} runs")
+
+    os.kill(*nurseries(session.pid), signal.SIGKILL)
+    for model in ("m", "n"):
+        (project.folder / f"go-{model}").touch()
+
+    session.communicate(timeout=60)
+    assert project.outcomes() == {"m/v#1": "succeeded", "n/v#1": "failed ValueError: too bad"}
+
+
+def test_what_a_dead_nursery_had_not_come_to_is_started_by_another(spec, wake, tmp_path):
+    with closing(WARM()) as executor:
+        first = spec("wait_for_file('go')", 1)
+        executor.submit(first)
+        (nursery,) = nurseries(os.getpid())
+        os.kill(nursery, signal.SIGSTOP)
+        second = executor.submit(spec("pass", 2))
+        os.kill(nursery, signal.SIGKILL)
+
+        gone = ending(executor, second, wake)
+        (tmp_path / "go").touch()
+
+        assert judge(gone.exit, gone.report, stopping_at=None).outcome is Outcome.SUCCEEDED
+        assert ending(executor, first.folder, wake).report.ending == "returned"
+
+
+def test_a_run_that_is_taken_back_before_a_nursery_comes_to_it_never_begins(spec, wake, tmp_path):
+    with closing(WARM()) as executor:
+        first = executor.submit(spec("pass", 1))
+        (nursery,) = nurseries(os.getpid())
+        ending(executor, first, wake)
+        os.kill(nursery, signal.SIGSTOP)
+        second = executor.submit(spec("Path('began').touch()", 2))
+
+        executor.stop(second, 10.0)
+        os.kill(nursery, signal.SIGCONT)
+
+        assert not ending(executor, second, wake).began
+        assert not (tmp_path / "began").exists()
+
+
+def test_a_worker_that_is_killed_while_it_waits_for_a_run_is_replaced(spec, wake):
+    with closing(WARM()) as executor:
+        ending(executor, executor.submit(spec("pass", 1)), wake)
+        (nursery,) = nurseries(os.getpid())
+        (spare,) = children(nursery)
+        os.kill(spare, signal.SIGKILL)
+        wait_until(lambda: not is_there(spare))
+
+        gone = ending(executor, executor.submit(spec("pass", 2)), wake)
+
+        assert judge(gone.exit, gone.report, stopping_at=None).outcome is Outcome.SUCCEEDED
+
+
 def test_a_nursery_is_replaced_when_a_package_is_installed(project, monkeypatch):
     packages = project.folder / "packages"
     packages.mkdir()
@@ -178,18 +244,24 @@ def test_a_nursery_is_replaced_when_a_package_is_installed(project, monkeypatch)
     session.communicate(timeout=60)
 
 
-def test_a_nursery_ends_with_its_session(project):
-    project.model("m.py", "a", body="wait_for_file('go')")
-    project.list("m.py")
+def test_a_nursery_whose_session_is_dead_ends_with_the_last_of_its_runs(project):
+    project.configure(parallel=2)
+    for model in ("m", "n"):
+        project.model(f"{model}.py", "v", body=f"wait_for_file('go-{model}')")
+    project.list("m.py", "n.py")
     session = project.start("-r")
-    wait_until((project.folder_of("m", "a") / "proc.json").exists, "a runs")
+    for model in ("m", "n"):
+        wait_until((project.folder_of(model, "v") / "proc.json").exists, f"{model} runs")
     (nursery,) = nurseries(session.pid)
 
     session.kill()
     session.communicate()
 
+    for model in ("m", "n"):
+        assert Path(f"/proc/{nursery}").exists()
+        (project.folder / f"go-{model}").touch()
+        wait_until((project.folder_of(model, "v") / "exit.json").exists, f"{model} ends")
     wait_until(lambda: not Path(f"/proc/{nursery}").exists(), "it ends")
-    (project.folder / "go").touch()
 
 
 @pytest.mark.parametrize("setting", ["start = hot", "preload = torch; sklearn"])

@@ -77,14 +77,18 @@ class LocalExecutor:
 
     def wait(self, handles: Collection[Handle], timeout: float, wake: int) -> None:
         """Wait on the runs' pidfds; where a system has none, look again after a short while."""
-        watched = [self._pidfd(handle) for handle in handles]
-        known = [descriptor for descriptor in watched if descriptor is not None]
-        if len(known) < len(watched):
-            timeout = min(timeout, POLL_INTERVAL)
+        watched: list[int] = [wake, *(self._starter.descriptors() if self._starter else ())]
+        for handle in handles:
+            pid = self._last_process(handle)
+            descriptor = self._pidfd(handle, pid)
+            if descriptor is not None:
+                watched.append(descriptor)
+            elif not self._is_told_of(handle):
+                timeout = min(timeout, POLL_INTERVAL)
         due = min(self._kill_at.values(), default=None)
         if due is not None:
             timeout = min(timeout, max(0.0, due - time.monotonic()))
-        select.select([wake, *known], [], [], timeout)
+        select.select(watched, [], [], timeout)
 
     def _observe(self, handle: Handle) -> Observation:
         if handle not in self._children:
@@ -136,9 +140,8 @@ class LocalExecutor:
 
     def _is_there(self, handle: Handle) -> bool:
         child = self._children.get(handle)
-        if child is not None and child.poll() is None:
-            return True
-        return is_running(handle)
+        going_on = child.is_going_on() if child else None
+        return is_running(handle) if going_on is None else going_on
 
     def _signal(self, handle: Handle, number: signal.Signals) -> None:
         """Send a signal to the worker's whole process group, if it is still that worker's."""
@@ -146,12 +149,11 @@ class LocalExecutor:
         child = self._children.get(handle)
         if processes and is_alive(processes.worker.pid, processes.worker.started):
             _signal_group(processes.process_group, number)
-        elif processes is None and child is not None and child.poll() is None:
+        elif processes is None and child is not None and child.is_going_on():
             child.kill()  # it has not come to its first line
 
-    def _pidfd(self, handle: Handle) -> int | None:
+    def _pidfd(self, handle: Handle, pid: int | None) -> int | None:
         """Becomes readable when the process ends that the run's end is known by."""
-        pid = self._last_process(handle)
         watched, descriptor = self._pidfds.get(handle, (None, None))
         if pid != watched:
             self._let_go(handle)
@@ -163,13 +165,18 @@ class LocalExecutor:
         return descriptor
 
     def _last_process(self, handle: Handle) -> int | None:
-        """The supervisor; the worker where that outlives it."""
+        """The supervisor, where the run has one of its own; else the worker while it lives."""
         child = self._children.get(handle)
-        if child is not None and child.poll() is None:
+        if child is not None and child.is_going_on():
             return child.pid
-        for process in _living(handle):
-            return process.pid
-        return None
+        processes = _processes(handle)
+        worker = processes.worker if processes else None
+        return worker.pid if worker and is_alive(worker.pid, worker.started) else None
+
+    def _is_told_of(self, handle: Handle) -> bool:
+        """Whether the starter's descriptors tell of the run's end."""
+        child = self._children.get(handle)
+        return child is not None and child.pid is None and child.is_going_on() is True
 
     def _let_go(self, handle: Handle) -> None:
         _, descriptor = self._pidfds.pop(handle, (None, None))

@@ -1,0 +1,76 @@
+"""A worker that is forked before there is a run for it, so that no run waits for the fork."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from mlpipeline.execution.processes import STOP_SIGNALS, start_time
+from mlpipeline.execution.worker import work
+
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Spare:
+    """A child process that waits for its run."""
+
+    def __init__(self, end: Callable[[int], object], leave: Callable[[], None] = lambda: None):
+        """In the child, ``leave`` lets go of what is its parent's, and ``end`` ends the process
+        with an exit status.
+        """
+        orders, self._orders = os.pipe()
+        self._sign, sign = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._orders)
+            os.close(self._sign)
+            leave()
+            _prepare()
+            os.write(sign, b".")
+            os.close(sign)
+            with os.fdopen(orders, "rb") as file:
+                folder = os.fsdecode(file.read())
+            if not folder:  # whoever forked it is gone, or has no run for it
+                os._exit(0)
+            end(work(folder))
+            os._exit(1)  # it does not come here
+        os.close(orders)
+        os.close(sign)
+        self.started = start_time(self.pid)
+
+    def await_signals(self) -> None:
+        """Return when it minds signals to its process group."""
+        os.read(self._sign, 1)
+        os.close(self._sign)
+
+    def is_there(self) -> bool:
+        """Whether it still waits: somebody may have killed it."""
+        return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+
+    def run(self, folder: str) -> None:
+        """Let it run what lies in ``folder``."""
+        with suppress(BrokenPipeError):  # it was killed just now, as its end will tell
+            os.write(self._orders, os.fsencode(folder))
+        os.close(self._orders)
+
+    def dismiss(self) -> None:
+        """Let it go without a run."""
+        os.close(self._orders)
+        os.waitpid(self.pid, 0)
+
+
+def _prepare() -> None:
+    """All that a worker can do before it has a run: its session, its signals, its streams."""
+    os.setsid()
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    faulthandler.enable()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
