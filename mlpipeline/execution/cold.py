@@ -11,7 +11,7 @@ import signal
 import sys
 
 from mlpipeline.execution.processes import STOP_SIGNALS
-from mlpipeline.execution.spare import Spare
+from mlpipeline.execution.spare import Spare, prepare_streams
 from mlpipeline.execution.supervisor import supervise
 from mlpipeline.execution.worker import print_to_console, read_spec, redirect
 
@@ -31,4 +31,5 @@ def standby() -> None:
     for number in STOP_SIGNALS:  # the supervisor stays to the end
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # the supervisor waits for it
-    supervise(folder, Spare(sys.exit), read_spec(folder))
+    prepare_streams()
+    supervise(folder, read_spec(folder), Spare(sys.exit))

@@ -34,15 +34,19 @@ from mlpipeline.execution.processes import (
     STOP_SIGNALS,
     UNFIT,
 )
-from mlpipeline.execution.spare import Spare
-from mlpipeline.execution.supervisor import Ward
+from mlpipeline.execution.spare import Spare, prepare_streams
+from mlpipeline.execution.supervisor import Ward, this_process
 from mlpipeline.execution.worker import read_spec, redirect
 from mlpipeline.execution.writing import WAIT_FOR_ROOM
+from mlpipeline.sources.code import keep
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+_c_library = ctypes.CDLL(None)
+
+STREAMS = 3  # that every process has
 UNWRITTEN = 60.0  # seconds after which the system has written a file by itself
 
 
@@ -66,11 +70,16 @@ class _Nursery:
     def __init__(self, inherited: Collection[str]):
         """``inherited``: names of the modules that runs need not take down."""
         self._inherited = inherited
+        self._me = this_process()
         self._asked = 0
         self._is_open = True  # for further requests
         self._wards: dict[int, Ward] = {}  # by the number of their request
         self._unrecorded: dict[int, Ward] = {}  # they have ended, and the disk did not take it
         self._unwritten: deque[tuple[float, Ward]] = deque()  # recorded, perhaps in memory only
+        self._requests, self._answers = os.dup(0), os.dup(1)
+        redirect(0, os.devnull, os.O_RDONLY)
+        redirect(1, os.devnull, os.O_WRONLY)
+        prepare_streams()
         self._alarm, alarm = os.pipe()
         self._inner = (self._alarm, alarm)
         for descriptor in self._inner:
@@ -86,13 +95,13 @@ class _Nursery:
         self._spare = self._fork()
         self._say(READY, 0)
         while self._is_open or self._wards or self._unrecorded:
-            inputs = [0, self._alarm] if self._is_open else [self._alarm]
+            inputs = [self._requests, self._alarm] if self._is_open else [self._alarm]
             readable = select.select(inputs, [], [], self._pause())[0]
             if self._alarm in readable:
                 with suppress(BlockingIOError):
                     os.read(self._alarm, 4096)
             self._look()
-            if 0 in readable:
+            if self._requests in readable:
                 self._take_request()
             if self._is_open and self._spare is None:
                 self._spare = self._fork()
@@ -105,18 +114,19 @@ class _Nursery:
         return min([*times, WAIT_FOR_ROOM] if self._unrecorded else times, default=None)
 
     def _take_request(self) -> None:
-        size = _read(REQUEST.size)
+        size = self._read(REQUEST.size)
         if not size:
             self._close()
             return
-        folder = os.fsdecode(_read(REQUEST.unpack(size)[0]))
+        folder = os.fsdecode(self._read(REQUEST.unpack(size)[0]))
         self._asked += 1
         spare, self._spare = self._spare, None
         if spare is None or not spare.is_there():
             spare = self._fork()
-        ward = Ward(folder, spare)
         try:
-            ward.admit(read_spec(folder))
+            spec = read_spec(folder)
+            ward = Ward(folder, spec, spare, self._me)
+            ward.begin()
         except (
             OSError,
             ValueError,
@@ -124,9 +134,9 @@ class _Nursery:
             spare.dismiss()
             self._say(ENDED, self._asked)
             return
-        spare.run(folder)
         self._wards[self._asked] = ward
         self._say(BEGUN, self._asked)
+        keep(spec["script"])
 
     def _close(self) -> None:
         """There will be no more requests; the scheduler may be dead."""
@@ -162,7 +172,17 @@ class _Nursery:
 
     def _say(self, word: int, number: int) -> None:
         with suppress(BrokenPipeError):  # the scheduler is gone
-            os.write(1, ANSWER.pack(word, number))
+            os.write(self._answers, ANSWER.pack(word, number))
+
+    def _read(self, size: int) -> bytes:
+        """So many bytes of the requests; none at their end."""
+        content = b""
+        while len(content) < size:
+            chunk = os.read(self._requests, size - len(content))
+            if not chunk:
+                return b""
+            content += chunk
+        return content
 
     def _fork(self) -> Spare:
         return Spare(lambda status: _end(status, self._inherited), self._leave)
@@ -171,10 +191,8 @@ class _Nursery:
         """What a fresh process has and a forked one has not, and the other way round."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for descriptor in self._inner:
+        for descriptor in (self._requests, self._answers, *self._inner):
             os.close(descriptor)
-        redirect(0, os.devnull, os.O_RDONLY)
-        redirect(1, os.devnull, os.O_WRONLY)
         numpy = sys.modules.get("numpy")
         if numpy:
             numpy.random.seed()
@@ -239,25 +257,17 @@ def _end(status: int, inherited: Collection[str]) -> None:
             stream.flush()
         except Exception:  # a full disk, or whatever a script has put there
             status = status or 120  # as Python has it
-    ctypes.CDLL(None).exit(status)
+    _c_library.exit(status)
 
 
 def _flush_files() -> None:
     """Files that were never closed lose their last words when they are collected in a cycle, the
     buffer before its text (bpo-17852).
     """
+    with suppress(OSError):  # not Linux
+        if len(os.listdir("/proc/self/fd")) <= STREAMS + 1:  # the folder itself is open, too
+            return
     for each in gc.get_objects():
         if isinstance(each, io.IOBase):
             with suppress(Exception):  # closed, or not for writing
                 each.flush()
-
-
-def _read(size: int) -> bytes:
-    """So many bytes of standard input; none at its end."""
-    content = b""
-    while len(content) < size:
-        chunk = os.read(0, size - len(content))
-        if not chunk:
-            return b""
-        content += chunk
-    return content

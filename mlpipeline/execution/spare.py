@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import marshal
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from mlpipeline.execution.worker import work
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 class Spare:
@@ -30,14 +32,18 @@ class Spare:
             os.close(self._orders)
             os.close(self._sign)
             leave()
-            _prepare()
+            os.setsid()
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
             os.write(sign, b".")
             os.close(sign)
             with os.fdopen(orders, "rb") as file:
-                folder = os.fsdecode(file.read())
-            if not folder:  # whoever forked it is gone, or has no run for it
+                said = file.read()
+            if not said:  # whoever forked it is gone, or has no run for it
                 os._exit(0)
-            end(work(folder))
+            end(work(*marshal.loads(said)))
             os._exit(1)  # it does not come here
         os.close(orders)
         os.close(sign)
@@ -52,11 +58,10 @@ class Spare:
         """Whether it still waits: somebody may have killed it."""
         return os.waitpid(self.pid, os.WNOHANG)[0] == 0
 
-    def run(self, folder: str) -> None:
-        """Let it run what lies in ``folder``."""
-        with suppress(BrokenPipeError):  # it was killed just now, as its end will tell
-            os.write(self._orders, os.fsencode(folder))
-        os.close(self._orders)
+    def run(self, folder: str, spec: dict[str, Any]) -> None:
+        """Let it run what the ``launch.Spec`` of the run in ``folder`` says."""
+        with suppress(BrokenPipeError), os.fdopen(self._orders, "wb") as file:
+            file.write(marshal.dumps((folder, spec)))  # where it was killed, its end will tell
 
     def dismiss(self) -> None:
         """Let it go without a run."""
@@ -64,13 +69,8 @@ class Spare:
         os.waitpid(self.pid, 0)
 
 
-def _prepare() -> None:
-    """All that a worker can do before it has a run: its session, its signals, its streams."""
-    os.setsid()
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+def prepare_streams() -> None:
+    """Have what workers print, and what their crashes say, come through; before they are forked."""
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]

@@ -17,11 +17,11 @@ from mlpipeline.core import endings, run_files
 from mlpipeline.execution.processes import boot_id, oom_kill_count, start_time
 from mlpipeline.execution.writing import (
     WAIT_FOR_ROOM,
+    create_json,
     drop_ballast,
     iso_now,
     keep_ballast,
     try_at_last,
-    write_json,
 )
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from mlpipeline.execution.spare import Spare
 
+SETTLED = 0.1  # seconds; what costs something and helps long runs only waits until then
 LOOK = 0.5  # seconds between two looks for a sign of life
 POLL = 0.02  # seconds between two looks for the worker's end, where a signal can't be awaited
 SIGNS_OF_LIFE = (run_files.CONSOLE, run_files.MESSAGES, run_files.PROGRESS, run_files.METRICS)
@@ -38,39 +39,47 @@ SIGNS_OF_LIFE = (run_files.CONSOLE, run_files.MESSAGES, run_files.PROGRESS, run_
 class Ward:
     """A worker, from before its first line to the record of its end; a child of this process."""
 
-    def __init__(self, folder: str, spare: Spare):
+    def __init__(self, folder: str, spec: dict[str, Any], spare: Spare, me: dict[str, Any]):
+        """``spec`` is a ``launch.Spec``, ``me`` what :func:`this_process` says."""
         self._folder = folder
+        self._spec = spec
+        self._me = me
         self._spare = spare
         self._worker = spare.pid  # leads a process group
         self._ending: dict[str, Any] = {}
+        self._oom_kills_before: int | None = None  # as long as it has not settled
 
-    def admit(self, spec: dict[str, Any]) -> None:
-        """Write proc.json: from now on the worker may go. ``spec`` is a ``launch.Spec``.
+    def begin(self) -> None:
+        """Write proc.json, and let the worker go.
 
-        Raises FileExistsError where a later scheduler has given this run up before it began.
+        Raises FileExistsError where a later scheduler has given this run up before it began,
+        OSError where the file can't be written; the worker waits on then.
         """
         self._spare.await_signals()
         processes = {
-            "host": os.uname().nodename,
-            "boot": boot_id(),
-            "supervisor": {"pid": os.getpid(), "started": start_time(os.getpid())},
+            **self._me,
             "worker": {"pid": self._worker, "started": self._spare.started},
             "process_group": self._worker,
             "started_at": iso_now(),
         }
-        write_json(self._folder, run_files.PROCESSES, processes, exclusive=True)
-        keep_ballast(self._folder)
-        self._oom_kills_before = oom_kill_count()
-        self._limits = _Limits(self._folder, spec, self._worker)
+        create_json(self._folder, run_files.PROCESSES, processes)
+        self._spare.run(self._folder, self._spec)
+        self._limits = _Limits(self._folder, self._spec, self._worker)
+        self._settles_at: float | None = time.monotonic() + SETTLED
 
     @property
     def due(self) -> float | None:
         """When the next :meth:`look` is due, in monotonic seconds; None: at the worker's end."""
-        return self._limits.due
+        due = [moment for moment in (self._settles_at, self._limits.due) if moment is not None]
+        return min(due, default=None)
 
     def look(self) -> None:
         """Hold the worker to its limits."""
         self._limits.look()
+        if self._settles_at is not None and time.monotonic() >= self._settles_at:
+            self._settles_at = None
+            keep_ballast(self._folder)
+            self._oom_kills_before = oom_kill_count()
 
     def has_ended(self) -> bool:
         """Whether the worker has; it is not reaped.
@@ -111,7 +120,7 @@ class Ward:
             os.killpg(self._worker, signal.SIGKILL)
         _, status, usage = os.wait4(self._worker, 0)
         code = os.waitstatus_to_exitcode(status)
-        killed = code == -signal.SIGKILL
+        before = self._oom_kills_before if code == -signal.SIGKILL else None
         return {
             "status": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
@@ -119,22 +128,30 @@ class Ward:
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             **self._limits.exceeded,
-            "oom_kills": oom_kill_count() - self._oom_kills_before if killed else 0,
+            "oom_kills": oom_kill_count() - before if before is not None else 0,
             "report": _read_report(self._folder),
         }
 
 
-def supervise(folder: str, spare: Spare, spec: dict[str, Any]) -> None:
+def this_process() -> dict[str, Any]:
+    """What proc.json says of a supervisor."""
+    return {
+        "host": os.uname().nodename,
+        "boot": boot_id(),
+        "supervisor": {"pid": os.getpid(), "started": start_time(os.getpid())},
+    }
+
+
+def supervise(folder: str, spec: dict[str, Any], spare: Spare) -> None:
     """Give ``spare`` the run, see it to its end, record that, and end this process.
 
     SIGCHLD is blocked.
     """
-    ward = Ward(folder, spare)
+    ward = Ward(folder, spec, spare, this_process())
     try:
-        ward.admit(spec)
+        ward.begin()
     except FileExistsError:
         os._exit(1)
-    spare.run(folder)
     while not ward.has_ended():
         ward.look()
         _await_child(ward.due)

@@ -27,10 +27,9 @@ THREADS = (
 )
 
 
-def work(folder: str) -> int:
-    """Run the version that the spec in ``folder`` names; returns the exit status."""
+def work(folder: str, spec: dict[str, Any]) -> int:
+    """Run the version that ``spec``, a ``launch.Spec``, names; returns the exit status."""
     print_to_console(folder)
-    spec = read_spec(folder)
     os.chdir(spec["project"])
     _keep_to_share(spec)
     sys.argv = [spec["script"]]
@@ -54,8 +53,8 @@ def redirect(descriptor: int, path: str, flags: int) -> None:
 
 def print_to_console(folder: str) -> None:
     """Have all that is printed go to the console file of the run in ``folder``."""
-    for stream in (1, 2):
-        redirect(stream, os.path.join(folder, run_files.CONSOLE), os.O_WRONLY | os.O_APPEND)
+    redirect(1, os.path.join(folder, run_files.CONSOLE), os.O_WRONLY | os.O_APPEND)
+    os.dup2(1, 2)
 
 
 def read_spec(folder: str) -> dict[str, Any]:

@@ -25,27 +25,36 @@ def to_json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def write_json(
-    folder: str,
-    name: str,
-    content: Mapping[str, Any],
-    *,
-    exclusive: bool = False,
-) -> None:
-    """Put ``content`` at ``folder``/``name`` at once: a temporary file, then a rename.
-
-    ``exclusive``: raises FileExistsError, and changes nothing, when there is such a file already.
-    """
+def write_json(folder: str, name: str, content: Mapping[str, Any]) -> None:
+    """Put ``content`` at ``folder``/``name`` at once: a temporary file, then a rename."""
     temporary = os.path.join(folder, f".{name}")
-    with open(temporary, "wb") as file:
-        file.write(to_json(content))
-    if exclusive:
-        try:
-            _link(temporary, os.path.join(folder, name))
-        finally:
-            os.unlink(temporary)
-    else:
-        os.replace(temporary, os.path.join(folder, name))
+    _write(temporary, os.O_TRUNC, to_json(content))
+    os.replace(temporary, os.path.join(folder, name))
+
+
+def create_json(folder: str, name: str, content: Mapping[str, Any]) -> None:
+    """Put ``content`` at ``folder``/``name``; raises FileExistsError where there is something.
+
+    For an instant, and after a kill in that instant, there is an empty file.
+    """
+    path = os.path.join(folder, name)
+    try:
+        _write(path, os.O_EXCL, to_json(content))
+    except FileExistsError:
+        raise
+    except OSError:
+        with suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def _write(path: str, flags: int, content: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o666)
+    try:
+        if os.write(file, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(file)
 
 
 def overwrite_json(folder: str, name: str, content: Mapping[str, Any], longest: int) -> int:
@@ -123,17 +132,6 @@ def append_text(folder: str, name: str, text: str) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(file)
-
-
-def _link(source: str, target: str) -> None:
-    """Give the file a second name, unless there is one; some file systems have no hard links."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        with open(source, "rb") as file, open(target, "xb") as copy:
-            copy.write(file.read())
 
 
 def iso_now() -> str:

@@ -17,6 +17,7 @@ from mlpipeline.api.model import Model
 from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
 from mlpipeline.errors import ModelError
+from mlpipeline.sources.code import code_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def load_model(script: str, models_dir: str) -> Model:
     module.__file__, module.__loader__ = script, loader
     module.__spec__ = ModuleSpec(name, loader, origin=script)
     sys.modules[name] = module  # so that the script's classes can be pickled
-    loader.exec_module(module)
+    exec(code_of(script), module.__dict__)
     try:
         model = module.MODEL
     except AttributeError:

@@ -50,8 +50,10 @@ def test_a_run_that_ends_on_a_full_disk_keeps_its_success_and_the_queue_goes_on(
     small.list("m.py")
     session = small.start("-r", "-u")
     wait_until((small.folder / "began").exists)
+    kept = small.folder_of("m", "a") / ".ballast"
+    wait_until(kept.exists)
     if ballast == "lost":  # as where a run starts when there is hardly any room
-        (small.folder_of("m", "a") / ".ballast").unlink()
+        kept.unlink()
     fill(small)
 
     (small.folder / "go").touch()
@@ -124,7 +126,7 @@ def test_a_checkpoint_that_finds_no_room_is_a_full_disk_and_resumes_when_there_i
     )
     small.list("m.py")
     session = small.start("-r", "-u")
-    wait_until((small.folder / "began").exists)
+    wait_until((small.folder_of("m", "a") / ".ballast").exists)
     fill(small)
     (small.folder / "full").touch()
     wait_until(lambda: "finished" in _history(small), "the first attempt is recorded")

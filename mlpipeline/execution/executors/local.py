@@ -77,7 +77,7 @@ class LocalExecutor:
 
     def wait(self, handles: Collection[Handle], timeout: float, wake: int) -> None:
         """Wait on the runs' pidfds; where a system has none, look again after a short while."""
-        watched: list[int] = [wake, *(self._starter.descriptors() if self._starter else ())]
+        watched = [wake]
         for handle in handles:
             pid = self._last_process(handle)
             descriptor = self._pidfd(handle, pid)
@@ -85,6 +85,8 @@ class LocalExecutor:
                 watched.append(descriptor)
             elif not self._is_told_of(handle):
                 timeout = min(timeout, POLL_INTERVAL)
+        if self._starter:  # after it has been asked of its runs: what is over is told only once
+            watched += self._starter.descriptors()
         due = min(self._kill_at.values(), default=None)
         if due is not None:
             timeout = min(timeout, max(0.0, due - time.monotonic()))

@@ -76,6 +76,7 @@ class WarmStarter:
         """Say what the nursery said, and start runs cold from now on."""
         if self._nursery:
             self._nursery.retire()
+            self._nursery.close()
             self._nursery = None
         self._stderr.seek(0)
         said = self._stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -158,10 +159,11 @@ class _Nursery:
             self._requests.close()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it; where it has runs, it goes on."""
         self.listen()
-        if not self.going and not self.is_dead:
-            self._process.wait()
+        if self.going and not self.is_dead:
+            self._process.returncode = 0  # else Popen says that it was left behind, as it is meant
+        self._process.wait()
         self._answers.close()
 
 
@@ -198,7 +200,9 @@ class _Forked:
 
 
 def _installed() -> tuple[int, ...]:
-    """Is another one when a package is installed or removed: the mtimes (ns) of where they lie."""
-    return tuple(
-        Path(folder).stat().st_mtime_ns for folder in sys.path if folder and Path(folder).is_dir()
-    )
+    """Is another one when a package is installed or removed: the mtimes (ns) of where they lie.
+
+    A nursery is started without the first folder: that of the command, or the working directory.
+    """
+    folders = sys.path if sys.flags.safe_path else sys.path[1:]
+    return tuple(Path(each).stat().st_mtime_ns for each in folders if Path(each).is_dir())
