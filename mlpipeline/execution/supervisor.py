@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 
 from mlpipeline.core import endings, run_files
+from mlpipeline.execution.console_cap import ConsoleCap
 from mlpipeline.execution.processes import boot_id, oom_kill_count, start_time
 from mlpipeline.execution.writing import (
     drop_ballast,
@@ -52,11 +53,13 @@ def supervise(folder: str, spec: dict[str, Any], worker: int, ready: int) -> Non
     before = oom_kill_count()
     os.write(ready, b"1")
     os.close(ready)
-    limit = _Limits(folder, spec).watch(worker)
+    cap = ConsoleCap(folder, spec)
+    limit = _Limits(folder, spec, cap).watch(worker)
     with suppress(OSError):  # macOS: EPERM where only the dead worker is left
         # It is not reaped yet, so that its id can't name another group.
         os.killpg(worker, signal.SIGKILL)
     _, status, usage = os.wait4(worker, 0)
+    cap.settle()
     code = os.waitstatus_to_exitcode(status)
     ending = {
         "status": code if code >= 0 else None,
@@ -88,10 +91,11 @@ def _sync_apart(path: str) -> None:
 
 
 class _Limits:
-    """How long a run may take, and how long it may be silent."""
+    """How long a run may take, how long it may be silent, and how much it may print."""
 
-    def __init__(self, folder: str, spec: dict[str, Any]):
+    def __init__(self, folder: str, spec: dict[str, Any], cap: ConsoleCap):
         self._folder = folder
+        self._cap = cap
         self._timeout: float | None = spec["timeout"]
         self._stall_timeout: float | None = spec["stall_timeout"]
         self._grace: float = spec["grace"]
@@ -100,21 +104,39 @@ class _Limits:
 
     def watch(self, worker: int) -> dict[str, str]:
         """Wait for the worker to end, and end it at its limits; says which, as exit.json does."""
-        if self._timeout is None and self._stall_timeout is None:
-            _wait(worker, None)
-            return {}
-        while not _wait(worker, self._until_next_look()):
+        while not self._wait(worker, self._until_next_look()):
             exceeded = self._exceeded()
             if exceeded:
-                _end(worker, self._grace)
+                self._end(worker)
                 return exceeded
         return {}
 
-    def _until_next_look(self) -> float:
-        """Seconds."""
+    def _until_next_look(self) -> float | None:
+        """Seconds; None where there is nothing to look for."""
         due = [] if self._timeout is None else [self._began + self._timeout - time.monotonic()]
         looks = [] if self._stall_timeout is None else [min(LOOK, self._stall_timeout / 2)]
-        return max(0.0, min(due + looks))
+        return max(0.0, min(due + looks)) if due or looks else None
+
+    def _wait(self, worker: int, seconds: float | None) -> bool:
+        """As ``_wait`` below, with an eye on the log meanwhile."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            look = self._cap.until_next_look()
+            if look is None or (left is not None and left <= look):
+                return _wait(worker, left)
+            if _wait(worker, look):
+                return True
+            self._cap.look()
+
+    def _end(self, worker: int) -> None:
+        """Ask the worker's process group to end, and kill what does not within the grace."""
+        with suppress(OSError):
+            os.killpg(worker, signal.SIGTERM)
+        if not self._wait(worker, self._grace):
+            with suppress(OSError):
+                os.killpg(worker, signal.SIGKILL)
+            _wait(worker, None)
 
     def _exceeded(self) -> dict[str, str]:
         now = time.monotonic()
@@ -137,16 +159,6 @@ class _Limits:
                 stat = os.stat(os.path.join(self._folder, name))
                 signs.append((stat.st_size, stat.st_mtime_ns))
         return signs
-
-
-def _end(worker: int, grace: float) -> None:
-    """Ask the worker's process group to end, and kill what does not within ``grace`` seconds."""
-    with suppress(OSError):
-        os.killpg(worker, signal.SIGTERM)
-    if not _wait(worker, grace):
-        with suppress(OSError):
-            os.killpg(worker, signal.SIGKILL)
-        _wait(worker, None)
 
 
 def _wait(worker: int, seconds: float | None) -> bool:
