@@ -55,7 +55,7 @@ def read_on(file: int, position: int, limit: int) -> tuple[bytes, int]:
     if b"\0" not in content:
         return content, position + len(content)
     hole = next_hole(file, position)  # after it was read: holes come meanwhile
-    if hole is None or hole[0] >= position + len(content):
+    if hole is None or hole[0] > position + len(content):
         return content, position + len(content)
     begin, end = hole
     before = content[: begin - position].rstrip(b"\0")  # of a block that was not given back whole
