@@ -25,7 +25,6 @@ from pathlib import Path
 
 from benchmarks.figures import median, ratio, table
 from benchmarks.peers.base import call
-from benchmarks.peers.ours import COMMAND
 from benchmarks.peers.spoolers import SPOOLER, spooler
 from benchmarks.projects import make_project, make_script
 from benchmarks.rounds import Failed, interleave
@@ -75,21 +74,26 @@ def ours(folder: Path, body: str, **settings: object) -> tuple[Path, float]:
     """A run of ours; with the scheduler's greatest memory in MB."""
     project = folder / "project"
     make_project(project, 1, body, min_free_disk=0, **settings)
-    measured = [sys.executable, "-c", SCHEDULER, *COMMAND[1:], "-C", str(project), "-r", "-u"]
-    told = subprocess.check_output(measured, text=True)
+    told = folder / "memory"
+    options = ["-C", str(project), "-r", "-u"]
+    with (folder / "shown").open("wb") as shown:  # the scheduler shows what the run prints
+        subprocess.run(
+            [sys.executable, "-c", SCHEDULER, str(told), *options], stdout=shown, check=True
+        )
     (log,) = project.glob("models/outputs/runs/*/*/*/console.log")
-    return log, int(told.split()[-1]) / 1e3
+    return log, int(told.read_text()) / 1e3
 
 
-# Runs the command in this process, and says how much memory that took.
+# Runs the command in this process, and writes down how many kB of memory that took.
 SCHEDULER = """\
 import atexit, os, resource, runpy, sys
-me = os.getpid()
+me, told = os.getpid(), sys.argv[1]
 @atexit.register
-def say():
+def tell():
     if os.getpid() == me:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-sys.argv = sys.argv[2:]
+        with open(told, "w") as file:
+            file.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+sys.argv = ["mlpipeline", *sys.argv[2:]]
 runpy.run_module("mlpipeline", run_name="__main__", alter_sys=True)
 """
 

@@ -22,9 +22,7 @@ class Tail:
     def __init__(self, path: Path, *, from_end: bool = False):
         self._path = path
         self._file: int | None = None
-        self._position = 0
-        if from_end and self._open() is not None:
-            self._position = self._size()
+        self._position = path.stat().st_size if from_end and path.exists() else 0
 
     def read(self, limit: int = LARGEST_CHUNK) -> bytes:
         """Up to ``limit`` new bytes; empty when there are none, or no file."""
