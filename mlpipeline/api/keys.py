@@ -18,7 +18,10 @@ class ModeKeys(StrEnum):
     EVALUATE = "Evaluate"
 
 
-TIMEOUT = "timeout"  # a parameter of ours that is no experiment's: seconds that a run may take
+# Parameters of ours that are no experiment's.
+TIMEOUT = "timeout"  # seconds that a run may take
+CONSOLE_LIMIT = "console_limit"  # GB that are kept of what it prints
+NO_LIMIT = "none"  # what says that all of it is
 
 # Others of that kind: what a run asks of its host.
 CPUS = "cpus"

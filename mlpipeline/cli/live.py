@@ -26,6 +26,8 @@ MARKS = {
 }
 FAILURE = ("✗", "red")
 ROOMY = 100  # columns
+MOST_LINES = 1_000  # of what a run prints between two looks: nobody reads more in that time
+LONGEST = 10_000  # characters of one of them
 LEVELS = {Level.INFO: "", Level.WARNING: "yellow", Level.ERROR: "red"}
 
 
@@ -72,9 +74,17 @@ class LiveScreen(Screen):
         self._add(run)
 
     def printed(self, run: Run, lines: list[str]) -> None:
-        """What the run printed goes above the bar; of a line drawn over itself, the last state."""
-        for line in lines:
-            self._console.print(Text.from_ansi(line.rpartition("\r")[2]), soft_wrap=True)
+        """What the run printed goes above the bar; of a line drawn over itself, the last state.
+
+        Of a flood that nobody can read, only the end; of a line as long as that, its begin.
+        """
+        if more := max(0, len(lines) - MOST_LINES):
+            self._console.print(Text(f"[{more:,} lines left out here: see console.log]"))
+        for line in lines[more:]:
+            state = line.rpartition("\r")[2]
+            if more := max(0, len(state) - LONGEST):
+                state = f"{state[:LONGEST]}\033[0m [{more:,} characters left out here]"
+            self._console.print(Text.from_ansi(state), soft_wrap=True)
 
     def progressed(self, run: Run, progress: launch.Progress) -> None:
         """The bar moves."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 import msgspec
@@ -48,6 +48,8 @@ def logs(run: str, follow: bool, lines: int | None, project: Path, as_json: bool
         raise click.UsageError("--json does not go with --follow")
     console = Console(open_project(project), run)
     with console.open(lines) as file:
+        if not follow:
+            file.end = file.size()  # what prints without end is not waited for
         if as_json:
             text = file.read().decode("utf-8", "replace")
             show_json(Log(run=str(console.run.id), file=str(console.path), text=text))
@@ -55,7 +57,7 @@ def logs(run: str, follow: bool, lines: int | None, project: Path, as_json: bool
             _copy(file, lambda: not follow or console.is_over())
 
 
-def _copy(file: BinaryIO, is_over: Callable[[], bool]) -> None:
+def _copy(file: RawIOBase, is_over: Callable[[], bool]) -> None:
     """Print the rest of ``file``, and what is added to it until ``is_over``."""
     out = sys.stdout.buffer
     over = False

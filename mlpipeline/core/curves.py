@@ -33,19 +33,24 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 def summarised(points: Sequence[Point]) -> Summary:
     """The summary of a curve of at least one point."""
-    finite = [(value, step) for step, value in points if math.isfinite(value)]
-    low = min(finite, key=lambda each: each[0], default=(None, None))
-    high = max(finite, key=lambda each: each[0], default=(None, None))
     last_step, last = points[-1]
+    finite = points
+    values = [value for _, value in points]
+    if not math.isfinite(sum(values)):  # quicker than to look at each
+        finite = [point for point in points if math.isfinite(point[1])]
+        values = [value for _, value in finite]
+    low, high = (min(values), max(values)) if values else (None, None)
+    low_step = None if low is None else finite[values.index(low)][0]
+    high_step = None if high is None else finite[values.index(high)][0]
     return Summary(
         count=len(points),
         first_step=points[0][0],
         last=last if math.isfinite(last) else str(last),
         last_step=last_step,
-        min=low[0],
-        min_step=low[1],
-        max=high[0],
-        max_step=high[1],
+        min=low,
+        min_step=low_step,
+        max=high,
+        max_step=high_step,
     )
 
 

@@ -32,6 +32,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     stall_timeout: float | None = None  # seconds that it may be silent
     grace: float = 30.0  # seconds between asking it to end and killing it
     stop_on_nan: bool = False
+    console_limit: int | None = None  # bytes that are kept of what it prints
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
     asks: Asks = Asks()  # of its host
     timeout: float | None = None  # seconds that a run of it may take, where it says so itself
+    console_limit: float | None = None  # GB of its output that are kept, likewise; 0: all
 
 
 class ListedModel(msgspec.Struct, frozen=True, kw_only=True):

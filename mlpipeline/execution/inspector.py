@@ -15,6 +15,7 @@ from mlpipeline.errors import ModelError
 from mlpipeline.execution.writing import to_json
 from mlpipeline.sources.script import (
     asked,
+    console_limit,
     load_model,
     model_dir_name,
     ordered_versions,
@@ -60,6 +61,7 @@ def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
                 "parameters": shown_parameters(version),
                 "asks": asked(version),
                 "timeout": time_limit(version),
+                "console_limit": console_limit(version),
             }
             for version in versions
         ]

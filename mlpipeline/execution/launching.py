@@ -195,7 +195,14 @@ class Launcher:
             stall_timeout=settings.stall_timeout or None,
             grace=settings.grace,
             stop_on_nan=settings.stop_on_nan,
+            console_limit=_bytes(start.version.console_limit, settings.console_limit),
         )
+
+
+def _bytes(own: float | None, usual: float) -> int | None:
+    """The limit, given in GB by the version or else by the settings, where 0 is none at all."""
+    limit = usual if own is None else own
+    return max(1, round(limit * 1e9)) if limit else None
 
 
 def _epochs(version: ListedVersion) -> float | None:

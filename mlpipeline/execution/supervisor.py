@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 
 from mlpipeline.core import endings, run_files
+from mlpipeline.execution.console_cap import ConsoleCap
 from mlpipeline.execution.processes import boot_id, oom_kill_count, start_time
 from mlpipeline.execution.writing import (
     WAIT_FOR_ROOM,
@@ -48,6 +49,7 @@ class Ward:
         self._worker = spare.pid  # leads a process group
         self._ending: dict[str, Any] = {}
         self._oom_kills_before: int | None = None  # as long as it has not settled
+        self._settler: int | None = None  # pid of what settles the log, which may take its time
 
     def begin(self) -> None:
         """Write proc.json, and let the worker go.
@@ -64,18 +66,20 @@ class Ward:
         }
         create_json(self._folder, run_files.PROCESSES, processes)
         self._spare.run(self._folder, self._spec)
+        self._cap = ConsoleCap(self._folder, self._spec)
         self._limits = _Limits(self._folder, self._spec, self._worker)
         self._settles_at: float | None = time.monotonic() + SETTLED
 
     @property
     def due(self) -> float | None:
         """When the next :meth:`look` is due, in monotonic seconds; None: at the worker's end."""
-        due = [moment for moment in (self._settles_at, self._limits.due) if moment is not None]
-        return min(due, default=None)
+        due = (self._settles_at, self._limits.due, self._cap.due)
+        return min((moment for moment in due if moment is not None), default=None)
 
     def look(self) -> None:
         """Hold the worker to its limits."""
         self._limits.look()
+        self._cap.look()
         if self._settles_at is not None and time.monotonic() >= self._settles_at:
             self._settles_at = None
             keep_ballast(self._folder)
@@ -92,11 +96,21 @@ class Ward:
         return start_time(self._worker) is None
 
     def record(self) -> bool:
-        """End what is left of the process group, and write exit.json; False where the disk does
-        not take it.
+        """End what is left of the process group, and write exit.json.
+
+        False where it is to be called again: after SIGCHLD, or later, when the disk has room.
         """
         if not self._ending:
             self._ending = self._reap()
+            if self._cap.is_exceeded():
+                self._settler = os.fork()
+                if self._settler == 0:
+                    self._cap.settle()
+                    os._exit(0)
+        if self._settler:
+            if os.waitpid(self._settler, os.WNOHANG)[0] == 0:
+                return False
+            self._settler = None
         try:
             if not try_at_last(self._folder, run_files.EXIT, self._ending):
                 return False
@@ -156,7 +170,7 @@ def supervise(folder: str, spec: dict[str, Any], spare: Spare) -> None:
         ward.look()
         _await_child(ward.due)
     while not ward.record():
-        time.sleep(WAIT_FOR_ROOM)
+        _await_child(time.monotonic() + WAIT_FOR_ROOM)
     if os.fork() == 0:  # the next run need not wait for the disk
         ward.sync()
     os._exit(0)

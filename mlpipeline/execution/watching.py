@@ -42,7 +42,7 @@ class WatchedRun:
             yield self._console.read()
             return
         if skipped := self._console.skip(LAST_WORDS):
-            yield [f"[{skipped:,} bytes left out here; they are in {self.folder.console.name}]"]
+            yield [f"[{skipped:,} bytes left out here: see {self.folder.console.name}]"]
         yield from self._console.rest()
 
     def logged(self, *, to_the_end: bool = False) -> Iterator[list[str]]:

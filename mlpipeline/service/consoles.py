@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
 
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.runs import Run
@@ -12,7 +11,7 @@ from mlpipeline.execution.executors.local import is_running
 from mlpipeline.service import views
 from mlpipeline.service.project import Project
 from mlpipeline.state.history import Journals
-from mlpipeline.state.tail import offset_of_last
+from mlpipeline.state.holes import Log
 
 
 class Console:
@@ -30,18 +29,19 @@ class Console:
         """Its file."""
         return self._folder.console
 
-    def open(self, lines: int | None = None) -> BinaryIO:
+    def open(self, lines: int | None = None) -> Log:
         """What it printed, from its start or of its last ``lines``; more may be added.
 
+        A line stands for what console_limit has left out.
         Raises StorageError where it printed nothing, since it never began.
         """
         try:
-            file = self.path.open("rb")
+            log = Log(self.path)
         except FileNotFoundError:
             raise StorageError(f"{self.run.id} has no {self.path.name}: it never began") from None
         if lines is not None:
-            file.seek(offset_of_last(file, lines))
-        return file
+            log.start_at_last(lines)
+        return log
 
     def is_over(self) -> bool:
         """Whether the run has ended by now, recorded or not.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mlpipeline.core import curves
-from mlpipeline.core.curves import Curves, Point
+from mlpipeline.core.curves import Point
 from mlpipeline.core.measures import lower_is_better
 from mlpipeline.core.runs import Run
 from mlpipeline.core.spelling import nearest
@@ -57,10 +57,11 @@ def learning_curves(project: Project, metric: str, names: Sequence[str] = ()) ->
     logged: dict[str, None] = {}
     runs = views.find_runs(project, names)
     for run in {(run.id, run.host): run for run in runs}.values():
-        whole = _whole(project, run, attempts.get((run.id.model, run.id.version), [run]))
-        logged |= dict.fromkeys(whole)
-        if metric in whole:
-            found.append(_curve(run, whole[metric]))
+        siblings = attempts.get((run.id.model, run.id.version), [run])
+        if points := _points(project, run, siblings, metric):
+            found.append(_curve(run, points))
+        else:
+            logged |= dict.fromkeys(summaries(project.layout, run, siblings))
     if not found:
         raise _unknown(metric, list(logged), " of these")
     return LearningCurves(metric=metric, curves=found)
@@ -80,8 +81,8 @@ def _best(project: Project, metric: str, newest: Sequence[tuple[Run, list[Run]]]
     if not ranked:
         raise _unknown(metric, list(logged), "")
     ranked.sort(key=lambda each: each[0])
-    wholes = [(run, _whole(project, run, attempts)) for _, run, attempts in ranked[:MOST]]
-    found = [_curve(run, whole[metric]) for run, whole in wholes if metric in whole]
+    drawn = [(run, _points(project, run, attempts, metric)) for _, run, attempts in ranked[:MOST]]
+    found = [_curve(run, points) for run, points in drawn if points]
     if not found:
         raise MlpipelineError(
             f"the points of {metric!r} are gone: the runs have no metrics.jsonl any more, only "
@@ -94,9 +95,11 @@ def _best(project: Project, metric: str, newest: Sequence[tuple[Run, list[Run]]]
     )
 
 
-def _whole(project: Project, run: Run, attempts: Sequence[Run]) -> Curves:
-    chain = curves.continued(run, attempts)
-    return curves.joined([metrics.curves(project.layout.run_folder(each.id)) for each in chain])
+def _points(project: Project, run: Run, attempts: Sequence[Run], metric: str) -> list[Point]:
+    """The whole curve of ``run``, from its first attempt on."""
+    folders = [project.layout.run_folder(each.id) for each in curves.continued(run, attempts)]
+    told = [{metric: metrics.points(folder, metric)} for folder in folders]
+    return told[0][metric] if len(told) == 1 else curves.joined(told).get(metric, [])
 
 
 def _curve(run: Run, points: Sequence[Point]) -> Curve:

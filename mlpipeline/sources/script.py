@@ -12,7 +12,16 @@ import sys
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import ModuleType
 
-from mlpipeline.api.keys import CPUS, GPUS, MEMORY, TIMEOUT, looks_secret, version_parameters
+from mlpipeline.api.keys import (
+    CONSOLE_LIMIT,
+    CPUS,
+    GPUS,
+    MEMORY,
+    NO_LIMIT,
+    TIMEOUT,
+    looks_secret,
+    version_parameters,
+)
 from mlpipeline.api.model import Model
 from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
@@ -37,6 +46,7 @@ UNSIGNED = (
     version_parameters.ORDER,
     version_parameters.DATALOADER,
     TIMEOUT,
+    CONSOLE_LIMIT,
     CPUS,
     MEMORY,
     GPUS,
@@ -138,6 +148,24 @@ def time_limit(version: Version) -> float | None:
     if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 < value < float("inf"):
         name = version.name
         raise ModelError(f"version {name!r} has timeout={value!r}; it must be a number of seconds")
+    return float(value)
+
+
+def console_limit(version: Version) -> float | None:
+    """GB of what a run of ``version`` prints that are kept, if it says so; 0: all of it.
+
+    Raises ModelError.
+    """
+    value = version.get(CONSOLE_LIMIT)
+    if value is None:
+        return None
+    if value == NO_LIMIT:
+        return 0.0
+    if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 < value < float("inf"):
+        raise ModelError(
+            f"version {version.name!r} has console_limit={value!r}; it must be a number of GB "
+            f"above 0, or {NO_LIMIT!r}"
+        )
     return float(value)
 
 

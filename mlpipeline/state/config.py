@@ -12,6 +12,7 @@ from mlpipeline.core.planning import RETRIED
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError
+from mlpipeline.state.console_config import console_limit
 from mlpipeline.state.host_config import counted, gpus, parallel
 from mlpipeline.state.ini import MAIN, IniFile, number
 from mlpipeline.state.layout import CONFIG
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_on_nan: bool = False  # end a run when a metric is no finite number
     inspect_timeout: float = 60.0  # seconds that importing a model script may take
     min_free_disk: float = 1.0  # GB without which nothing is started
+    console_limit: float = 1.0  # GB that are kept of what a run prints; 0: all
     host_timeout: float = 0.0  # seconds of silence after which a host is lost; 0: a person decides
     shared: bool = False  # let the group write what is made here
     notify: Notify | None = None  # what is sent to a person, and where to; None: nothing
@@ -104,6 +106,7 @@ def read_settings(project: Path) -> Settings:
         stop_on_nan=boolean(ini, "stop_on_nan"),
         inspect_timeout=number(ini, MAIN, "inspect_timeout", default.inspect_timeout, least=0.1),
         min_free_disk=number(ini, MAIN, "min_free_disk", default.min_free_disk),
+        console_limit=console_limit(ini, default.console_limit),
         host_timeout=number(ini, MAIN, "host_timeout", default.host_timeout),
         shared=boolean(ini, "shared"),
         notify=notify,

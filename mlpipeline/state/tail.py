@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from mlpipeline.api.console import printable
+from mlpipeline.state.holes import Log, read_on
 
 LARGEST_CHUNK = 1 << 20  # bytes read at once, so that a flood can't stop the reader
 
 
 class Tail:
-    """Hands out what was appended to ``path`` since the last call."""
+    """Hands out what was appended to ``path`` since the last call.
+
+    The file is kept open: a log that is replaced when its middle is cut out is read to its end.
+    """
 
     def __init__(self, path: Path, *, from_end: bool = False):
         self._path = path
+        self._file: int | None = None
         self._position = path.stat().st_size if from_end and path.exists() else 0
 
     def read(self, limit: int = LARGEST_CHUNK) -> bytes:
         """Up to ``limit`` new bytes; empty when there are none, or no file."""
         try:
-            with self._path.open("rb") as file:
-                file.seek(self._position)
-                chunk = file.read(limit)
+            file = self._open()
+            if file is None:
+                return b""
+            chunk, self._position = read_on(file, self._position, limit)
         except OSError:
             return b""
-        self._position += len(chunk)
         return chunk
 
     def skip(self, kept: int) -> int:
         """Pass over all but the last ``kept`` bytes; returns how many that were."""
-        try:
-            skipped = max(0, self._path.stat().st_size - kept - self._position)
-        except OSError:
-            return 0
+        skipped = max(0, self._size() - kept - self._position)
         self._position += skipped
         return skipped
+
+    def close(self) -> None:
+        """Let the file go; there is no more to read then."""
+        if self._file is not None and self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _open(self) -> int | None:
+        """The file's descriptor; None as long as there is no file, or when it was closed."""
+        if self._file is None:
+            with suppress(OSError):
+                self._file = os.open(self._path, os.O_RDONLY)
+        return None if self._file == -1 else self._file
+
+    def _size(self) -> int:
+        file = self._open()
+        return 0 if file is None else os.fstat(file).st_size
 
 
 class LineTail:
@@ -60,6 +83,7 @@ class LineTail:
         if self._rest:
             yield [_text(self._rest)]
             self._rest = b""
+        self._tail.close()
 
     def skip(self, kept: int) -> int:
         """Pass over all but the last ``kept`` bytes; returns how many that were."""
@@ -77,23 +101,6 @@ class LineTail:
         return [_text(line) for line in lines], bool(chunk)
 
 
-def offset_of_last(file: BinaryIO, count: int) -> int:
-    """Where the last ``count`` lines of ``file`` begin; its end is that of a line, or in one."""
-    end = file.seek(0, 2)
-    position, ends = end, 0
-    while position > 0 and count > 0:
-        size = min(LARGEST_CHUNK, position)
-        file.seek(position - size)
-        chunk = file.read(size)
-        index = len(chunk)
-        while (index := chunk.rfind(b"\n", 0, index)) >= 0:
-            ends += position - size + index + 1 < end  # the last line's own end does not count
-            if ends == count:
-                return position - size + index + 1
-        position -= size
-    return 0 if count > 0 else end
-
-
 def last_lines(path: Path, count: int) -> list[str]:
     """The last ``count`` lines of a log that are not blank, without colours and all else that a
     terminal would obey; of a line drawn over itself (a progress bar), its last state. Empty when
@@ -103,13 +110,13 @@ def last_lines(path: Path, count: int) -> list[str]:
     if count == 0:
         return lines
     try:
-        with path.open("rb") as file:
-            end = file.seek(0, 2)
+        with Log(path) as log:
+            end = log.end = log.size()
             size = min(end, 4096)
             while True:
-                file.seek(end - size)
+                log.start_at(end - size)
                 enough = size in (end, LARGEST_CHUNK)
-                lines = _shown(file.read(size), whole=size == end, last_try=enough)
+                lines = _shown(log.read() or b"", whole=size == end, last_try=enough)
                 if len(lines) >= count or enough:
                     break
                 size = min(end, size * 8, LARGEST_CHUNK)

@@ -94,6 +94,40 @@ def test_what_the_host_has_is_for_the_machine_to_say_unless_it_is_set(settings_o
     assert without.gpus == ()
 
 
+def test_a_log_is_kept_whole_up_to_a_gigabyte_unless_it_is_said_otherwise(settings_of):
+    usual = settings_of("[MLP]\nmodels_dir = models\n")
+    told = settings_of("[MLP]\nmodels_dir = models\nconsole_limit = 0.05\n")
+    without = settings_of("[MLP]\nmodels_dir = models\nconsole_limit = none\n")
+
+    limits = [settings.console_limit for settings in (usual, told, without)]
+    assert limits == [1.0, 0.05, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        ("0", "the default is console_limit = 1; none keeps all"),
+        ("-1", "the default is console_limit = 1"),
+        ("nan", "the default is"),
+        ("inf", "the default is"),
+        ("", "the default is"),
+        ("much", "the default is"),
+        ("1..5 GB", "the default is"),
+        ("50 MB", "write console_limit = 0.05"),
+        ("2GiB", "write console_limit = 2"),
+        ("100k", "write console_limit = 0.0001"),
+    ],
+)
+def test_a_limit_of_the_log_that_is_none_is_an_error_with_a_remedy(value, remedy, settings_of):
+    message, advice = complaint(
+        settings_of, f"[MLP]\nmodels_dir = models\nconsole_limit = {value}\n"
+    )
+
+    said = f":3: console_limit is {value!r}, neither none nor a number of GB above 0"
+    assert message.startswith(said)
+    assert remedy in advice
+
+
 @pytest.mark.parametrize(
     ("line", "said", "remedy"),
     [

@@ -7,10 +7,11 @@ import math
 
 import pytest
 
-from mlpipeline.core.curves import Summary
+from mlpipeline.core.curves import Summary, summarised
 from mlpipeline.execution.reporter import FolderReporter
+from mlpipeline.state import metrics
 from mlpipeline.state.layout import RunFolder
-from mlpipeline.state.metrics import curves, summaries
+from mlpipeline.state.metrics import curves, points, summaries
 
 LOSS = {
     "count": 3,
@@ -102,3 +103,31 @@ def test_what_is_reckoned_is_what_the_run_would_have_said(folder, logged):
     told = {name: Summary(**each) for name, each in logged.metric_summaries().items()}
 
     assert summaries(folder) == told
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"",
+        b'{"step": 7, "time": 1.0, "loss": 1',
+        b'{"step": 7, "time": 1.0, "loss": "nan"}\n',
+        b'{"step": 7, "time": 1.0, "loss": 3}\n',
+        b'{"step": 7, "time": 1.0, "accuracy": 0.5}\n',
+        b'{"step": 7, "loss": 1.5, "accuracy": 0.5}\n',
+        b'{"step": null, "time": 1.0, "loss": 1.5}\n',
+        b"[]\n",
+        b"\xff\n",
+    ],
+)
+def test_long_metrics_are_read_in_parts_as_if_at_once(folder, odd, monkeypatch):
+    monkeypatch.setattr(metrics, "BLOCK", 200)  # bytes
+    usual = [b'{"step": %d, "time": 1.0, "loss": %d.5}\n' % (each, -each) for each in range(40)]
+    folder.metrics.write_bytes(b"".join(usual[:20]) + odd + b"\n" + b"".join(usual[20:]))
+
+    read, told = curves(folder), summaries(folder)
+
+    expected = [(each, -each - 0.5 if each else 0.5) for each in range(40)]
+    assert [point for point in read["loss"] if point[0] != 7 or point == (7, -7.5)] == expected
+    assert str(points(folder, "loss")) == str(read["loss"])  # NaN is not equal to itself
+    assert told == {name: summarised(each) for name, each in read.items()}
+    assert points(folder, "accuracy") == read.get("accuracy", [])

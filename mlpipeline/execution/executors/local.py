@@ -13,8 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+import msgspec
+
 from mlpipeline.core import endings
 from mlpipeline.core.launch import Exit, Processes, ProcessStamp, Report, Reported, Spec
+from mlpipeline.execution.console_cap import ConsoleCap
 from mlpipeline.execution.executors.base import Gone, Handle, Observation, Running
 from mlpipeline.execution.executors.starting import Child, ColdStarter, Starter
 from mlpipeline.execution.processes import boot_id, is_alive
@@ -33,6 +36,7 @@ class LocalExecutor:
         self._pidfds: dict[Handle, tuple[int, int]] = {}  # pid, and the descriptor
         self._overdue: dict[Handle, Exit] = {}  # what is to be said of those that took too long
         self._kill_at: dict[Handle, float] = {}  # monotonic seconds
+        self._caps: dict[Handle, ConsoleCap] = {}  # of runs whose supervisor is dead
         # What an interpreter says that can't even begin: a broken installation, no memory …
         self._first_words = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         self._starter = start(self._first_words) if start else None
@@ -96,7 +100,7 @@ class LocalExecutor:
         if handle not in self._children:
             _revoke(Path(handle))
         if self._is_there(handle):
-            self._keep_time(handle)
+            self._stand_in(handle)
             return Running()
         folder = RunFolder(Path(handle))
         if handle in self._children and not folder.processes.exists():
@@ -106,6 +110,8 @@ class LocalExecutor:
         exit = exit or self._overdue.pop(handle, None)
         prepared = folder.prepared.exists()
         last_sign = None if exit else _last_sign(folder.path)
+        if not folder.exit.exists() and (spec := read_record(folder.spec, Spec)):
+            _cap(spec).settle()  # which its supervisor would have done
         return Gone(
             exit=exit,
             report=report,
@@ -114,14 +120,16 @@ class LocalExecutor:
             last_sign=last_sign,
         )
 
-    def _keep_time(self, handle: Handle) -> None:
-        """End a worker that takes too long, where its supervisor, which should, is dead."""
+    def _stand_in(self, handle: Handle) -> None:
+        """Where a run's supervisor is dead, end a worker that takes too long, and cap its log."""
         processes = _processes(handle)
-        if processes is None or handle in self._overdue or handle in self._kill_at:
-            return
-        if is_alive(processes.supervisor.pid, processes.supervisor.started):
+        if processes is None or is_alive(processes.supervisor.pid, processes.supervisor.started):
             return
         spec = read_record(RunFolder(Path(handle)).spec, Spec)
+        if spec:
+            self._caps.setdefault(handle, _cap(spec)).look()
+        if handle in self._overdue or handle in self._kill_at:
+            return
         now = datetime.now().astimezone()
         if spec and spec.timeout and (now - processes.started_at).total_seconds() > spec.timeout:
             self._overdue[handle] = Exit(
@@ -188,6 +196,7 @@ class LocalExecutor:
     def _forget(self, handle: Handle) -> None:
         self._children.pop(handle, None)
         self._kill_at.pop(handle, None)
+        self._caps.pop(handle, None)
         self._let_go(handle)
 
 
@@ -225,6 +234,10 @@ def _read_report(folder: RunFolder, *, ended: bool) -> Report | None:
             ending=endings.UNREADABLE, detail=f"the report in {folder.exit} can't be read"
         )
     return reported.report
+
+
+def _cap(spec: Spec) -> ConsoleCap:
+    return ConsoleCap(spec.folder, msgspec.to_builtins(spec))
 
 
 def _last_sign(folder: Path) -> datetime | None:
