@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level, Listener
-from mlpipeline.core.planning import Policy, Standing, State, explain, plan
+from mlpipeline.core.planning import Policy, explain, plan
 from mlpipeline.core.sessions import Result, StopMode
 from mlpipeline.core.slots import UNCOUNTED, Host
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.alarm import Alarm
 from mlpipeline.execution.bulletin import Bulletin

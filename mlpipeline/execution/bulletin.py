@@ -11,7 +11,7 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level
 from mlpipeline.core.orders import Rehearsed
-from mlpipeline.core.planning import Standing
+from mlpipeline.core.standings import Standing
 from mlpipeline.execution.listing import Listed
 
 Explain = Callable[[Sequence[ListedModel]], list[Standing]]
