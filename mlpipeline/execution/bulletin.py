@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+from mlpipeline.core.agenda import Outlook
 from mlpipeline.core.changes import changes
 from mlpipeline.core.digest import digest, told
 from mlpipeline.core.ledger import Ledger
@@ -79,6 +80,19 @@ class Bulletin:
             self._audience.say(Level.WARNING, lack or "there is room again: going on")
         self.lack = lack
 
+    def why_wait(self, ahead: Outlook, *, paused: bool, gpus_busy: bool) -> str:
+        """Why nothing starts of what is queued, where that passes; empty where it does not.
+
+        ``gpus_busy``: others use some of this host's.
+        """
+        if ahead.queued and paused:
+            return f"is paused with {ahead.queued} queued: `mlpipeline resume` goes on"
+        if ahead.queued and self.lack:
+            return "waits for room on the disk"
+        if gpus_busy and ahead.lacks:
+            return f"waits for {ahead.lacks}: others use the rest"
+        return f"waits until {ahead.next_try:%H:%M:%S} to try again" if ahead.next_try else ""
+
     def of_idling(self, why: str) -> None:
         """Why nothing runs and nothing starts; empty when it does."""
         if why != self.idle:
@@ -119,14 +133,22 @@ class Bulletin:
         if listed.paused != was_paused:
             pause = "paused; what runs comes to its end" if listed.paused else "no longer paused"
             self._audience.say(Level.INFO, f"{self._list}: {pause}")
-        if _asked(before) != _asked(listed.models):
+        if not _asks_the_same(before, listed.models):
             answer = changes(self._explain(before), self._explain(listed.models))
             self._audience.say(Level.INFO, f"{self._list}: {answer}")
 
 
-def _asked(models: Sequence[ListedModel]) -> list[tuple[str, int, tuple[str, ...]]]:
-    """What a list asks for, whatever has become of it."""
-    return [
-        (model.name, model.priority, tuple(each.signature for each in model.versions))
-        for model in models
-    ]
+def _asks_the_same(before: Sequence[ListedModel], after: Sequence[ListedModel]) -> bool:
+    """Whether two lists ask for the same, whatever has become of it."""
+    return len(before) == len(after) and all(
+        one is other
+        or (
+            (one.name, one.priority) == (other.name, other.priority)
+            and (one.versions is other.versions or _signatures(one) == _signatures(other))
+        )
+        for one, other in zip(before, after, strict=True)
+    )
+
+
+def _signatures(model: ListedModel) -> list[str]:
+    return [version.signature for version in model.versions]
