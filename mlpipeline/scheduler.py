@@ -99,13 +99,8 @@ class Scheduler:
         self._signals: list[int] = []
         self._stop: StopMode | None = None
         self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
-        notify = settings.notify
         self._bulletin = Bulletin(
-            self._audience,
-            listing.name,
-            self._explain,
-            now,
-            metric=(notify.metric or None) if notify else None,
+            self._audience, listing.name, self._explain, now, notify=settings.notify
         )
         self._errands = Errands(
             layout, history, self._audience, self._hosts, session=policy.session, now=now
@@ -184,11 +179,7 @@ class Scheduler:
         if not self._reader.is_fresh:  # there may be more by now
             self._reader.outdate()
             return False
-        waits = self._bulletin.why_wait(
-            self._agenda.outlook(self._situation()),
-            paused=self._reader.listed.paused,
-            gpus_busy=bool(self._host.busy),
-        )
+        waits = self._bulletin.why_wait(self._agenda.outlook(self._situation()), self._host)
         if not waits:
             self._bulletin.of_emptiness(
                 self._history.ledger, self._reader.listed, len(self._runs.ended)
@@ -233,8 +224,7 @@ class Scheduler:
     def _observe(self) -> None:
         observations = self._executor.poll(self._handles())
         self._observe_rehearsals(observations)
-        ended = self._runs.observe(observations)
-        if ended:
+        if ended := self._runs.observe(observations):
             self._reader.ask()
             self._went_wrong = self._went_wrong or any(not run.succeeded for run in ended)
         self._audience.tick()
@@ -293,8 +283,7 @@ class Scheduler:
         while True:
             claimed = self._launcher.claimed
             holds = self._start_planned()
-            # Unless another host was quicker, the plan was good.
-            if not holds or self._launcher.claimed == claimed:
+            if not holds or self._launcher.claimed == claimed:  # else another host was quicker
                 return holds
 
     def _start_planned(self) -> bool:

@@ -12,8 +12,10 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level
 from mlpipeline.core.orders import Rehearsed
+from mlpipeline.core.slots import Host
 from mlpipeline.core.standings import Standing
 from mlpipeline.execution.listing import Listed
+from mlpipeline.state.notify_config import Notify
 
 Explain = Callable[[Sequence[ListedModel]], list[Standing]]
 
@@ -28,13 +30,13 @@ class Bulletin:
         explain: Explain,
         now: Callable[[], datetime],
         *,
-        metric: str | None = None,
+        notify: Notify | None = None,
     ):
         """``explain``: where the versions of some models stand at this moment.
 
-        ``metric``: what new bests are judged by; without it, the first number in the test results.
+        ``notify``: how those want to hear who are told when the queue is empty; None: nobody is.
         """
-        self._metric = metric
+        self._notify = notify
         self._audience = audience
         self._list = list_name
         self._explain = explain
@@ -80,16 +82,13 @@ class Bulletin:
             self._audience.say(Level.WARNING, lack or "there is room again: going on")
         self.lack = lack
 
-    def why_wait(self, ahead: Outlook, *, paused: bool, gpus_busy: bool) -> str:
-        """Why nothing starts of what is queued, where that passes; empty where it does not.
-
-        ``gpus_busy``: others use some of this host's.
-        """
-        if ahead.queued and paused:
+    def why_wait(self, ahead: Outlook, host: Host) -> str:
+        """Why nothing starts of what is queued, where that passes; empty where it does not."""
+        if ahead.queued and self._paused:
             return f"is paused with {ahead.queued} queued: `mlpipeline resume` goes on"
         if ahead.queued and self.lack:
             return "waits for room on the disk"
-        if gpus_busy and ahead.lacks:
+        if host.busy and ahead.lacks:
             return f"waits for {ahead.lacks}: others use the rest"
         return f"waits until {ahead.next_try:%H:%M:%S} to try again" if ahead.next_try else ""
 
@@ -101,13 +100,13 @@ class Bulletin:
 
     def of_emptiness(self, ledger: Ledger, listed: Listed, ended: int) -> None:
         """The queue has been worked off, and so many runs have ``ended`` in this session."""
-        if ended > self._ended:
+        if self._notify and ended > self._ended:  # it takes a look at all that there is
             found = digest(
                 ledger,
                 self._explain(listed.models),
                 since=self._emptied_at,
                 now=self._now(),
-                metric=self._metric,
+                metric=self._notify.metric or None,
             )
             self._ended, self._emptied_at = ended, found.until
             self._audience.emptied("\n".join(told(found)))
