@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
+from mlpipeline.core.agenda import Agenda
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level, Listener
-from mlpipeline.core.planning import Policy, Standing, State, explain, plan
+from mlpipeline.core.planning import Policy, Situation, explain, plan
 from mlpipeline.core.sessions import Result, StopMode
-from mlpipeline.core.slots import UNCOUNTED, Host
+from mlpipeline.core.slots import UNCOUNTED, Asks, Host
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.alarm import Alarm
 from mlpipeline.execution.bulletin import Bulletin
@@ -18,7 +20,8 @@ from mlpipeline.execution.errands import Errands
 from mlpipeline.execution.executors.base import Executor, Handle, Observation
 from mlpipeline.execution.hosts import Hosts
 from mlpipeline.execution.launching import Launcher
-from mlpipeline.execution.listing import REFRESH, Listed, Listing, ListReader
+from mlpipeline.execution.list_reader import REFRESH, ListReader
+from mlpipeline.execution.listing import Listed, Listing
 from mlpipeline.execution.rehearsals import Rehearsals
 from mlpipeline.execution.watched_runs import WatchedRuns
 from mlpipeline.state.config import Settings
@@ -47,18 +50,19 @@ class Scheduler:
         test: bool,
         watch: bool = False,
         room: Room | None = None,
-        host: Callable[[Sequence[ListedModel]], Host] = lambda _: UNCOUNTED,
+        host: Callable[[Set[Asks]], Host] = lambda _: UNCOUNTED,
         warnings: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ):
         """``watch``: stay when the queue is empty, and wait for more.
 
-        ``room``: without it, nothing is asked of the disk. ``host``: what this host
-        has, now, for what is listed.
+        ``room``: without it, nothing is asked of the disk. ``host``: what this host has, now, for
+        what is asked for.
         """
         self._layout = layout
         self._listing = listing
         self._history = history
+        self._agenda = Agenda(history.ledger)
         self._executor = executor
         self._audience = Audience(listeners, now)
         self._policy = policy
@@ -95,18 +99,13 @@ class Scheduler:
         self._signals: list[int] = []
         self._stop: StopMode | None = None
         self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
-        notify = settings.notify
         self._bulletin = Bulletin(
-            self._audience,
-            listing.name,
-            self._explain,
-            now,
-            metric=(notify.metric or None) if notify else None,
+            self._audience, listing.name, self._explain, now, notify=settings.notify
         )
         self._errands = Errands(
             layout, history, self._audience, self._hosts, session=policy.session, now=now
         )
-        self._noticed = False
+        self._noticed = self._went_wrong = False
         self._alarm = Alarm()
         refresh = timedelta(seconds=POLL) if watch else REFRESH
         self._reader = ListReader(self._read, self._look_around, self._alarm.ring, refresh=refresh)
@@ -167,10 +166,7 @@ class Scheduler:
         if self._noticed:
             self._noticed = False
             self._reader.hasten()
-        if self._reader.is_new():
-            self._start_all()
-            return self._is_over()
-        return False
+        return self._reader.is_new() and self._start_all() and self._is_over()
 
     def _is_busy(self) -> bool:
         return bool(self._runs or self._rehearsals.handles)
@@ -180,7 +176,10 @@ class Scheduler:
         if self._is_busy():
             self._bulletin.of_idling("")
             return False
-        waits = self._why_wait()
+        if not self._reader.is_fresh:  # there may be more by now
+            self._reader.outdate()
+            return False
+        waits = self._bulletin.why_wait(self._agenda.outlook(self._situation()), self._host)
         if not waits:
             self._bulletin.of_emptiness(
                 self._history.ledger, self._reader.listed, len(self._runs.ended)
@@ -206,35 +205,34 @@ class Scheduler:
 
     def _explain(self, models: Sequence[ListedModel] | None = None) -> list[Standing]:
         """Where everything stands that is listed, or the ``models``."""
-        ledger, claimed = self._history.ledger, self._launcher.claimed
-        chosen = self._reader.listed.models if models is None else models
-        return explain(chosen, ledger, self._policy, self._now(), claimed, self._host)
+        return explain(self._situation(models))
 
-    def _why_wait(self) -> str:
-        """Why what is queued is not started, where that passes; empty where it does not."""
-        queued = [s for s in self._explain() if s.state is State.QUEUED]
-        if queued and self._reader.listed.paused:
-            return f"is paused with {len(queued)} queued: `mlpipeline resume` goes on"
-        if queued and self._bulletin.lack:
-            return "waits for room on the disk"
-        if self._host.busy and (lacks := next((s.lacks for s in queued if s.lacks), "")):
-            return f"waits for {lacks}: others use the rest"
-        times = [standing.not_before for standing in queued if standing.not_before]
-        return f"waits until {min(times):%H:%M:%S} to try again" if times else ""
+    def _situation(self, models: Sequence[ListedModel] | None = None) -> Situation:
+        return Situation(
+            listed=self._reader.listed.models if models is None else models,
+            ledger=self._history.ledger,
+            policy=self._policy,
+            now=self._now(),
+            claimed=self._launcher.claimed,
+            host=self._host,
+            rehearsing=self._rehearsals.versions,
+            passed=self._launcher.passed,
+        )
 
     # ------------------------------------------------------------------ observe
 
     def _observe(self) -> None:
         observations = self._executor.poll(self._handles())
         self._observe_rehearsals(observations)
-        if self._runs.observe(observations):
-            self._reader.outdate()
+        if ended := self._runs.observe(observations):
+            self._reader.ask()
+            self._went_wrong = self._went_wrong or any(not run.succeeded for run in ended)
         self._audience.tick()
 
     def _observe_rehearsals(self, observations: Mapping[Handle, Observation]) -> None:
         try:
             for note, traceback in self._rehearsals.observe(observations, self._now()):
-                self._reader.outdate()
+                self._reader.ask()
                 self._bulletin.of_rehearsal(note, traceback)
         except DiskFull as error:
             self._audience.say_once(Level.ERROR, f"{error}: a rehearsal is recorded later")
@@ -269,32 +267,34 @@ class Scheduler:
 
     # ---------------------------------------------------------------------- act
 
-    def _start_all(self) -> None:
-        """Fill the free slots, as long as other hosts leave something."""
+    def _start_all(self) -> bool:
+        """Fill the free slots, as long as other hosts leave something.
+
+        False where what is listed has to be read again first.
+        """
         self._reader.use()
         if self._reader.listed.paused and not self._test:
-            return
+            return True
         if self._room:
             self._bulletin.of_room(self._room.lack())
             if self._bulletin.lack:
-                return
+                return True
+        self._bulletin.warn(self._history.catch_up())
         while True:
             claimed = self._launcher.claimed
-            self._start_planned()
-            if self._launcher.claimed == claimed:  # no other host was quicker: the plan was good
-                return
+            holds = self._start_planned()
+            if not holds or self._launcher.claimed == claimed:  # else another host was quicker
+                return holds
 
-    def _start_planned(self) -> None:
-        ledger, claimed = self._history.ledger, self._launcher.claimed
-        listed = self._reader.listed.models
-        rehearsing = self._rehearsals.versions
-        passed = self._launcher.passed
-        self._host = self._look_at_host(listed)
-        for start in plan(
-            listed, ledger, self._policy, self._now(), claimed, rehearsing, self._host, passed
-        ):
+    def _start_planned(self) -> bool:
+        self._agenda.take_in(self._reader.listed.models)
+        self._host = self._look_at_host(self._agenda.asks)
+        now = self._situation()
+        for start in plan(now, self._agenda.candidates(now)):
             if self._is_stopping():
-                return
+                return True
+            if not self._reader.holds_for(start.model):
+                return False
             self._git.look()
             try:
                 if start.rehearsal:
@@ -303,10 +303,11 @@ class Scheduler:
                 watched = self._launcher.launch(start, self._git.state)
             except DiskFull as error:
                 self._bulletin.of_room(str(error))
-                return
+                return True
             if watched and watched.launched:
                 self._runs.add(watched)
                 self._audience.started(watched.launched)
+        return True
 
     def _sleep(self) -> None:
         """Until a run may have ended, the list is read, a signal comes, or for a while."""
@@ -322,10 +323,8 @@ class Scheduler:
 
     def _must_halt(self) -> bool:
         """Test mode ends at the first thing that goes wrong."""
-        return self._test and (
-            any(not run.succeeded for run in self._runs.ended)
-            or any(model.problem for model in self._reader.listed.models)
-        )
+        broken = (model.problem for model in self._reader.listed.models)
+        return self._test and (self._went_wrong or any(broken))
 
     def _stop_runs(self) -> None:
         """Ask the runs to stop, once for each signal or request; the second signal kills them."""

@@ -17,7 +17,7 @@ from mlpipeline.core.listening import Listener
 from mlpipeline.core.planning import Policy
 from mlpipeline.core.runs import Finished, RunId
 from mlpipeline.errors import DiskFull, MlpipelineError, StorageError
-from mlpipeline.execution.listing import Listed
+from mlpipeline.execution.listing import Listed, Look
 from mlpipeline.scheduler import Scheduler
 from mlpipeline.state.claims import Claims
 from mlpipeline.state.config import Settings
@@ -41,6 +41,13 @@ class FixedListing:
 
     def refresh(self, stop=None):
         return Listed(models=tuple(self.models), problems=tuple(self._problems))
+
+
+LATE = ListedModel(
+    name="n",
+    path="n.py",
+    versions=(ListedVersion(name="late", signature="late", model_dir="n"),),
+)
 
 
 @pytest.fixture
@@ -339,6 +346,42 @@ def test_runs_are_watched_while_a_script_is_slow_to_import(make):
     make(Slow("a", "b"), executor, listeners=[Watching()], slots=2).run()
 
     assert in_time[0]
+
+
+def test_between_runs_a_list_that_nobody_has_touched_is_not_read(make, tmp_path):
+    path = tmp_path / "models.config"
+    path.touch()
+
+    class Untouched(FixedListing):
+        readings = 0
+
+        def refresh(self, stop=None):
+            self.readings += 1
+            return msgspec.structs.replace(super().refresh(stop), look=Look.at(path))
+
+    names = [f"v{number}" for number in range(100)]
+    listing, executor = Untouched(*names), FakeExecutor(dict.fromkeys(names, SUCCESS))
+
+    make(listing, executor).run()
+
+    assert [spec.version for spec in executor.submitted] == names
+    assert listing.readings < 50  # at the start, at the end, and each second
+
+
+def test_before_a_session_ends_the_list_is_read_though_its_file_is_untouched(make, tmp_path):
+    path = tmp_path / "models.config"
+    path.touch()
+
+    class Growing(FixedListing):
+        def refresh(self, stop=None):
+            more = (LATE,) if executor.submitted else ()
+            return Listed(models=(*self.models, *more), look=Look.at(path))
+
+    executor = FakeExecutor({"a": SUCCESS, "late": SUCCESS})
+
+    make(Growing("a"), executor).run()
+
+    assert [spec.version for spec in executor.submitted] == ["a", "late"]
 
 
 def test_when_all_records_are_refused_the_queue_goes_on(make):

@@ -17,8 +17,8 @@ from mlpipeline.cli.render import rich_table, show_closing, show_json, show_tabl
 from mlpipeline.cli.room import SEPARATOR, parted, wrapped
 from mlpipeline.cli.screen import result_line
 from mlpipeline.cli.streams import is_terminal
-from mlpipeline.core.planning import State
 from mlpipeline.core.runs import Outcome
+from mlpipeline.core.standings import State
 from mlpipeline.core.wording import duration, moment, plural, shown
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mlpipeline.core.planning import Standing, State
+from mlpipeline.core.standings import Standing, State
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):

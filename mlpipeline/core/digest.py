@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from mlpipeline.core.bests import new_bests
-from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Outcome, Run
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.core.wording import moment, shown
 
 SHOWN = 5  # of each kind of thing, in the text

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 
 from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host, Room
+from mlpipeline.core.standings import Standing, State
 
 RECENT = 10  # runs of a version or model that count
 LONGEST = 100 * 365 * 86400.0  # seconds; what seems to take longer is unknown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from mlpipeline.core.orders import AnyNote, Order, Ordered, Rehearsed
@@ -25,6 +25,13 @@ class Ledger:
         self._last_in: dict[str, tuple[str, RunId]] = {}  # by model_dir
         self._orders: dict[tuple[str, str], Ordered] = {}  # by model and version
         self._rehearsals: dict[tuple[str, str, str, str], Rehearsed] = {}
+        self._followers: list[Callable[[str, str, str], None]] = []
+
+    def follow(self, call: Callable[[str, str, str], None]) -> None:
+        """``call`` hears of each record taken in from now on: the model and version that it is
+        about, and the model_dir of their run (empty where it is about none).
+        """
+        self._followers.append(call)
 
     def preview(self, event: AnyEvent, host: str) -> Run:
         """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
@@ -45,6 +52,8 @@ class Ledger:
             last = self.last_in(run.model_dir)
             if last is None or last.started_at <= run.started_at:
                 self._last_in[run.model_dir] = key
+        for call in self._followers:
+            call(run.id.model, run.id.version, run.model_dir)
         return run
 
     def note(self, note: AnyNote) -> None:
@@ -58,6 +67,8 @@ class Ledger:
                 before = self._rehearsals.get(key)
                 if before is None or (before.orders, before.at) <= (note.orders, note.at):
                     self._rehearsals[key] = note
+        for call in self._followers:
+            call(note.model, note.version, "")
 
     def order(self, model: str, version: str) -> Ordered | None:
         """The order that holds for a version."""

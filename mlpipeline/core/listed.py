@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -22,7 +24,7 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
     console_limit: float | None = None  # GB of its output that are kept, likewise; 0: all
 
 
-class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
+class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A listed model file with those of its versions that are listed, in the order of the queue."""
 
     name: str
@@ -30,11 +32,17 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
     priority: int = 0  # higher ones start first
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
+    files: dict[str, tuple[int, int]] = {}  # of all that was read for it: paths and their stamps
     versions: tuple[ListedVersion, ...] = ()
     problem: str = ""  # why it has no versions
     traceback: str = ""  # the user's own, when its code raised
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Names the state of all its sources: SHA-256 over their digests, in hex."""
         return sha256(repr(sorted(self.sources.items())).encode()).hexdigest()
+
+
+def all_asks(models: Iterable[ListedModel]) -> set[Asks]:
+    """What versions ask for of their host, each once."""
+    return {version.asks for model in models for version in model.versions}

@@ -22,9 +22,8 @@ The rules, in order, for one version of a listed model:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -41,7 +40,8 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order
 from mlpipeline.core.runs import Claim, Outcome, Run, RunId
-from mlpipeline.core.slots import UNCOUNTED, Filling, Held, Host, Place, Room
+from mlpipeline.core.slots import UNCOUNTED, Asks, Filling, Held, Host, Place, Room
+from mlpipeline.core.standings import Standing, State
 
 # What may well not happen again. A bug in the code is the same bug a minute later.
 RETRIED = frozenset(
@@ -84,51 +84,6 @@ class Claimed(msgspec.Struct, frozen=True):
 NOTHING_CLAIMED = Claimed()
 
 
-class State(StrEnum):
-    """Where a listed version stands."""
-
-    RUNNING = "running"
-    QUEUED = "queued"
-    DONE = "done"
-    FAILED = "failed"  # given up for this session
-    HELD = "held"  # its rehearsal failed
-    SKIPPED = "skipped"  # a person does not want it now
-    TOO_BIG = "too big"  # it asks for more than this host has
-    BROKEN = "broken"  # the model file can't be used
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """A listed version with its state, and the reason in a person's words."""
-
-    model: ListedModel
-    version: ListedVersion | None  # None for a model that can't be used
-    state: State
-    reason: str = ""
-    lacks: str = ""  # what of the host is not free enough for it now
-    resumes: bool = False
-    rehearses: bool = False  # what starts is its rehearsal
-    overruled: bool = False  # a person wants it retried, whatever became of its last attempt
-    last: Run | None = None  # its newest attempt
-    success: Run | None = None  # that it is done by
-    not_before: datetime | None = None  # when it may start, if not now
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether it is done, with a script that was edited since."""
-        return self.success is not None and self.success.script != self.model.digest
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the last word on it is a failure, of itself or of its rehearsal."""
-        if self.state is not State.QUEUED:
-            return self.state in (State.FAILED, State.HELD)
-        last, version = self.last, self.version
-        if last is None or last.verdict is None or version is None:
-            return False
-        again = self.resumes or self.overruled or last.signature != version.signature
-        return last.verdict.outcome.is_failure and not again
-
-
 class Start(msgspec.Struct, frozen=True):
     """An action: start one more attempt at a version, or its rehearsal."""
 
@@ -140,63 +95,83 @@ class Start(msgspec.Struct, frozen=True):
     place: Place = Place()  # on the host
 
 
-def explain(
-    listed: Sequence[ListedModel],
-    ledger: Ledger,
-    policy: Policy,
-    now: datetime,
-    claimed: Claimed = NOTHING_CLAIMED,
-    host: Host = UNCOUNTED,
-) -> list[Standing]:
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that there is to plan from, at one moment."""
+
+    listed: Sequence[ListedModel]
+    ledger: Ledger
+    policy: Policy
+    now: datetime
+    claimed: Claimed = NOTHING_CLAIMED
+    host: Host = UNCOUNTED
+    # Model and version of the rehearsals that go on, with what they hold of this host.
+    rehearsing: Mapping[tuple[str, str], Held] = {}
+    # How many have been let past a version that waits for more room.
+    passed: Mapping[tuple[str, str], int] = {}
+
+    @property
+    def room(self) -> Room:
+        """What runs leave of this host; rehearsals are not counted."""
+        return Room.of(self.host, [run.holds for run in self.ledger.active(self.policy.host)])
+
+
+# What may start now, in the order of the queue. It may leave out what shares one of the model_dirs
+# in the first set, and what asks for something in the second; both grow while it is asked.
+Candidates = Callable[[Set[str], Set[Asks]], Iterable[Standing]]
+
+
+def explain(at: Situation) -> list[Standing]:
     """Where each listed version stands, in the order in which they would start."""
-    room = Room.of(host, [run.holds for run in ledger.active(policy.host)])
-    standings = [
+    rules = Rules(at)
+    # By priority: what is resumed, and the rest.
+    found: dict[int, tuple[list[Standing], list[Standing]]] = {}
+    for model in at.listed:
+        resumed, rest = found.setdefault(model.priority, ([], []))
+        if model.problem:
+            rest.append(
+                Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)
+            )
+            continue
+        for version in model.versions:
+            standing = rules.fitted(rules.standing(model, version))
+            (resumed if standing.resumes else rest).append(standing)
+    return [
         standing
-        for model in listed
-        for standing in (
-            [
-                _fitted(_standing(model, version, ledger, policy, now, claimed), host, room)
-                for version in model.versions
-            ]
-            if not model.problem
-            else [Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)]
-        )
+        for priority in sorted(found, reverse=True)
+        for part in found[priority]
+        for standing in part
     ]
-    return sorted(standings, key=lambda each: (-each.model.priority, not each.resumes))  # stable
 
 
-def plan(
-    listed: Sequence[ListedModel],
-    ledger: Ledger,
-    policy: Policy,
-    now: datetime,
-    claimed: Claimed = NOTHING_CLAIMED,
-    rehearsing: Mapping[tuple[str, str], Held] = {},
-    host: Host = UNCOUNTED,
-    passed: Mapping[tuple[str, str], int] = {},
-) -> list[Start]:
-    """The starts that fill the free slots, of which the versions ``rehearsing`` use one each.
+def plan(at: Situation, candidates: Candidates | None = None) -> list[Start]:
+    """The starts that fill the free slots, of which the rehearsals that go on use one each.
 
-    ``passed``: how many have been let past a version that waits for more room.
+    ``candidates``: an index of the queue, so that not all of it need be looked at (core/agenda.py).
     """
-    free = policy.slots - len(ledger.active(policy.host)) - len(rehearsing)
+    ledger, policy = at.ledger, at.policy
+    here = ledger.active(policy.host)
+    free = policy.slots - len(here) - len(at.rehearsing)
     if free <= 0:
         return []
-    taken = {run.model_dir for run in ledger.active()} | set(claimed.model_dirs)
-    room = Room.of(host, [*(run.holds for run in ledger.active(policy.host)), *rehearsing.values()])
-    filling = Filling(room, passed, policy.passes)
+    taken = {run.model_dir for run in ledger.active()} | set(at.claimed.model_dirs)
+    refused: set[Asks] = set()  # who asks for as much as one before it that does not fit waits, too
+    room = Room.of(at.host, [*(run.holds for run in here), *at.rehearsing.values()])
+    filling = Filling(room, at.passed, policy.passes)
     starts: list[Start] = []
-    for standing in explain(listed, ledger, policy, now, claimed, host):
+    for standing in candidates(taken, refused) if candidates else explain(at):
         model, version = standing.model, standing.version
         if standing.state is not State.QUEUED or standing.not_before or version is None:
             continue
-        if version.model_dir in taken or (model.name, version.name) in rehearsing:
+        if version.model_dir in taken or version.asks in refused:
             continue
-        place = filling.place((model.name, version.name), version.asks)
+        key = model.name, version.name
+        if key in at.rehearsing:
+            continue
+        place = filling.place(key, version.asks)
         if place is None:
+            refused.add(version.asks)
             continue
-        attempt = ledger.next_attempt(model.name, version.name)
-        run = RunId(model.name, version.name, attempt)
+        run = RunId(*key, ledger.next_attempt(*key))
         starts.append(Start(model, version, run, standing.resumes, standing.rehearses, place))
         if not standing.rehearses:  # that has a model_dir of its own
             taken.add(version.model_dir)
@@ -205,93 +180,104 @@ def plan(
     return starts
 
 
-def _fitted(standing: Standing, host: Host, room: Room) -> Standing:
-    """``standing`` with what there is to say of its asking for more than is there, or free."""
-    version = standing.version
-    if standing.state is not State.QUEUED or version is None:
-        return standing
-    never = host.why_never(version.asks)
-    if never:
-        return msgspec.structs.replace(standing, state=State.TOO_BIG, reason=never)
-    lacks = ", ".join(room.lacks(version.asks).values())
-    if not lacks:
-        return standing
-    reason = standing.reason if standing.not_before else f"waits for {lacks}"
-    return msgspec.structs.replace(standing, lacks=lacks, reason=reason)
+class Rules:
+    """What the rules above say of one version after the other, in one situation."""
+
+    def __init__(self, at: Situation):
+        self._at = at
+        self._claims = at.claimed.versions
+        self._waits = _waits(at)
+        self._room: Room | None = None
+        self._fits: dict[Asks, tuple[str, str]] = {}  # why never, and what is lacking now
+
+    def fitted(self, standing: Standing) -> Standing:
+        """``standing`` with what there is to say of its asking for more than is there, or free."""
+        version = standing.version
+        if standing.state is not State.QUEUED or version is None:
+            return standing
+        fits = self._fits.get(version.asks)
+        if fits is None:
+            fits = self._fits[version.asks] = self._fit(version.asks)
+        never, lacks = fits
+        if never:
+            return msgspec.structs.replace(standing, state=State.TOO_BIG, reason=never)
+        if not lacks:
+            return standing
+        reason = standing.reason if standing.not_before else f"waits for {lacks}"
+        return msgspec.structs.replace(standing, lacks=lacks, reason=reason)
+
+    def _fit(self, asks: Asks) -> tuple[str, str]:
+        if self._room is None:
+            self._room = self._at.room
+        return self._at.host.why_never(asks), ", ".join(self._room.lacks(asks).values())
+
+    def standing(self, model: ListedModel, version: ListedVersion) -> Standing:
+        """Where a version stands, whatever it asks for of the host."""
+        ledger, policy = self._at.ledger, self._at.policy
+        attempts = ledger.attempts(model.name, version.name)
+        last = attempts[-1] if attempts else None
+        order = ledger.order(model.name, version.name)
+        counting = counted(attempts, order) if order else attempts
+        same = [run for run in counting if run.signature == version.signature]
+
+        def stands(state: State, reason: str = "", **more: Any) -> Standing:
+            return Standing(
+                model=model,
+                version=version,
+                state=state,
+                reason=reason,
+                overruled=last is not None and not counting,
+                last=last,
+                **more,
+            )
+
+        hosts = [run.host for run in attempts if run.active]
+        if self._claims and (claim := self._claims.get((model.name, version.name))):
+            hosts.append(claim.host)
+        if hosts:
+            return stands(State.RUNNING, f"on {hosts[0]}" if hosts[0] != policy.host else "")
+        for run in reversed(same):
+            if run.succeeded and (policy.unattended or policy.session in run.sessions):
+                reason = "script changed" if run.script != model.digest else ""
+                return stands(State.DONE, reason, success=run)
+        if order and order.order is Order.SKIP:
+            return stands(State.SKIPPED, order.why)
+        if failures := [run for run in same if _fails(run, policy.session)]:
+            if not may_retry(failures, policy.retries, policy.retry_on):
+                return stands(State.FAILED, str(failures[-1].verdict))
+            not_before = next_try(failures, policy.retry_delay)
+            if self._at.now < not_before:
+                why = f"is tried again at {not_before:%H:%M:%S}: was {failures[-1].verdict}"
+                return stands(State.QUEUED, why, not_before=not_before)
+        waits = self._waits.get(version.model_dir, "")
+        if policy.unattended and last and last.verdict and can_go_on(last, version, ledger):
+            why = waits or f"resumes: was {last.verdict}"
+            return stands(State.QUEUED, why, resumes=True)
+        rehearsed = rehearsal(model, version, ledger, order)
+        if rehearsed and rehearsed.problem:
+            return stands(State.HELD, f"its rehearsal {rehearsed.problem}")
+        is_new = policy.rehearse and not any(run.script == model.digest for run in same)
+        if is_new and rehearsed is None:
+            return stands(State.QUEUED, "is rehearsed first", rehearses=True)
+        return stands(State.QUEUED, waits or why_again(last, version, bool(last and not counting)))
 
 
-def _standing(
-    model: ListedModel,
-    version: ListedVersion,
-    ledger: Ledger,
-    policy: Policy,
-    now: datetime,
-    claimed: Claimed,
-) -> Standing:
-    attempts = ledger.attempts(model.name, version.name)
-    last = attempts[-1] if attempts else None
-    order = ledger.order(model.name, version.name)
-    counting = counted(attempts, order)
-    same = [run for run in counting if run.signature == version.signature]
-    here = [run for run in same if policy.session in run.sessions]
-
-    overruled = last is not None and not counting
-
-    def stands(state: State, reason: str = "", **more: Any) -> Standing:
-        return Standing(
-            model=model,
-            version=version,
-            state=state,
-            reason=reason,
-            overruled=overruled,
-            last=last,
-            **more,
-        )
-
-    running = next((run for run in attempts if run.active), None)
-    if running:
-        elsewhere = f"on {running.host}" if running.host != policy.host else ""
-        return stands(State.RUNNING, elsewhere)
-    claim = claimed.versions.get((model.name, version.name))
-    if claim:
-        return stands(State.RUNNING, f"on {claim.host}")
-    relevant = same if policy.unattended else here
-    success = next((run for run in reversed(relevant) if run.succeeded), None)
-    if success:
-        done = stands(State.DONE, success=success)
-        reason = "script changed" if done.is_outdated else ""
-        return msgspec.structs.replace(done, reason=reason)
-    if order and order.order is Order.SKIP:
-        return stands(State.SKIPPED, order.why)
-    failures = [run for run in here if run.verdict and run.verdict.outcome.is_failure]
-    if failures and not may_retry(failures, policy.retries, policy.retry_on):
-        return stands(State.FAILED, str(failures[-1].verdict))
-    not_before = next_try(failures, policy.retry_delay) if failures else None
-    if not_before and now < not_before:
-        why = f"is tried again at {not_before:%H:%M:%S}: was {failures[-1].verdict}"
-        return stands(State.QUEUED, why, not_before=not_before)
-    waits = _why_wait(version, ledger, policy, claimed)
-    if policy.unattended and last and last.verdict and can_go_on(last, version, ledger):
-        why = waits or f"resumes: was {last.verdict}"
-        return stands(State.QUEUED, why, resumes=True)
-    rehearsed = rehearsal(model, version, ledger, order)
-    if rehearsed and rehearsed.problem:
-        return stands(State.HELD, f"its rehearsal {rehearsed.problem}")
-    is_new = not any(run.script == model.digest for run in same)
-    if policy.rehearse and rehearsed is None and is_new:
-        return stands(State.QUEUED, "is rehearsed first", rehearses=True)
-    return stands(State.QUEUED, waits or why_again(last, version, overruled))
+def _fails(run: Run, session: str) -> bool:
+    """Whether it went wrong in this session."""
+    return session in run.sessions and run.verdict is not None and run.verdict.outcome.is_failure
 
 
-def _why_wait(version: ListedVersion, ledger: Ledger, policy: Policy, claimed: Claimed) -> str:
-    """Which run keeps ``version`` waiting although a slot may be free."""
-    users = [run for run in ledger.active() if run.model_dir == version.model_dir]
-    names = [
-        f"{run.id} on {run.host}" if run.host != policy.host else str(run.id)
-        for run in users
-        if policy.slots > 1 or run.host != policy.host
-    ]
-    claim = claimed.model_dirs.get(version.model_dir)
-    if claim:
-        names.append(f"{claim.run} on {claim.host}")
-    return f"waits for {names[0]}, which uses the same model_dir" if names else ""
+def _waits(at: Situation) -> dict[str, str]:
+    """Which run keeps others waiting although a slot may be free, in words, by its model_dir."""
+    policy, users = at.policy, dict[str, str]()
+    for run in at.ledger.active():
+        if run.host != policy.host:
+            users.setdefault(run.model_dir, f"{run.id} on {run.host}")
+        elif policy.slots > 1:
+            users.setdefault(run.model_dir, str(run.id))
+    for model_dir, claim in at.claimed.model_dirs.items():
+        users.setdefault(model_dir, f"{claim.run} on {claim.host}")
+    return {
+        model_dir: f"waits for {user}, which uses the same model_dir"
+        for model_dir, user in users.items()
+    }

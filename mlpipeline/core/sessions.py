@@ -8,8 +8,8 @@ from enum import StrEnum
 import msgspec
 
 from mlpipeline.core.listed import ListedModel
-from mlpipeline.core.planning import Standing
 from mlpipeline.core.runs import Run
+from mlpipeline.core.standings import Standing
 
 
 class StopMode(StrEnum):

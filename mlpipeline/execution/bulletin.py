@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+from mlpipeline.core.agenda import Outlook
 from mlpipeline.core.changes import changes
 from mlpipeline.core.digest import digest, told
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level
 from mlpipeline.core.orders import Rehearsed
-from mlpipeline.core.planning import Standing
+from mlpipeline.core.slots import Host
+from mlpipeline.core.standings import Standing
 from mlpipeline.execution.listing import Listed
+from mlpipeline.state.notify_config import Notify
 
 Explain = Callable[[Sequence[ListedModel]], list[Standing]]
 
@@ -27,13 +30,13 @@ class Bulletin:
         explain: Explain,
         now: Callable[[], datetime],
         *,
-        metric: str | None = None,
+        notify: Notify | None = None,
     ):
         """``explain``: where the versions of some models stand at this moment.
 
-        ``metric``: what new bests are judged by; without it, the first number in the test results.
+        ``notify``: how those want to hear who are told when the queue is empty; None: nobody is.
         """
-        self._metric = metric
+        self._notify = notify
         self._audience = audience
         self._list = list_name
         self._explain = explain
@@ -79,6 +82,16 @@ class Bulletin:
             self._audience.say(Level.WARNING, lack or "there is room again: going on")
         self.lack = lack
 
+    def why_wait(self, ahead: Outlook, host: Host) -> str:
+        """Why nothing starts of what is queued, where that passes; empty where it does not."""
+        if ahead.queued and self._paused:
+            return f"is paused with {ahead.queued} queued: `mlpipeline resume` goes on"
+        if ahead.queued and self.lack:
+            return "waits for room on the disk"
+        if host.busy and ahead.lacks:
+            return f"waits for {ahead.lacks}: others use the rest"
+        return f"waits until {ahead.next_try:%H:%M:%S} to try again" if ahead.next_try else ""
+
     def of_idling(self, why: str) -> None:
         """Why nothing runs and nothing starts; empty when it does."""
         if why != self.idle:
@@ -87,13 +100,13 @@ class Bulletin:
 
     def of_emptiness(self, ledger: Ledger, listed: Listed, ended: int) -> None:
         """The queue has been worked off, and so many runs have ``ended`` in this session."""
-        if ended > self._ended:
+        if self._notify and ended > self._ended:  # it takes a look at all that there is
             found = digest(
                 ledger,
                 self._explain(listed.models),
                 since=self._emptied_at,
                 now=self._now(),
-                metric=self._metric,
+                metric=self._notify.metric or None,
             )
             self._ended, self._emptied_at = ended, found.until
             self._audience.emptied("\n".join(told(found)))
@@ -119,14 +132,22 @@ class Bulletin:
         if listed.paused != was_paused:
             pause = "paused; what runs comes to its end" if listed.paused else "no longer paused"
             self._audience.say(Level.INFO, f"{self._list}: {pause}")
-        if _asked(before) != _asked(listed.models):
+        if not _asks_the_same(before, listed.models):
             answer = changes(self._explain(before), self._explain(listed.models))
             self._audience.say(Level.INFO, f"{self._list}: {answer}")
 
 
-def _asked(models: Sequence[ListedModel]) -> list[tuple[str, int, tuple[str, ...]]]:
-    """What a list asks for, whatever has become of it."""
-    return [
-        (model.name, model.priority, tuple(each.signature for each in model.versions))
-        for model in models
-    ]
+def _asks_the_same(before: Sequence[ListedModel], after: Sequence[ListedModel]) -> bool:
+    """Whether two lists ask for the same, whatever has become of it."""
+    return len(before) == len(after) and all(
+        one is other
+        or (
+            (one.name, one.priority) == (other.name, other.priority)
+            and (one.versions is other.versions or _signatures(one) == _signatures(other))
+        )
+        for one, other in zip(before, after, strict=True)
+    )
+
+
+def _signatures(model: ListedModel) -> list[str]:
+    return [version.signature for version in model.versions]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
 
-from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.slots import UNCOUNTED, Asks, Host
 from mlpipeline.execution.gpus import Gpus, Nvml, in_use, names
 from mlpipeline.state.config import Settings
@@ -13,7 +12,7 @@ from mlpipeline.state.machine import cpu_count, memory_size
 NOTHING = Asks()
 
 
-def uncounted(listed: Iterable[ListedModel]) -> Host:
+def uncounted(asks: Set[Asks]) -> Host:
     """In test mode one run has the whole machine, however little that is."""
     return UNCOUNTED
 
@@ -27,9 +26,10 @@ class Hardware:
         self._gpus = gpus or Nvml()
         self._names: tuple[str, ...] | None = settings.gpus
 
-    def now(self, listed: Iterable[ListedModel]) -> Host:
-        """What there is, for what is ``listed``; where none of that asks, nothing is counted."""
-        asks = [version.asks for model in listed for version in model.versions]
+    def now(self, asks: Set[Asks]) -> Host:
+        """What there is, for what ``asks`` is all that is asked for; where that is nothing, nothing
+        is counted.
+        """
         if all(each == NOTHING for each in asks):
             return UNCOUNTED
         settings = self._settings

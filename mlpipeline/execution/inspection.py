@@ -249,6 +249,7 @@ def _model(
         versions=versions,
         problem=f"{path}: {findings.problem}" if findings.problem else "",
         traceback=findings.traceback,
+        files=findings.files,
     )
 
 

@@ -1,12 +1,10 @@
-"""The listed models as they are now: the list, read again and again, and its scripts, inspected."""
+"""The listed models as they are now: the list with its scripts, inspected."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -19,13 +17,33 @@ from mlpipeline.state.lists import ListText, ModelList, read_list
 
 Stop = Callable[[], bool]
 
-REFRESH = timedelta(seconds=1)
-AGAIN = timedelta(seconds=0.05)  # between two looks at a list that is being edited
-
 # Seconds that a list must have stayed as it is before it is taken.
 SETTLED = 0.3
 SETTLED_WITHOUT_END = 2.0  # its last line has no end: perhaps it is being written still
 SETTLED_SHORTER = 3.0  # it is what it was, less its last lines
+
+
+class Look(msgspec.Struct, frozen=True):
+    """How a file looks from outside."""
+
+    path: Path
+    inode: int
+    mtime: int  # ns
+    size: int  # bytes
+
+    @classmethod
+    def at(cls, path: Path) -> Look | None:
+        """How it looks now; None for a file that is not there."""
+        try:
+            stat = path.stat()
+        except OSError:
+            return None
+        return cls(path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+
+    @property
+    def tells(self) -> bool:
+        """Whether a write from now on would show: within a tick of the clock it might not."""
+        return time.time() - self.mtime / 1e9 >= SETTLED
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +56,11 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     unknown: tuple[str, ...] = ()  # those
     paused: bool = False  # nothing is to be started
     settled: bool = True  # False: the file is being edited, and the list is still the one before
+    look: Look | None = None  # of the file; None where that does not tell whether it has changed
+
+    def still_holds(self) -> bool:
+        """Whether the file has not been touched since."""
+        return self.look is not None and Look.at(self.look.path) == self.look
 
 
 class Listing:
@@ -77,6 +100,7 @@ class Listing:
 
         When ``stop`` turns true, models that are not inspected yet are left out.
         """
+        look = Look.at(self._path)  # before it is read: what is written meanwhile must show
         try:
             text = ListText.read(self._path)
             if not self._has_settled(text):
@@ -94,7 +118,12 @@ class Listing:
         if self._taken is None or self._taken.content != text.content:
             self._remember(text)
         self._good, self._taken = models, text
-        return Listed(models=read.models, warnings=models.warnings, paused=models.paused)
+        return Listed(
+            models=read.models,
+            warnings=models.warnings,
+            paused=models.paused,
+            look=look if look and look.tells else None,
+        )
 
     def _look_ahead(self, text: ListText, stop: Stop) -> None:
         """Where nothing is in use yet, inspect what may be, rather than only wait."""
@@ -142,80 +171,3 @@ class Listing:
             problems=tuple(problems),
             paused=self._good.paused,
         )
-
-
-class ListReader:
-    """Reads the list in a thread, since importing a script may take its time.
-
-    ``listed`` is the newest reading.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[], Listed],
-        tell: Callable[[Listed], None],
-        wake: Callable[[], None],
-        *,
-        refresh: timedelta = REFRESH,
-    ):
-        """``tell`` is called, from :meth:`is_new`, with each reading; ``wake`` when one is done.
-
-        ``refresh``: between two looks at the list while nothing asks for one.
-        """
-        self._refresh = refresh
-        self.listed = Listed()
-        self._read = read
-        self._tell = tell
-        self._wake = wake
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="list")
-        self._reading: Future[Listed] | None = None
-        self._begun_at = float("-inf")  # monotonic seconds
-        self._is_wanted = False
-        self._is_outdated = True
-        self._is_unused = False
-
-    def outdate(self) -> None:
-        """What is read, or is being read just now, is not to be acted on."""
-        self._is_outdated, self._is_unused = True, False
-
-    def hasten(self) -> None:
-        """Something may have changed: the next reading is due, whatever is made of this one."""
-        self._is_wanted = True
-
-    def is_new(self) -> bool:
-        """Whether ``listed`` is to be acted on; until :meth:`use` is called.
-
-        That is, whether it has been read since it was outdated or last used. If not, and it is time
-        to, the list begins to be read.
-        """
-        if self._reading is not None and self._reading.done():
-            self.listed, self._reading = self._reading.result(), None
-            self._is_unused = self.listed.settled and not self._is_outdated
-            self._tell(self.listed)
-        if self._reading is None and not self._is_unused and self._is_due():
-            self._begin()
-        return self._is_unused
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether nothing is being read, and nothing half written was."""
-        return self._reading is None and self.listed.settled
-
-    def use(self) -> None:
-        """``listed`` has been acted on."""
-        self._is_unused = False
-
-    def close(self) -> None:
-        """Wait for what is being read."""
-        self._thread.shutdown()
-
-    def _is_due(self) -> bool:
-        pause = self._refresh if self.listed.settled else AGAIN
-        waited = time.monotonic() - self._begun_at >= pause.total_seconds()
-        return waited or self._is_wanted or (self._is_outdated and self.listed.settled)
-
-    def _begin(self) -> None:
-        self._is_outdated = self._is_wanted = False
-        self._begun_at = time.monotonic()
-        self._reading = self._thread.submit(self._read)
-        self._reading.add_done_callback(lambda _: self._wake())

@@ -69,8 +69,8 @@ class WatchedRuns:
             )
             self._audience.adopted(watched.run)
 
-    def observe(self, observations: Mapping[Handle, Observation]) -> bool:
-        """Pass on what the runs say, and record which are over; whether any is."""
+    def observe(self, observations: Mapping[Handle, Observation]) -> list[Run]:
+        """Pass on what the runs say, and record which are over; returns those."""
         before = len(self.ended)
         for watched in list(self._runs.values()):
             observation = observations[watched.handle]
@@ -78,7 +78,7 @@ class WatchedRuns:
                 self._finish(watched, observation)
             else:
                 watched.tell(self._audience)
-        return len(self.ended) > before
+        return self.ended[before:]
 
     def cancel(self, up_to: Mapping[tuple[str, str], int]) -> None:
         """End runs, by model and version, up to an attempt: a person wants it."""

@@ -12,7 +12,7 @@ import msgspec
 
 from mlpipeline.core.digest import Digest, digest
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.planning import Standing
+from mlpipeline.core.standings import Standing
 from mlpipeline.service.project import Project
 from mlpipeline.service.views import last_line
 from mlpipeline.state.history import read_histories

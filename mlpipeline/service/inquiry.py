@@ -11,9 +11,9 @@ import msgspec
 
 from mlpipeline.core.measures import flattened
 from mlpipeline.core.orders import Order
-from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run
 from mlpipeline.core.slots import Room
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.core.wording import plural
 from mlpipeline.service.naming import Named, meant, newest
 from mlpipeline.service.project import Project

@@ -12,11 +12,12 @@ import msgspec
 
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.listed import ListedModel
+from mlpipeline.core.listed import ListedModel, all_asks
 from mlpipeline.core.places import Place
-from mlpipeline.core.planning import Standing, explain
+from mlpipeline.core.planning import Situation, explain
 from mlpipeline.core.slots import UNCOUNTED
 from mlpipeline.core.spelling import nearest
+from mlpipeline.core.standings import Standing
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.service.project import Project, inspector, policy
@@ -170,9 +171,10 @@ class _Desk:
         )
 
     def _standings(self, models: Sequence[ListedModel], ledger: Ledger) -> list[Standing]:
-        host = UNCOUNTED if self._test else Hardware(self._project.settings).now(models)
+        host = UNCOUNTED if self._test else Hardware(self._project.settings).now(all_asks(models))
         decides = policy(self._project, session="", unattended=not self._test, test=self._test)
-        return explain(models, ledger, decides, datetime.now().astimezone(), host=host)
+        now = datetime.now().astimezone()
+        return explain(Situation(listed=models, ledger=ledger, policy=decides, now=now, host=host))
 
 
 def _candidates(text: str, models_dir: Path) -> Iterator[str]:

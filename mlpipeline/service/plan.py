@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.changes import Changes, changes
-from mlpipeline.core.planning import Standing, State, explain
+from mlpipeline.core.listed import all_asks
+from mlpipeline.core.planning import Situation, explain
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
@@ -57,11 +59,13 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
     listed = queue.listed if draft is None else _read(project, draft)
     standings = (
         explain(
-            listed.models,
-            queue.ledger,
-            queue.policy,
-            queue.at,
-            host=Hardware(project.settings).now(listed.models),
+            Situation(
+                listed=listed.models,
+                ledger=queue.ledger,
+                policy=queue.policy,
+                now=queue.at,
+                host=Hardware(project.settings).now(all_asks(listed.models)),
+            )
         )
         if draft
         else queue.standings

@@ -8,9 +8,11 @@ from datetime import datetime
 import msgspec
 
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.planning import Policy, Standing, State, explain
+from mlpipeline.core.listed import all_asks
+from mlpipeline.core.planning import Policy, Situation, explain
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.slots import Host
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.hardware import Hardware
@@ -92,8 +94,10 @@ class Onlooker:
             unattended=there.unattended if there else True,
             rehearse=there.rehearse if there else False,
         )
-        host = self._hardware.now(listed.models)
-        standings = explain(listed.models, self._ledger, decides, now, host=host)
+        host = self._hardware.now(all_asks(listed.models))
+        standings = explain(
+            Situation(listed=listed.models, ledger=self._ledger, policy=decides, now=now, host=host)
+        )
         unseen = frozenset(
             run.id
             for run in self._ledger.active(project.layout.host)

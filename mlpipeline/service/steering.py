@@ -11,9 +11,9 @@ import msgspec
 
 from mlpipeline.core.listening import Ended
 from mlpipeline.core.orders import Order, Ordered
-from mlpipeline.core.planning import State
 from mlpipeline.core.runs import Run, Stopping
 from mlpipeline.core.sessions import StopMode
+from mlpipeline.core.standings import State
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.executors.local import LocalExecutor

@@ -11,9 +11,9 @@ import msgspec
 
 from mlpipeline.core.forecast import Durations, Forecast, Slot, forecast
 from mlpipeline.core.launch import Progress
-from mlpipeline.core.planning import Standing, State
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.spelling import nearest
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import MlpipelineError, UnknownRun
 from mlpipeline.service.naming import meant, newest
 from mlpipeline.service.project import Project

@@ -4,7 +4,7 @@ import pytest
 
 from mlpipeline.core.changes import changes
 from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.core.planning import Standing, State
+from mlpipeline.core.standings import Standing, State
 
 LETTERS = {"q": State.QUEUED, "r": State.RUNNING, "d": State.DONE, "s": State.SKIPPED}
 

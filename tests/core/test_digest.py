@@ -5,7 +5,7 @@ from core.events import clock, finished, starting
 from mlpipeline.core.digest import digest, told
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.core.planning import Policy, explain
+from mlpipeline.core.planning import Policy, Situation, explain
 from mlpipeline.core.runs import Outcome
 
 
@@ -75,7 +75,7 @@ def test_what_is_next_is_told():
         ),
     )
     policy = Policy(session="s", host="here", unattended=True)
-    standings = explain([model], Ledger(), policy, clock(0))
+    standings = explain(Situation(listed=[model], ledger=Ledger(), policy=policy, now=clock(0)))
 
     lines = told(digest(Ledger(), standings, since=clock(0), now=clock(1)))
 

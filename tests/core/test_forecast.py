@@ -8,7 +8,7 @@ from core.events import clock, finished, starting
 from mlpipeline.core.forecast import Durations, forecast
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.core.planning import Policy, explain
+from mlpipeline.core.planning import Policy, Situation, explain
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host
 
@@ -39,7 +39,7 @@ def expected(*versions, events=(), left=None, slots=1, machine=UNCOUNTED):
         ledger.apply(event, "here")
     model = ListedModel(name="m", path="m.py", versions=versions)
     policy = Policy(session="s", host="here", unattended=True, slots=slots)
-    standings = explain([model], ledger, policy, NOW)
+    standings = explain(Situation(listed=[model], ledger=ledger, policy=policy, now=NOW))
     return forecast(
         standings,
         Durations(ledger),
@@ -190,7 +190,9 @@ def test_starts_after_something_unknown_are_unknown():
     known = ListedModel(name="m", path="m.py", versions=(version("a"),))
     unknown = ListedModel(name="n", path="n.py", versions=(version("x"),))
     policy = Policy(session="s", host="here", unattended=True)
-    standings = explain([known, unknown, known], ledger, policy, NOW)
+    standings = explain(
+        Situation(listed=[known, unknown, known], ledger=ledger, policy=policy, now=NOW)
+    )
 
     found = forecast(standings, Durations(ledger), {}, host="here", slots=1, now=NOW)
 

@@ -8,9 +8,10 @@ from mlpipeline.core import planning
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order
-from mlpipeline.core.planning import Policy, State
+from mlpipeline.core.planning import Policy, Situation
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.slots import Held
+from mlpipeline.core.standings import State
 
 MODEL = ListedModel(
     name="m",
@@ -23,13 +24,17 @@ POLICY = Policy(session="today", host="here", unattended=True)
 REHEARSING = msgspec.structs.replace(POLICY, rehearse=True)
 
 
+def at(model, ledger, policy, **more):
+    return Situation(listed=[model], ledger=ledger, policy=policy, now=clock(100), **more)
+
+
 def standing(*events, notes=(), policy=POLICY, model=MODEL):
     ledger = Ledger()
     for event in events:
         ledger.apply(event, "here")
     for note in notes:
         ledger.note(note)
-    (found,) = planning.explain([model], ledger, policy, clock(100))
+    (found,) = planning.explain(at(model, ledger, policy))
     return found
 
 
@@ -169,8 +174,8 @@ def test_a_rehearsal_takes_a_slot_but_no_model_dir():
     )
     model = msgspec.structs.replace(MODEL, versions=versions)
 
-    starts = planning.plan([model], ledger, policy, clock(0))
-    rest = planning.plan([model], ledger, policy, clock(0), rehearsing={("m", "a"): Held()})
+    starts = planning.plan(at(model, ledger, policy))
+    rest = planning.plan(at(model, ledger, policy, rehearsing={("m", "a"): Held()}))
 
     assert [(start.version.name, start.rehearsal) for start in starts] == [("a", True), ("b", True)]
     assert [start.version.name for start in rest] == ["b"]

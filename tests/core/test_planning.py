@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from mlpipeline.core import planning
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.core.planning import RETRIED, Policy, State
+from mlpipeline.core.planning import RETRIED, Policy, Situation
 from mlpipeline.core.runs import Finished, Outcome, Starting
+from mlpipeline.core.standings import State
 
 LATER = clock(1000)
 FAILURES = [outcome for outcome in Outcome if outcome.is_failure]
@@ -59,12 +60,16 @@ def policy(**fields):
     return Policy(**{"session": "today", "host": "here", "unattended": True, **fields})
 
 
+def at(listed, ledger, policy, now=LATER):
+    return Situation(listed=listed, ledger=ledger, policy=policy, now=now)
+
+
 def explain(listed, ledger, policy, *, now=LATER):
-    return planning.explain(listed, ledger, policy, now)
+    return planning.explain(at(listed, ledger, policy, now))
 
 
 def plan(listed, ledger, policy, *, now=LATER):
-    return planning.plan(listed, ledger, policy, now)
+    return planning.plan(at(listed, ledger, policy, now))
 
 
 def standing(listed, ledger, policy):

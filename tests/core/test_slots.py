@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.core.planning import Policy, State, explain, plan
+from mlpipeline.core.planning import Policy, Situation, explain, plan
 from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host, Room
+from mlpipeline.core.standings import State
 
 TWO = Host(cpus=8, memory=32, gpus=("0", "1"))
 
@@ -35,20 +36,29 @@ def policy(slots=9):
     return Policy(session="today", host="here", unattended=True, slots=slots)
 
 
-def started(models, ledger=None, host=TWO, *, slots=9, passed=None):
-    starts = plan(
-        models, ledger or Ledger(), policy(slots), clock(9), host=host, passed=passed or {}
+def at(models, ledger=None, host=TWO, slots=9, **more):
+    return Situation(
+        listed=models,
+        ledger=ledger or Ledger(),
+        policy=policy(slots),
+        now=clock(9),
+        host=host,
+        **more,
     )
+
+
+def started(models, ledger=None, host=TWO, *, slots=9, passed=None):
+    starts = plan(at(models, ledger, host, slots, passed=passed or {}))
     return [start.version.name for start in starts]
 
 
 def places(models, ledger=None, host=TWO):
-    starts = plan(models, ledger or Ledger(), policy(), clock(9), host=host)
+    starts = plan(at(models, ledger, host))
     return {start.version.name: start.place.holds.gpus for start in starts}
 
 
 def standings(models, ledger=None, host=TWO):
-    found = explain(models, ledger or Ledger(), policy(), clock(9), host=host)
+    found = explain(at(models, ledger, host))
     return {each.version.name: (each.state, each.reason) for each in found}
 
 
@@ -195,7 +205,7 @@ def test_only_the_first_that_waits_reserves():
     models = listed(first={"gpus": 2}, second={"cpus": 9}, small={"gpus": 1, "cpus": 1})
     host = Host(cpus=9, gpus=("0", "1"))
 
-    (start,) = plan(models, ledger, policy(), clock(9), host=host, passed={("m", "second"): 99})
+    (start,) = plan(at(models, ledger, host, passed={("m", "second"): 99}))
 
     assert (start.version.name, start.place.passes) == ("small", ("m", "first"))
 
@@ -222,7 +232,7 @@ def test_a_queue_is_worked_off_and_nothing_is_ever_given_twice(asks, slots):
                 ),
             )
         ]
-        for start in plan(left, ledger, policy(slots), clock(9), host=TWO, passed=waiting):
+        for start in plan(at(left, ledger, slots=slots, passed=waiting)):
             running[start.version.name] = start.place.holds
             if start.place.passes:
                 waiting[start.place.passes] = waiting.get(start.place.passes, 0) + 1

@@ -5,8 +5,8 @@ import json
 import pytest
 from projects import wait_until
 
-from mlpipeline.core.planning import State
 from mlpipeline.core.runs import Outcome
+from mlpipeline.core.standings import State
 from mlpipeline.service.project import open_project
 from mlpipeline.state.lock import scheduler_lock
 

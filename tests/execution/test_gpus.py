@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.slots import UNCOUNTED, Asks
 from mlpipeline.execution import gpus
 from mlpipeline.execution.gpus import Nvml, in_use, names
@@ -32,11 +31,6 @@ def machine(tmp_path, monkeypatch):
 
     yield has
     sys.modules.pop("pynvml", None)
-
-
-def listed(**asks):
-    version = ListedVersion(name="v", signature="s", model_dir="m", asks=Asks(**asks))
-    return [ListedModel(name="m", path="m.py", versions=(version,))]
 
 
 def test_nvml_tells_which_gpus_there_are_and_what_is_free_of_them(machine):
@@ -93,7 +87,7 @@ def test_the_machine_is_asked_only_for_what_is_asked_for(machine, tmp_path):
     machine(80, 1)
     hardware = Hardware(Settings(models_dir=tmp_path, cpus=3, memory=5))
 
-    nothing, cpus, both = (hardware.now(listed(**asks)) for asks in ({}, {"cpus": 1}, {"gpus": 1}))
+    nothing, cpus, both = (hardware.now({Asks(**asks)}) for asks in ({}, {"cpus": 1}, {"gpus": 1}))
 
     assert nothing == UNCOUNTED
     assert (cpus.cpus, cpus.memory, cpus.gpus) == (3, 5, None)
@@ -104,17 +98,17 @@ def test_gpus_of_a_driver_that_comes_later_than_we_are_found(machine, monkeypatc
     monkeypatch.setattr(gpus, "DRIVER", tmp_path / "none")
     hardware = Hardware(Settings(models_dir=tmp_path))
 
-    before = hardware.now(listed(gpus=1)).gpus
+    before = hardware.now({Asks(gpus=1)}).gpus
     machine(80, 80)
 
-    assert (before, hardware.now(listed(gpus=1)).gpus) == ((), ("0", "1"))
+    assert (before, hardware.now({Asks(gpus=1)}).gpus) == ((), ("0", "1"))
 
 
 def test_mlp_config_says_which_gpus_are_ours_and_in_what_order(machine, tmp_path):
     machine(80, 80, 80)
     hardware = Hardware(Settings(models_dir=tmp_path, gpus=("2", "0")))
 
-    assert hardware.now(listed(gpus=1)).gpus == ("2", "0")
+    assert hardware.now({Asks(gpus=1)}).gpus == ("2", "0")
 
 
 @pytest.mark.gpu

@@ -1,0 +1,151 @@
+"""Reads the list again and again, in a thread, and knows when there is no need to.
+
+A full reading takes the longer, the more is listed: there is one every second. Between two runs a
+few calls of ``stat`` tell whether the newest one still holds: of the list, and of the files of each
+model of which something is about to start.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+
+from mlpipeline.core.listed import ListedModel
+from mlpipeline.execution.listing import Listed
+
+REFRESH = timedelta(seconds=1)
+AGAIN = timedelta(seconds=0.05)  # between two looks at a list that is being edited
+
+
+class ListReader:
+    """Reads the list in a thread, since importing a script may take its time.
+
+    ``listed`` is the newest reading.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Listed],
+        tell: Callable[[Listed], None],
+        wake: Callable[[], None],
+        *,
+        refresh: timedelta = REFRESH,
+    ):
+        """``tell`` is called, from :meth:`is_new`, with each reading; ``wake`` when one is done.
+
+        ``refresh``: between two looks at the list while nothing asks for one.
+        """
+        self._refresh = refresh
+        self.listed = Listed()
+        self._read = read
+        self._tell = tell
+        self._wake = wake
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="list")
+        self._reading: Future[Listed] | None = None
+        # Monotonic seconds: when the newest reading, and the newest that is done, were begun; and
+        # since when there may be something new on the disk.
+        self._begun_at = self._read_at = self._noticed_at = float("-inf")
+        self._asked_at = 0.0
+        self._is_asked = self._is_wanted = False
+        self._is_outdated = True
+        self._is_unused = False
+
+    def ask(self) -> None:
+        """``listed`` is to be acted on once more, if it still holds, or else what is read then."""
+        self._asked_at = time.monotonic()
+        self._is_asked = True
+
+    def outdate(self) -> None:
+        """What is read, or is being read just now, is not to be acted on."""
+        self._asked_at = time.monotonic()
+        self._is_outdated, self._is_unused, self._is_asked = True, False, False
+
+    def hasten(self) -> None:
+        """Something may have changed: the next reading is due, whatever is made of this one."""
+        self._noticed_at = time.monotonic()
+        self._is_wanted = True
+
+    def is_new(self) -> bool:
+        """Whether ``listed`` is to be acted on; until :meth:`use` is called.
+
+        That is, whether it has been read since it was outdated or last used, or it was asked for
+        and holds. If not, and it is time to, the list begins to be read.
+        """
+        if self._reading is not None and self._reading.done():
+            self.listed, self._reading = self._reading.result(), None
+            self._read_at = self._begun_at
+            self._is_unused = self.listed.settled and not self._is_outdated
+            self._tell(self.listed)
+            if self._is_asked and self._is_unused and not self.listed.still_holds():
+                self.outdate()
+        elif self._is_asked and not self._is_unused:
+            self._check()
+        if self._reading is None and not self._is_unused and self._is_due():
+            self._begin()
+        return self._is_unused
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether ``listed`` was read, and not only found to hold, since it was last asked for."""
+        return self._read_at >= self._asked_at
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is being read, and nothing half written was."""
+        return self._reading is None and self.listed.settled
+
+    def holds_for(self, model: ListedModel) -> bool:
+        """Whether the files that were read for ``model`` have not been touched since; if they have,
+        ``listed`` is outdated.
+        """
+        if any(_stamp(path) != stamp for path, stamp in model.files.items()):
+            self.outdate()
+            return False
+        return True
+
+    def use(self) -> None:
+        """``listed`` has been acted on."""
+        self._is_unused = self._is_asked = False
+
+    def close(self) -> None:
+        """Wait for what is being read."""
+        self._thread.shutdown()
+
+    def _check(self) -> None:
+        """Whether what is asked for can be had without a reading."""
+        if self._is_outdated or not self.listed.still_holds():
+            self.outdate()
+        elif self._is_recent():
+            self._is_unused = True
+        elif self._reading is None:
+            self._is_wanted = True
+
+    def _is_recent(self) -> bool:
+        """Whether nothing else can have changed for long: there is a reading every second, and
+        that may take a moment.
+        """
+        oldest = time.monotonic() - 2 * self._refresh.total_seconds()
+        return self._read_at >= max(oldest, self._noticed_at)
+
+    def _is_due(self) -> bool:
+        pause = self._refresh if self.listed.settled else AGAIN
+        waited = time.monotonic() - self._begun_at >= pause.total_seconds()
+        return waited or self._is_wanted or (self._is_outdated and self.listed.settled)
+
+    def _begin(self) -> None:
+        self._is_outdated = self._is_wanted = False
+        self._begun_at = time.monotonic()
+        self._reading = self._thread.submit(self._read)
+        self._reading.add_done_callback(lambda _: self._wake())
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """As the inspector stamps a file; zeros for one that is not there."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 (a Path takes longer than the call)
+    except OSError:
+        return (0, 0)
+    return stat.st_mtime_ns, stat.st_size
