@@ -1,8 +1,11 @@
-"""All runs that the histories tell of, folded from their events."""
+"""All runs that the histories tell of, folded from their events.
+
+Made for a million events: each run is kept once, in a list, and all else names its place there.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -10,41 +13,42 @@ from mlpipeline.core.orders import AnyNote, Order, Ordered, Rehearsed
 from mlpipeline.core.runs import AnyEvent, Fenced, Run, RunId, advance
 
 
-def _key(event: AnyEvent, host: str) -> tuple[str, RunId]:
-    """Whose run ``event``, in the history of ``host``, is about."""
-    return (event.host if isinstance(event, Fenced) else host, event.run)
-
-
 class Ledger:
     """The runs of a project, by name and by version; grows by :meth:`apply`."""
 
     def __init__(self) -> None:
-        self._runs: dict[tuple[str, RunId], Run] = {}
-        self._attempts: defaultdict[tuple[str, str], list[tuple[str, RunId]]] = defaultdict(list)
-        self._active: dict[tuple[str, RunId], None] = {}
-        self._last_in: dict[str, tuple[str, RunId]] = {}  # by model_dir
+        self._runs: list[Run] = []
+        # By model and by version: the places of its attempts, by attempt, then by start.
+        self._places: dict[str, dict[str, list[int]]] = {}
+        self._active: dict[int, None] = {}
+        self._last_in: dict[str, int] = {}  # by model_dir
         self._orders: dict[tuple[str, str], Ordered] = {}  # by model and version
         self._rehearsals: dict[tuple[str, str, str, str], Rehearsed] = {}
 
     def preview(self, event: AnyEvent, host: str) -> Run:
         """The run as ``event`` of ``host``'s history would leave it; raises IllegalTransition."""
-        return advance(self._runs.get(_key(event, host)), event, host)
+        place = self._place(event.host if isinstance(event, Fenced) else host, event.run)
+        return advance(None if place is None else self._runs[place], event, host)
 
     def apply(self, event: AnyEvent, host: str) -> Run:
         """Take in ``event`` of ``host``'s history; raises IllegalTransition, changing nothing."""
-        run = self.preview(event, host)
-        key = _key(event, host)
-        if key not in self._runs:
-            self._attempts[run.id.model, run.id.version].append(key)
-        self._runs[key] = run
-        if run.active:
-            self._active[key] = None
+        place = self._place(event.host if isinstance(event, Fenced) else host, event.run)
+        before = None if place is None else self._runs[place]
+        run = advance(before, event, host)
+        if place is None:
+            place = self._add(run)
         else:
-            self._active.pop(key, None)
+            self._runs[place] = run
+            if before and run.started_at != before.started_at:  # fenced before it was read
+                self._places[run.id.model][run.id.version].sort(key=self._age)
+        if run.verdict is None:
+            self._active[place] = None
+        else:
+            self._active.pop(place, None)
         if run.prepared:
             last = self.last_in(run.model_dir)
             if last is None or last.started_at <= run.started_at:
-                self._last_in[run.model_dir] = key
+                self._last_in[run.model_dir] = place
         return run
 
     def note(self, note: AnyNote) -> None:
@@ -89,29 +93,71 @@ class Ledger:
 
     def __iter__(self) -> Iterator[Run]:
         """All runs, in the order they started within each history."""
-        return iter(self._runs.values())
+        return iter(self._runs)
+
+    def versions(self) -> Iterator[tuple[str, str]]:
+        """Model and version of all that has run; of each model, in the order of their first start."""
+        for model, versions in self._places.items():
+            for version in versions:
+                yield model, version
 
     def attempts(self, model: str, version: str) -> list[Run]:
         """The runs of one version, oldest first: by attempt, since hosts' clocks may differ."""
-        keys = self._attempts.get((model, version), [])
-        runs = (self._runs[key] for key in keys)
-        return sorted(runs, key=lambda run: (run.id.attempt, run.started_at))
+        versions = self._places.get(model)
+        places = versions.get(version) if versions else None
+        return [self._runs[place] for place in places] if places else []
 
     def find(self, host: str, run: RunId) -> Run | None:
         """The run of that name on ``host``."""
-        return self._runs.get((host, run))
+        place = self._place(host, run)
+        return None if place is None else self._runs[place]
 
     def active(self, host: str | None = None) -> list[Run]:
         """The runs of ``host`` (or of all) that have not ended, in the order of their start."""
-        runs = [self._runs[key] for key in self._active if host in (None, key[0])]
-        return sorted(runs, key=lambda run: run.started_at)
+        runs = (self._runs[place] for place in self._active)
+        of_host = [run for run in runs if host in (None, run.host)]
+        return sorted(of_host, key=lambda run: run.started_at)
 
     def last_in(self, model_dir: str) -> Run | None:
         """The newest run, of those that have ended, that put its own state into ``model_dir``."""
-        key = self._last_in.get(model_dir)
-        return self._runs[key] if key else None
+        place = self._last_in.get(model_dir)
+        return None if place is None else self._runs[place]
 
     def next_attempt(self, model: str, version: str) -> int:
         """One more than the highest attempt of any host."""
-        keys = self._attempts.get((model, version), [])
-        return 1 + max((run.attempt for _, run in keys), default=0)
+        places = self._places.get(model, {}).get(version)
+        return 1 + self._runs[places[-1]].id.attempt if places else 1
+
+    def _place(self, host: str, run: RunId) -> int | None:
+        """Where in the list the run of that name on ``host`` is."""
+        versions = self._places.get(run.model)
+        places = versions.get(run.version) if versions else None
+        if not places:
+            return None
+        newest = self._runs[places[-1]]  # most events are about that one
+        if newest.id.attempt < run.attempt:
+            return None
+        if newest.id.attempt == run.attempt and newest.host == host:
+            return places[-1]
+        first = bisect_left(places, run.attempt, key=lambda place: self._runs[place].id.attempt)
+        for place in places[first:]:
+            if self._runs[place].id.attempt != run.attempt:
+                break
+            if self._runs[place].host == host:
+                return place
+        return None
+
+    def _add(self, run: Run) -> int:
+        place = len(self._runs)
+        self._runs.append(run)
+        versions = self._places.setdefault(run.id.model, {})
+        places = versions.get(run.id.version)
+        if places is None:
+            versions[run.id.version] = [place]
+        else:
+            insort(places, place, key=self._age)
+        return place
+
+    def _age(self, place: int) -> tuple[int, datetime]:
+        run = self._runs[place]
+        return run.id.attempt, run.started_at

@@ -11,7 +11,7 @@ from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.service import views
 from mlpipeline.service.project import Project
-from mlpipeline.state.history import Journals
+from mlpipeline.state.journals import Journals
 from mlpipeline.state.tail import offset_of_last
 
 

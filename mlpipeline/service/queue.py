@@ -16,7 +16,7 @@ from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, listing, policy, with_parallel
-from mlpipeline.state.history import Journals
+from mlpipeline.state.journals import Journals
 from mlpipeline.state.layout import LIST
 from mlpipeline.state.lock import holder_of
 from mlpipeline.state.session import Session, read_session
