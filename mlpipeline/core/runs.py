@@ -4,8 +4,8 @@ A run's life is told by events. ``starting`` comes first, before any process exi
 ``adopted`` (a later session goes on watching it) and ``stopping`` (it was asked to stop), and
 ``finished`` comes last, once.
 
-There may be a million of these records in a process: they are out of the garbage collector's sight
-(``gc=False``), which is safe since none of them leads back to itself, and share what many of them say.
+There may be a million of these records in a process. So they are out of the garbage collector's
+sight (``gc=False``; none of them can lead back to itself), and share what many of them say.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class IllegalTransition(ValueError):
     """An event that can't follow what the history says of the run so far."""
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Run(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """All that the history says of one run."""
 
     id: RunId
@@ -201,17 +201,16 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
     """
     if isinstance(event, Fenced):
         return _fence(run, event)
-    if run is not None and run.fenced:
+    if run is None:
+        if isinstance(event, Starting):
+            return _begun(event, host)
+        raise IllegalTransition(f"{event.run} is {_kind(event)} but never started")
+    if run.fenced:
         return _as_started(run, event) if isinstance(event, Starting) else run
     if isinstance(event, Starting):
-        if run is not None:
-            raise IllegalTransition(f"{event.run} starts twice")
-        return _begun(event, host)
-    kind = type(event).__name__.lower()
-    if run is None:
-        raise IllegalTransition(f"{event.run} is {kind} but never started")
+        raise IllegalTransition(f"{event.run} starts twice")
     if not run.active:
-        raise IllegalTransition(f"{event.run} is {kind} after its end")
+        raise IllegalTransition(f"{event.run} is {_kind(event)} after its end")
     match event:
         case Finished():  # first, since it is the most frequent one
             return msgspec.structs.replace(
@@ -231,6 +230,10 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
                 stopping_at=run.stopping_at or event.at,
                 stopping_why=run.stopping_why or event.why,
             )
+
+
+def _kind(event: AnyEvent) -> str:
+    return type(event).__name__.lower()
 
 
 _NO_RESULTS: dict[str, Any] = {}

@@ -22,6 +22,8 @@ from mlpipeline.state.journals import Journals
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.room import Room
 
+AT_THE_END, LATER = 1_000, 20_000  # lines that are not indexed, from which on they are
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -74,6 +76,7 @@ class DiskHistory(History):
         super().__init__(layout.host)
         self._path = layout.history
         self._room = room
+        self._is_settled = False
         self._journals = Journals(layout, self.ledger)
         self.warnings = self._journals.read()
         if self._path in self._journals.newer:
@@ -89,6 +92,9 @@ class DiskHistory(History):
 
     def catch_up(self) -> list[str]:
         """Read on in the other hosts' journals."""
+        if self._is_settled:
+            self._index(LATER)
+        self._is_settled = True  # the first time, runs are waiting to be started
         try:
             return self._journals.read(without=self.host)
         except StorageError as error:  # theirs: our own runs must not end for it
@@ -105,6 +111,7 @@ class DiskHistory(History):
             self._room.give_up_ballast()
             with storage(str(self._path)):
                 self._write(line)
+        self._journals.wrote(self._path, line)
 
     def _write(self, line: bytes) -> None:
         """All of ``line``, on the platter; or OSError is raised, and none of it is there."""
@@ -122,15 +129,38 @@ class DiskHistory(History):
                 os.ftruncate(self._file, stat.st_size)
             raise
 
+    def _index(self, least: int) -> None:
+        """Write the index if that is due, and nobody needs the room."""
+        if self._journals.is_index_due(least) and not (self._room and self._room.lack()):
+            with suppress(OSError):  # then the journals are read
+                self._journals.write_index()
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
+        self._index(AT_THE_END)
 
 
-def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
-    """What the journals of all hosts tell, with a warning for each line that can't be used."""
+def read_histories(layout: Layout, *, index: bool = True) -> tuple[Ledger, list[str]]:
+    """What the journals of all hosts tell, with a warning for each line that can't be used.
+
+    ``index``: take from there what is known already. Raises StorageError.
+    """
     ledger = Ledger()
-    return ledger, Journals(layout, ledger).read()
+    return ledger, Journals(layout, ledger, index=index).read()
+
+
+def rebuild_index(layout: Layout) -> Ledger:
+    """Make the index again from the journals, and return what they tell; raises StorageError.
+
+    Call it with the scheduler's lock: nobody else may write it.
+    """
+    ledger = Ledger()
+    journals = Journals(layout, ledger, index=False)
+    journals.read()
+    with storage(f"{layout.index} can't be written"):
+        journals.write_index()
+    return ledger
 
 
 def _sync(file: int) -> None:

@@ -154,6 +154,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return {self.host: self.history, **found}
 
     @property
+    def index(self) -> Path:
+        """What this host made of all journals so far, for a quick start."""
+        return self.outputs / f"index-{safe_name(self.host)}"
+
+    @property
     def claims(self) -> Path:
         """Which host has which attempt."""
         return self.outputs / "claims"
