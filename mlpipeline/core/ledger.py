@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -116,11 +116,24 @@ class Ledger:
         """All runs, in the order they started within each history."""
         return map(self._run, range(len(self._runs)))
 
-    def versions(self) -> Iterator[tuple[str, str]]:
-        """Model and version of all that has run; those of a model by their first start."""
-        for model, versions in self._places.items():
-            for version in versions:
-                yield model, version
+    @property
+    def versions(self) -> Mapping[str, Collection[str]]:
+        """The versions of each model that has run, both by their first start."""
+        return self._places
+
+    def names(self) -> list[tuple[str, str]]:
+        """Model and version of all that has run, by their first start."""
+        firsts = {
+            (model, version): min(places)
+            for model, versions in self._places.items()
+            for version, places in versions.items()
+        }
+        return sorted(firsts, key=firsts.__getitem__)
+
+    def newest(self, model: str) -> Iterator[Run]:
+        """The runs of ``model``, the last one of those that started first."""
+        places = (place for of_one in self._places.get(model, {}).values() for place in of_one)
+        return map(self._run, sorted(places, reverse=True))
 
     def attempts(self, model: str, version: str) -> list[Run]:
         """The runs of one version, oldest first: by attempt, since hosts' clocks may differ."""

@@ -7,7 +7,7 @@ the model's or the version's name will do; ``*`` and ``?`` stand for any charact
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import translate
 
 import msgspec
@@ -37,6 +37,10 @@ def meant(name: str, ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> 
 
     ``listed``: model and version of what may not have run yet.
     """
+    listed = list(listed)
+    exact = _exact(name, ledger, listed)
+    if len(exact) == 1:
+        return exact[0]
     known = _known(ledger, listed)
     if name in known:
         return known[name]
@@ -96,11 +100,20 @@ def newest(named: Named, ledger: Ledger) -> Run | None:
     return chosen[-1] if chosen else None
 
 
+def _exact(name: str, ledger: Ledger, listed: Collection[tuple[str, str]]) -> list[Named]:
+    """The versions with this very name: no need to look at all of them, of which may be many."""
+    pairs = [(name[:place], name[place + 1 :]) for place, x in enumerate(name) if x == "/"]
+    return [
+        Named(model=model, version=version)
+        for model, version in pairs
+        if version in ledger.versions.get(model, ()) or (model, version) in listed
+    ]
+
+
 def _known(ledger: Ledger, listed: Iterable[tuple[str, str]]) -> dict[str, Named]:
-    ran = ((run.id.model, run.id.version) for run in ledger)
     return {
         f"{model}/{version}": Named(model=model, version=version)
-        for model, version in (*listed, *ran)
+        for model, version in (*listed, *ledger.names())
     }
 
 

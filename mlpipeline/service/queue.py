@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -59,13 +60,17 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unlisted(self) -> list[Run]:
         """The newest runs of versions that are not listed (any more), oldest first."""
-        listed = set(self.versions)
-        newest: dict[tuple[str, str], Run] = {}
-        for run in self.ledger:
-            key = run.id.model, run.id.version
-            if key not in listed and (key not in newest or newest[key].id <= run.id):
-                newest[key] = run
-        return sorted(newest.values(), key=lambda run: run.started_at)
+        listed: defaultdict[str, set[str]] = defaultdict(set)
+        for standing in self.standings:
+            if standing.version:
+                listed[standing.model.name].add(standing.version.name)
+        newest = (
+            self.ledger.attempts(model, version)[-1]
+            for model, versions in self.ledger.versions.items()
+            for version in versions
+            if version not in listed[model]
+        )
+        return sorted(newest, key=lambda run: run.started_at)
 
 
 class Onlooker:
@@ -139,4 +144,5 @@ def _with_signs_of_life(
                 reason = "is being rehearsed"
         elif run and run.id in unseen and run.host == layout.host:
             reason = ENDED_UNSEEN
-        yield msgspec.structs.replace(standing, reason=reason) if reason else standing
+        is_new = reason != standing.reason
+        yield msgspec.structs.replace(standing, reason=reason) if is_new else standing
