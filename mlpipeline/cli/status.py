@@ -133,11 +133,8 @@ def _worth_seeing(seen: Sequence[Sight]) -> tuple[Sequence[Sight], int]:
     And how many queued ones, of many, are left out.
     """
     done, queued = State.DONE.value, State.QUEUED.value
-    shown = [
-        sight
-        for sight in seen
-        if sight.state == State.RUNNING.value or (sight.listed and sight.state != done)
-    ]
+    rest = [sight for sight in seen if sight.state != done]
+    shown = [sight for sight in rest if sight.listed or sight.state == State.RUNNING.value]
     waiting = [place for place, sight in enumerate(shown) if sight.state == queued]
     hidden = len(waiting) - MANY if len(waiting) > MANY + 1 else 0
     if hidden:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -61,9 +61,9 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     def unlisted(self) -> list[Run]:
         """The newest runs of versions that are not listed (any more), oldest first."""
         listed: defaultdict[str, set[str]] = defaultdict(set)
-        for standing in self.standings:
-            if standing.version:
-                listed[standing.model.name].add(standing.version.name)
+        for each in self.listed.models:
+            if not each.problem:
+                listed[each.name].update(version.name for version in each.versions)
         newest = (
             self.ledger.attempts(model, version)[-1]
             for model, versions in self.ledger.versions.items()
@@ -129,20 +129,21 @@ def _scheduler_of(project: Project) -> str:
 
 
 def _with_signs_of_life(
-    project: Project, standings: Iterable[Standing], unseen: frozenset[RunId]
-) -> Iterator[Standing]:
+    project: Project, standings: Sequence[Standing], unseen: frozenset[RunId]
+) -> Iterable[Standing]:
     """Say what is being rehearsed; and where history calls a run of this host running, and its
     processes are gone.
     """
     layout = project.layout
     rehearsing = {path for path in layout.rehearsals.glob("*/*") if is_running(str(path))}
-    for standing in standings:
+
+    def seen(standing: Standing) -> Standing:
         run, version = standing.last, standing.version
-        reason = standing.reason
         if standing.rehearses and version:
             if layout.rehearsal(standing.model.name, version.name) in rehearsing:
-                reason = "is being rehearsed"
+                return msgspec.structs.replace(standing, reason="is being rehearsed")
         elif run and run.id in unseen and run.host == layout.host:
-            reason = ENDED_UNSEEN
-        is_new = reason != standing.reason
-        yield msgspec.structs.replace(standing, reason=reason) if is_new else standing
+            return msgspec.structs.replace(standing, reason=ENDED_UNSEEN)
+        return standing
+
+    return map(seen, standings) if rehearsing or unseen else standings

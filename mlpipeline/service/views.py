@@ -73,7 +73,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]  # that keep the list from being used
 
 
-class Sight(msgspec.Struct, frozen=True):
+class Sight(msgspec.Struct, frozen=True, gc=False):
     """What a row of the status is about; there may be a hundred thousand, and few are shown."""
 
     state: str
@@ -96,12 +96,16 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 def sights(queue: Queue) -> list[Sight]:
-    """All there is, in the order in which a person wants to see it."""
-    by_state: dict[State, list[Sight]] = {state: [] for state in ORDER}
+    """All there is, in the order in which a person wants to see it: first what is listed."""
+    by_state: dict[State, list[Standing]] = {state: [] for state in ORDER}
     for standing in queue.standings:
-        state = queue.state_of(standing)
-        by_state[state].append(Sight(state.value, standing))
-    listed = [sight for each in by_state.values() for sight in each]
+        state = standing.state
+        state = state if state is State.DONE else queue.state_of(standing)
+        by_state[state].append(standing)
+    listed: list[Sight] = []
+    for state, standings in by_state.items():
+        name = state.value
+        listed += [Sight(name, standing) for standing in standings]
     return listed + [
         Sight(run.verdict.outcome.value if run.verdict else State.RUNNING.value, run)
         for run in queue.unlisted
@@ -116,6 +120,7 @@ def status(
     ``seen`` is all there is; it is counted, and what of it is ``shown`` has rows (default: all).
     """
     shown = seen if shown is None else shown
+    listed = len(queue.standings)  # these come first
     expected = expectation(project, queue)
     slots = {(slot.standing.model.name, _version(slot.standing)): slot for slot in expected.slots}
     return Status(
@@ -124,8 +129,8 @@ def status(
         pid=queue.pid_number,
         watching=bool(queue.pid and queue.session and queue.session.watch),
         paused=queue.listed.paused,
-        counts=dict(Counter(sight.state for sight in seen if sight.listed)),
-        unlisted=sum(not sight.listed for sight in seen),
+        counts=dict(Counter(sight.state for sight in seen[:listed])),
+        unlisted=len(seen) - listed,
         empty_at=expected.empty_at,
         unknown=expected.unknown,
         rows=tuple(_row(project, queue, sight, slots) for sight in shown),
@@ -147,7 +152,11 @@ def expectation(
     project: Project, queue: Queue, standings: Sequence[Standing] | None = None
 ) -> Forecast:
     """When what is listed (or else ``standings``) is expected to have run."""
-    standings = queue.standings if standings is None else standings
+    standings = [
+        standing
+        for standing in (queue.standings if standings is None else standings)
+        if standing.state in (State.QUEUED, State.RUNNING)
+    ]
     left: dict[RunId, float] = {}
     for standing in standings:
         run = standing.last
