@@ -65,13 +65,14 @@ class Journals:
         can't be read.
         """
         journals = self._layout.histories()
+        warnings: list[str] = []
         with _uncollected():
-            told = self._recall(journals.values())
+            recalled = self._recall(journals.values())
             for host, path in journals.items():
-                warnings = self._read_journal(host, path) if host != without else []
-                before, count = told.get(path, ([], 0))
-                told[path] = before + warnings, count + len(warnings)
-        return [text for path, found in told.items() for text in _warnings(path, *found)]
+                found = self._read_journal(host, path) if host != without else []
+                before, count = recalled.get(path, ([], 0))
+                warnings += _warnings(path, before + found, count + len(found))
+        return warnings
 
     def _recall(self, journals: Iterable[Path]) -> dict[Path, tuple[list[tuple[int, str]], int]]:
         """Begin with the index, the first time; returns what there was to complain of."""
