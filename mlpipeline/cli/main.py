@@ -182,7 +182,7 @@ def main() -> None:
     """Run the command and end the process with its exit code."""
     streams.settle()
     # What a command makes lives as long as it does: the collector would look at it in vain.
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(50_000, 20, 50)
     if "_MLPIPELINE_COMPLETE" in os.environ:
         from mlpipeline.cli import bash  # only where somebody presses Tab
 

@@ -139,7 +139,7 @@ class Ledger:
         """The runs of one version, oldest first: by attempt, since hosts' clocks may differ."""
         versions = self._places.get(model)
         places = versions.get(version) if versions else None
-        return [self._run(place) for place in places] if places else []
+        return list(map(self._run, places)) if places else []
 
     def find(self, host: str, run: RunId) -> Run | None:
         """The run of that name on ``host``."""

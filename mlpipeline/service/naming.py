@@ -38,15 +38,13 @@ def meant(name: str, ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> 
     ``listed``: model and version of what may not have run yet.
     """
     listed = list(listed)
-    exact = _exact(name, ledger, listed)
-    if len(exact) == 1:
-        return exact[0]
-    known = _known(ledger, listed)
-    if name in known:
-        return known[name]
+    if exact := _exact(name, ledger, listed):
+        return exact
     attempt = _ATTEMPT.fullmatch(name)
     base = attempt["version"] if attempt else name
-    fitting = [known[base]] if base in known else _fitting(base, known)
+    exact = _exact(base, ledger, listed)
+    known = {} if exact else _known(ledger, listed)
+    fitting = [exact] if exact else _fitting(base, known)
     if not fitting:
         hint = nearest(name, known) or "; `mlpipeline status --all` lists the runs"
         raise UnknownRun(f"no run is called {name}{hint}")
@@ -100,14 +98,15 @@ def newest(named: Named, ledger: Ledger) -> Run | None:
     return chosen[-1] if chosen else None
 
 
-def _exact(name: str, ledger: Ledger, listed: Collection[tuple[str, str]]) -> list[Named]:
-    """The versions with this very name: no need to look at all of them, of which may be many."""
+def _exact(name: str, ledger: Ledger, listed: Collection[tuple[str, str]]) -> Named | None:
+    """The version of this very name; found without a look at all of them, which may be many."""
     pairs = [(name[:place], name[place + 1 :]) for place, x in enumerate(name) if x == "/"]
-    return [
+    fitting = [
         Named(model=model, version=version)
         for model, version in pairs
         if version in ledger.versions.get(model, ()) or (model, version) in listed
     ]
+    return _known(ledger, listed)[name] if len(fitting) > 1 else next(iter(fitting), None)
 
 
 def _known(ledger: Ledger, listed: Iterable[tuple[str, str]]) -> dict[str, Named]:
