@@ -194,6 +194,7 @@ def _records(lines: bytes) -> Sequence[AnyRecord | _Unusable]:
     """A record for each line."""
     with suppress(*NOT_A_RECORD):
         records: list[AnyRecord] = _decode_records(lines)
+        # Fewer, where a line is blank; more, where one has two records.
         if len(records) == lines.count(b"\n") and all(record.v <= FORMAT for record in records):
             return records
     return [_record(line) for line in lines.splitlines()]
