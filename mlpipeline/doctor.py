@@ -57,7 +57,7 @@ class Doctor:
         if problem:
             yield problem
         try:
-            ledger, warnings = read_histories(self._layout)
+            ledger, warnings = read_histories(self._layout, index=False)
         except StorageError as error:
             yield Finding(str(error), "make it readable")
             return

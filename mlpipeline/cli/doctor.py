@@ -26,7 +26,11 @@ class CheckUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command()
-@click.option("--rebuild", is_flag=True, help="Make output-<hostname> again from the run folders.")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Make output-<hostname> again from the run folders, and the index of the history.",
+)
 @json_option("one object")
 @project_option
 def doctor(rebuild: bool, as_json: bool, project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -180,6 +181,8 @@ def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: Any) -> 
 def main() -> None:
     """Run the command and end the process with its exit code."""
     streams.settle()
+    # What a command makes lives as long as it does: the collector would look at it in vain.
+    gc.set_threshold(50_000, 20, 50)
     if "_MLPIPELINE_COMPLETE" in os.environ:
         from mlpipeline.cli import bash  # only where somebody presses Tab
 

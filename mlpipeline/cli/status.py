@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from mlpipeline.cli.completion import complete_model_names
 from mlpipeline.cli.options import json_option, project_option
@@ -24,7 +23,7 @@ from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views
 from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
-from mlpipeline.service.views import Row, Status
+from mlpipeline.service.views import Row, Sight, Status
 
 INTERVAL = 1.0  # seconds between two looks of --watch
 MANY = 20  # queued versions that are shown
@@ -79,17 +78,21 @@ def status(
     onlooker = Onlooker(opened)
 
     def look() -> tuple[Status, list[Row]]:
-        found = views.status(opened, onlooker.look())
-        rows = views.chosen(found.rows, models, states)
-        return found, rows if as_json or show_all or states else _worth_seeing(rows)
+        queue = onlooker.look()
+        seen = views.sights(queue)
+        views.check_models(queue, seen, models)
+        chosen, hidden = views.chosen(seen, models, states), 0
+        if not (as_json or show_all or states):
+            chosen, hidden = _worth_seeing(chosen)
+        found = views.status(opened, queue, seen, chosen)
+        return found, _with_the_rest(found.rows, hidden)
 
     found, rows = look()
-    views.check_models(found, models)
     if watch and not as_json:
         _watch(look)
         return
     if as_json:
-        show_json(msgspec.structs.replace(found, rows=tuple(rows)))
+        show_json(found)
     else:
         for warning in found.warnings:
             click.echo(f"mlpipeline: {warning}", err=True)
@@ -124,25 +127,34 @@ def closing(found: Status) -> str:
     return SEPARATOR.join(parts)
 
 
-def _worth_seeing(rows: list[Row]) -> list[Row]:
-    """All but what is done and what is not listed; the newest of that, where there is no more."""
-    open_rows = [
-        row
-        for row in rows
-        if row.state == State.RUNNING.value or (row.listed and row.state != State.DONE.value)
-    ]
-    queued = [row for row in open_rows if row.state == State.QUEUED.value]
-    if len(queued) > MANY + 1:
-        rest = Row(
-            run=f"… {len(queued) - MANY} more",
-            model="",
-            state=State.QUEUED.value,
-            reason="`--all` shows them",
-        )
-        end = open_rows.index(queued[-1]) + 1
-        open_rows[end - len(queued) + MANY : end] = [rest]
-    changed = [row for row in rows if row.state == State.DONE.value and row.reason]
-    return open_rows + changed or rows[-FEW:]
+def _worth_seeing(seen: Sequence[Sight]) -> tuple[Sequence[Sight], int]:
+    """All but what is done and what is not listed; the newest of that, where there is no more.
+
+    And how many queued ones, of many, are left out.
+    """
+    done, queued = State.DONE.value, State.QUEUED.value
+    rest = [sight for sight in seen if sight.state != done]
+    shown = [sight for sight in rest if sight.listed or sight.state == State.RUNNING.value]
+    waiting = [place for place, sight in enumerate(shown) if sight.state == queued]
+    hidden = len(waiting) - MANY if len(waiting) > MANY + 1 else 0
+    if hidden:
+        del shown[waiting[MANY] : waiting[-1] + 1]
+    shown += [sight for sight in seen if sight.state == done and sight.reason]
+    return shown or seen[-FEW:], hidden
+
+
+def _with_the_rest(rows: Sequence[Row], hidden: int) -> list[Row]:
+    """``rows``, with one for so many queued ones that are left out."""
+    if not hidden:
+        return list(rows)
+    rest = Row(
+        run=f"… {hidden} more",
+        model="",
+        state=State.QUEUED.value,
+        reason="`--all` shows them",
+    )
+    last = max(place for place, row in enumerate(rows) if row.state == State.QUEUED.value)
+    return [*rows[: last + 1], rest, *rows[last + 1 :]]
 
 
 def _line(row: Row, now: datetime) -> TableRow:

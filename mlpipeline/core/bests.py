@@ -38,7 +38,7 @@ def new_bests(runs: Iterable[Run], metric: str | None = None) -> Iterator[Best]:
     Without ``metric``, the first number in a run's test results is compared. As good as the best
     is not better, and the first success of a model is no news.
     """
-    ended = [run for run in runs if run.succeeded and run.ended_at is not None]
+    ended = [run for run in runs if run.results and run.succeeded and run.ended_at is not None]
     bests: dict[tuple[str, str], tuple[float, Run]] = {}  # by model and metric
     for run in sorted(ended, key=lambda each: each.ended_at or each.started_at):
         numbers = flattened(run.results)

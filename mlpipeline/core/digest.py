@@ -133,6 +133,8 @@ def _bests(runs: Sequence[Run], since: datetime, metric: str | None) -> list[New
 def _hours(runs: Iterable[Run], since: datetime, now: datetime) -> float:
     total = timedelta()
     for run in runs:
+        if run.ended_at and run.ended_at <= since:
+            continue
         if run.verdict and run.verdict.outcome is Outcome.LOST:
             continue  # nobody knows how long it ran
         begin, end = max(run.started_at, since), min(run.ended_at or now, now)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from statistics import median
 from typing import NamedTuple
 
 import msgspec
 
+from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host, Room
@@ -28,17 +29,32 @@ class _Took(NamedTuple):
 class Durations:
     """How long runs take, by what past ones took."""
 
-    def __init__(self, runs: Iterable[Run]):
-        self._took: defaultdict[tuple[str, ...], list[_Took]] = defaultdict(list)
-        self._spent: dict[tuple[str, str], float] = {}  # by attempts that the next one goes on from
-        for run in runs:
-            key = run.id.model, run.id.version
-            if run.succeeded and not run.resume:  # a resumed one did only the rest
-                for group in _groups(*key, run.script):
-                    self._took[group].append(_Took(run.seconds or 0.0, run.epochs))
-            before = self._spent.get(key, 0.0) if run.resume else 0.0
-            self._spent[key] = before + (run.seconds or 0.0)
+    def __init__(self, ledger: Ledger):
+        self._ledger = ledger
+        self._past: dict[tuple[str, ...], list[_Took]] = {}  # as far as it was asked for
         self._going: dict[tuple[str, ...], list[_Took]] = {}
+
+    def _took(self, group: tuple[str, ...]) -> list[_Took]:
+        """What the newest runs of a group took."""
+        if group not in self._past:
+            model, version, script = (*group, "", "")[:3]
+            ledger = self._ledger
+            runs = reversed(ledger.attempts(model, version)) if version else ledger.newest(model)
+            fitting = (
+                _Took(run.seconds or 0.0, run.epochs)
+                for run in runs
+                # A resumed one did only the rest.
+                if run.succeeded and not run.resume and script in ("", run.script)
+            )
+            self._past[group] = list(islice(fitting, RECENT))
+        return self._past[group]
+
+    def _spent(self, model: str, version: str) -> float:
+        """Seconds that attempts took from which the next one goes on."""
+        spent = 0.0
+        for run in self._ledger.attempts(model, version):
+            spent = (spent if run.resume else 0.0) + (run.seconds or 0.0)
+        return spent
 
     def learn(self, run: Run, seconds: float) -> None:
         """``run`` goes on, and says that it will have taken so many ``seconds``."""
@@ -52,7 +68,7 @@ class Durations:
         whole = self.expected(model, version) if version else None
         if whole is None or version is None or not standing.resumes:
             return whole
-        return max(0.0, whole - self._spent.get((model.name, version.name), 0.0))
+        return max(0.0, whole - self._spent(model.name, version.name))
 
     def expected(self, model: ListedModel, version: ListedVersion) -> float | None:
         """Seconds that a run of ``version`` takes from its very start; None where nothing tells.
@@ -63,10 +79,9 @@ class Durations:
         """
         groups = list(_groups(model.name, version.name, model.digest))
         now, before = groups[:2], groups[2:]
-        sources = [(took, part) for part in (now, before) for took in (self._took, self._going)]
-        known = next(
-            (took[group] for took, part in sources for group in part if took.get(group)), []
-        )[-RECENT:]
+        sources = [(took, part) for part in (now, before) for took in (self._took, self._going.get)]
+        found = (took(group) for took, part in sources for group in part)
+        known = next(filter(None, found), [])
         if not known:
             return None
         epochs = version.parameters.get("epoch_count")

@@ -3,12 +3,17 @@
 A run's life is told by events. ``starting`` comes first, before any process exists, then perhaps
 ``adopted`` (a later session goes on watching it) and ``stopping`` (it was asked to stop), and
 ``finished`` comes last, once.
+
+There may be a million of these records in a process. So they are out of the garbage collector's
+sight (``gc=False``; none of them can lead back to itself), and share what many of them say.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from sys import intern
 from typing import Annotated, Any
 
 import msgspec
@@ -50,7 +55,7 @@ class Outcome(StrEnum):
         return self not in done
 
 
-class RunId(msgspec.Struct, frozen=True, order=True):
+class RunId(msgspec.Struct, frozen=True, order=True, gc=False):
     """Names one attempt at one version; written ``model/version#attempt``."""
 
     model: str
@@ -61,7 +66,7 @@ class RunId(msgspec.Struct, frozen=True, order=True):
         return f"{self.model}/{self.version}#{self.attempt}"
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """An outcome with its reason (one line, empty for a success)."""
 
     outcome: Outcome
@@ -83,7 +88,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="event", tag=str.lower):
     """Something that happened to a run; a line of the history."""
 
     v: int = FORMAT
@@ -91,7 +96,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=st
     run: RunId
 
 
-class Starting(Event, frozen=True, kw_only=True):
+class Starting(Event, frozen=True, kw_only=True, gc=False):
     """On disk before a process is started."""
 
     session: str
@@ -103,19 +108,19 @@ class Starting(Event, frozen=True, kw_only=True):
     holds: Held = Held()  # of its host
 
 
-class Adopted(Event, frozen=True, kw_only=True):
+class Adopted(Event, frozen=True, kw_only=True, gc=False):
     """A later session found the run alive and goes on watching it."""
 
     session: str
 
 
-class Stopping(Event, frozen=True, kw_only=True):
+class Stopping(Event, frozen=True, kw_only=True, gc=False):
     """The run was asked to stop."""
 
     why: str = ""  # "cancelled"; empty: the session ended
 
 
-class Finished(Event, frozen=True, kw_only=True):
+class Finished(Event, frozen=True, kw_only=True, gc=False):
     """The last event of a run."""
 
     outcome: Outcome
@@ -126,7 +131,7 @@ class Finished(Event, frozen=True, kw_only=True):
     results: dict[str, Any] = {}
 
 
-class Fenced(Event, frozen=True, kw_only=True):
+class Fenced(Event, frozen=True, kw_only=True, gc=False):
     """Another host takes the run for lost; nothing that its own host says of it counts any more."""
 
     host: str  # whose run it is
@@ -140,7 +145,7 @@ class IllegalTransition(ValueError):
     """An event that can't follow what the history says of the run so far."""
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """All that the history says of one run."""
 
     id: RunId
@@ -196,18 +201,27 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
     """
     if isinstance(event, Fenced):
         return _fence(run, event)
-    if run is not None and run.fenced:
+    if run is None:
+        if isinstance(event, Starting):
+            return _begun(event, host)
+        raise IllegalTransition(f"{event.run} is {_kind(event)} but never started")
+    if run.fenced:
         return _as_started(run, event) if isinstance(event, Starting) else run
     if isinstance(event, Starting):
-        if run is not None:
-            raise IllegalTransition(f"{event.run} starts twice")
-        return _begun(event, host)
-    kind = type(event).__name__.lower()
-    if run is None:
-        raise IllegalTransition(f"{event.run} is {kind} but never started")
+        raise IllegalTransition(f"{event.run} starts twice")
     if not run.active:
-        raise IllegalTransition(f"{event.run} is {kind} after its end")
+        raise IllegalTransition(f"{event.run} is {_kind(event)} after its end")
     match event:
+        case Finished():  # first, since it is the most frequent one
+            return msgspec.structs.replace(
+                run,
+                verdict=_verdict(event.outcome, event.reason),
+                ended_at=event.ended_at,
+                recorded_at=event.at,
+                prepared=event.prepared,
+                steps=event.steps,
+                results=event.results or _NO_RESULTS,
+            )
         case Adopted():
             return msgspec.structs.replace(run, sessions=(*run.sessions, event.session))
         case Stopping():
@@ -216,16 +230,24 @@ def advance(run: Run | None, event: AnyEvent, host: str) -> Run:
                 stopping_at=run.stopping_at or event.at,
                 stopping_why=run.stopping_why or event.why,
             )
-        case Finished():
-            return msgspec.structs.replace(
-                run,
-                verdict=Verdict(event.outcome, event.reason),
-                ended_at=event.ended_at,
-                recorded_at=event.at,
-                prepared=event.prepared,
-                steps=event.steps,
-                results=event.results,
-            )
+
+
+def _kind(event: AnyEvent) -> str:
+    return type(event).__name__.lower()
+
+
+_NO_RESULTS: dict[str, Any] = {}
+_NOTHING = Held()
+
+
+@lru_cache(maxsize=256)
+def _verdict(outcome: Outcome, reason: str) -> Verdict:
+    return Verdict(outcome, reason)
+
+
+@lru_cache(maxsize=256)
+def _alone(session: str) -> tuple[str]:
+    return (session,)
 
 
 def _begun(event: Starting, host: str) -> Run:
@@ -233,13 +255,13 @@ def _begun(event: Starting, host: str) -> Run:
         id=event.run,
         host=host,
         signature=event.signature,
-        script=event.script,
+        script=intern(event.script),
         model_dir=event.model_dir,
         resume=event.resume,
-        sessions=(event.session,),
+        sessions=_alone(event.session),
         started_at=event.at,
         epochs=event.epochs,
-        holds=event.holds,
+        holds=_NOTHING if event.holds == _NOTHING else event.holds,
     )
 
 

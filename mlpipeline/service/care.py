@@ -11,7 +11,7 @@ from mlpipeline.doctor import Finding
 from mlpipeline.execution.executors.local import read_end
 from mlpipeline.service.project import Project
 from mlpipeline.state import reports
-from mlpipeline.state.history import read_histories
+from mlpipeline.state.history import rebuild_index
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.lock import scheduler_lock
 
@@ -24,11 +24,13 @@ def check_up(project: Project) -> list[Finding]:
 def rebuild_output(project: Project) -> int:
     """Make output-<hostname> again from the history and the run folders; returns how many runs.
 
+    So is the index of the history.
+
     Raises ProjectBusy while a scheduler writes it.
     """
     layout = project.layout
     with scheduler_lock(layout.lock):
-        ledger, _ = read_histories(layout)
+        ledger = rebuild_index(layout)
         runs = [run for run in ledger if run.host == layout.host and not run.active]
         return reports.rebuild_output(
             layout, (_ended(layout, run) for run in sorted(runs, key=_end))

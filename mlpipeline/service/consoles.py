@@ -10,8 +10,8 @@ from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.service import views
 from mlpipeline.service.project import Project
-from mlpipeline.state.history import Journals
 from mlpipeline.state.holes import Log
+from mlpipeline.state.journals import Journals
 
 
 class Console:

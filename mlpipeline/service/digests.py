@@ -37,7 +37,8 @@ def digest_since(
         now=now,
         metric=notify.metric or None if notify else None,
     )
-    runs = {str(run.id): run for run in ledger}
+    names = {each.run for each in found.failed}
+    runs = {str(run.id): run for run in ledger if names and str(run.id) in names}
     failed = tuple(
         msgspec.structs.replace(each, last_line=last_line(project, runs[each.run]))
         for each in found.failed

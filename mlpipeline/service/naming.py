@@ -7,7 +7,7 @@ the model's or the version's name will do; ``*`` and ``?`` stand for any charact
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import translate
 
 import msgspec
@@ -37,12 +37,14 @@ def meant(name: str, ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> 
 
     ``listed``: model and version of what may not have run yet.
     """
-    known = _known(ledger, listed)
-    if name in known:
-        return known[name]
+    listed = list(listed)
+    if exact := _exact(name, ledger, listed):
+        return exact
     attempt = _ATTEMPT.fullmatch(name)
     base = attempt["version"] if attempt else name
-    fitting = [known[base]] if base in known else _fitting(base, known)
+    exact = _exact(base, ledger, listed)
+    known = {} if exact else _known(ledger, listed)
+    fitting = [exact] if exact else _fitting(base, known)
     if not fitting:
         hint = nearest(name, known) or "; `mlpipeline status --all` lists the runs"
         raise UnknownRun(f"no run is called {name}{hint}")
@@ -96,11 +98,21 @@ def newest(named: Named, ledger: Ledger) -> Run | None:
     return chosen[-1] if chosen else None
 
 
+def _exact(name: str, ledger: Ledger, listed: Collection[tuple[str, str]]) -> Named | None:
+    """The version of this very name; found without a look at all of them, which may be many."""
+    pairs = [(name[:place], name[place + 1 :]) for place, x in enumerate(name) if x == "/"]
+    fitting = [
+        Named(model=model, version=version)
+        for model, version in pairs
+        if version in ledger.versions.get(model, ()) or (model, version) in listed
+    ]
+    return _known(ledger, listed)[name] if len(fitting) > 1 else next(iter(fitting), None)
+
+
 def _known(ledger: Ledger, listed: Iterable[tuple[str, str]]) -> dict[str, Named]:
-    ran = ((run.id.model, run.id.version) for run in ledger)
     return {
         f"{model}/{version}": Named(model=model, version=version)
-        for model, version in (*listed, *ran)
+        for model, version in (*listed, *ledger.names())
     }
 
 

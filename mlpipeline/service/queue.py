@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -18,7 +19,7 @@ from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
 from mlpipeline.service.project import Project, listing, policy, with_parallel
-from mlpipeline.state.history import Journals
+from mlpipeline.state.journals import Journals
 from mlpipeline.state.layout import LIST
 from mlpipeline.state.lock import holder_of
 from mlpipeline.state.session import Session, read_session
@@ -61,13 +62,17 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unlisted(self) -> list[Run]:
         """The newest runs of versions that are not listed (any more), oldest first."""
-        listed = set(self.versions)
-        newest: dict[tuple[str, str], Run] = {}
-        for run in self.ledger:
-            key = run.id.model, run.id.version
-            if key not in listed and (key not in newest or newest[key].id <= run.id):
-                newest[key] = run
-        return sorted(newest.values(), key=lambda run: run.started_at)
+        listed: defaultdict[str, set[str]] = defaultdict(set)
+        for each in self.listed.models:
+            if not each.problem:
+                listed[each.name].update(version.name for version in each.versions)
+        newest = (
+            self.ledger.attempts(model, version)[-1]
+            for model, versions in self.ledger.versions.items()
+            for version in versions
+            if version not in listed[model]
+        )
+        return sorted(newest, key=lambda run: run.started_at)
 
 
 class Onlooker:
@@ -128,19 +133,21 @@ def _scheduler_of(project: Project) -> str:
 
 
 def _with_signs_of_life(
-    project: Project, standings: Iterable[Standing], unseen: frozenset[RunId]
-) -> Iterator[Standing]:
+    project: Project, standings: Sequence[Standing], unseen: frozenset[RunId]
+) -> Iterable[Standing]:
     """Say what is being rehearsed; and where history calls a run of this host running, and its
     processes are gone.
     """
     layout = project.layout
     rehearsing = {path for path in layout.rehearsals.glob("*/*") if is_running(str(path))}
-    for standing in standings:
+
+    def seen(standing: Standing) -> Standing:
         run, version = standing.last, standing.version
-        reason = standing.reason
         if standing.rehearses and version:
             if layout.rehearsal(standing.model.name, version.name) in rehearsing:
-                reason = "is being rehearsed"
+                return msgspec.structs.replace(standing, reason="is being rehearsed")
         elif run and run.id in unseen and run.host == layout.host:
-            reason = ENDED_UNSEEN
-        yield msgspec.structs.replace(standing, reason=reason) if reason else standing
+            return msgspec.structs.replace(standing, reason=ENDED_UNSEEN)
+        return standing
+
+    return map(seen, standings) if rehearsing or unseen else standings

@@ -101,8 +101,7 @@ def summaries(layout: Layout, run: Run, attempts: Sequence[Run]) -> dict[str, Su
 
 def _attempts(ledger: Ledger) -> dict[tuple[str, str], list[Run]]:
     """The runs of each version, oldest first; versions in the order they were first started."""
-    versions = dict.fromkeys((run.id.model, run.id.version) for run in ledger)
-    return {version: ledger.attempts(*version) for version in versions}
+    return {version: ledger.attempts(*version) for version in ledger.names()}
 
 
 def _chosen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -73,37 +73,90 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]  # that keep the list from being used
 
 
-def status(project: Project, queue: Queue) -> Status:
-    """What is queued, what runs, what ran, and why the rest does not."""
+class Sight(msgspec.Struct, frozen=True, gc=False):
+    """What a row of the status is about; there may be a hundred thousand, and few are shown."""
+
+    state: str
+    thing: Standing | Run  # a run: what is not listed
+
+    @property
+    def listed(self) -> bool:
+        """Whether its version is listed."""
+        return isinstance(self.thing, Standing)
+
+    @property
+    def model(self) -> str:
+        """The name of its model."""
+        return self.thing.model.name if isinstance(self.thing, Standing) else self.thing.id.model
+
+    @property
+    def reason(self) -> str:
+        """Why what is listed is in that state."""
+        return self.thing.reason if isinstance(self.thing, Standing) else ""
+
+
+def sights(queue: Queue) -> list[Sight]:
+    """All there is, in the order in which a person wants to see it: first what is listed."""
+    by_state: dict[State, list[Standing]] = {state: [] for state in ORDER}
+    for standing in queue.standings:
+        state = standing.state
+        state = state if state is State.DONE else queue.state_of(standing)
+        by_state[state].append(standing)
+    listed: list[Sight] = []
+    for state, standings in by_state.items():
+        name = state.value
+        listed += [Sight(name, standing) for standing in standings]
+    return listed + [
+        Sight(run.verdict.outcome.value if run.verdict else State.RUNNING.value, run)
+        for run in queue.unlisted
+    ]
+
+
+def status(
+    project: Project, queue: Queue, seen: Sequence[Sight], shown: Sequence[Sight] | None = None
+) -> Status:
+    """What is queued, what runs, what ran, and why the rest does not.
+
+    ``seen`` is all there is; it is counted, and what of it is ``shown`` has rows (default: all).
+    """
+    shown = seen if shown is None else shown
+    listed = len(queue.standings)  # these come first
     expected = expectation(project, queue)
     slots = {(slot.standing.model.name, _version(slot.standing)): slot for slot in expected.slots}
-    rows = [
-        _listed(project, queue, standing, slots.get((standing.model.name, _version(standing))))
-        for standing in queue.standings
-    ]
-    rows.sort(key=lambda row: ORDER.index(State(row.state)))  # stable
-    unlisted = queue.unlisted
     return Status(
         at=queue.at,
         session=bool(queue.pid),
         pid=queue.pid_number,
         watching=bool(queue.pid and queue.session and queue.session.watch),
         paused=queue.listed.paused,
-        counts=dict(Counter(row.state for row in rows)),
-        unlisted=len(unlisted),
+        counts=dict(Counter(sight.state for sight in seen[:listed])),
+        unlisted=len(seen) - listed,
         empty_at=expected.empty_at,
         unknown=expected.unknown,
-        rows=(*rows, *(_unlisted(project, queue, run) for run in unlisted)),
+        rows=tuple(_row(project, queue, sight, slots) for sight in shown),
         warnings=queue.warnings,
         problems=queue.listed.problems,
     )
+
+
+def _row(
+    project: Project, queue: Queue, sight: Sight, slots: Mapping[tuple[str, str], Slot]
+) -> Row:
+    thing = sight.thing
+    if isinstance(thing, Run):
+        return _unlisted(project, queue, thing)
+    return _listed(project, queue, thing, slots.get((thing.model.name, _version(thing))))
 
 
 def expectation(
     project: Project, queue: Queue, standings: Sequence[Standing] | None = None
 ) -> Forecast:
     """When what is listed (or else ``standings``) is expected to have run."""
-    standings = queue.standings if standings is None else standings
+    standings = [
+        standing
+        for standing in (queue.standings if standings is None else standings)
+        if standing.state in (State.QUEUED, State.RUNNING)
+    ]
     left: dict[RunId, float] = {}
     for standing in standings:
         run = standing.last
@@ -232,19 +285,21 @@ def _left(progress: Progress | None) -> float | None:
     return max(0, progress.total - progress.step) / progress.rate
 
 
-def check_models(found: Status, models: Iterable[str]) -> None:
+def check_models(queue: Queue, seen: Iterable[Sight], models: Iterable[str]) -> None:
     """Raise MlpipelineError for a model that is not listed and has never run."""
-    known = dict.fromkeys(row.model for row in found.rows)
+    if not models or queue.listed.problems:  # these keep the list from being known
+        return
+    known = dict.fromkeys(sight.model for sight in seen)
     for model in models:
-        if model not in known and not found.problems:  # these keep the list from being known
+        if model not in known:
             hint = nearest(model, known) or f"; there are: {', '.join(known) or 'none'}"
             raise MlpipelineError(f"no model is called {model}{hint}")
 
 
-def chosen(rows: Iterable[Row], models: Sequence[str], states: Sequence[str]) -> list[Row]:
-    """The rows of these models and in these states; of all where none is named."""
-    return [
-        row
-        for row in rows
-        if (not models or row.model in models) and (not states or row.state in states)
-    ]
+def chosen(
+    seen: Sequence[Sight], models: Collection[str], states: Collection[str]
+) -> Sequence[Sight]:
+    """What is of these models and in these states; all where none is named."""
+    if models:
+        seen = [sight for sight in seen if sight.model in models]
+    return [sight for sight in seen if sight.state in states] if states else seen

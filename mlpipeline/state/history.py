@@ -13,27 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from mlpipeline.core.launch import Spec
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.orders import AnyNote, AnyRecord, Ordered, Rehearsed
-from mlpipeline.core.runs import FORMAT, AnyEvent, Fenced, IllegalTransition, Run, Starting
+from mlpipeline.core.orders import AnyNote, AnyRecord
+from mlpipeline.core.runs import AnyEvent, Run
 from mlpipeline.errors import DiskFull, StorageError
-from mlpipeline.state.files import NOT_A_RECORD, read_record, storage
+from mlpipeline.state.files import storage
+from mlpipeline.state.journals import Journals
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.room import Room
 
+AT_THE_END, LATER = 1_000, 20_000  # lines that are not indexed, from which on they are
+
 _encode = msgspec.json.Encoder().encode
-_decode_record = msgspec.json.Decoder(AnyRecord).decode
-SHOWN_WARNINGS = 3  # of one journal; the rest is counted
-
-
-class _Versioned(msgspec.Struct):
-    """As much of a record as every version of the format has."""
-
-    v: int = FORMAT
-
-
-_decode_version = msgspec.json.Decoder(_Versioned).decode
 
 
 class History:
@@ -85,6 +76,7 @@ class DiskHistory(History):
         super().__init__(layout.host)
         self._path = layout.history
         self._room = room
+        self._is_settled = False
         self._journals = Journals(layout, self.ledger)
         self.warnings = self._journals.read()
         if self._path in self._journals.newer:
@@ -100,6 +92,9 @@ class DiskHistory(History):
 
     def catch_up(self) -> list[str]:
         """Read on in the other hosts' journals."""
+        if self._is_settled:
+            self._index(LATER)
+        self._is_settled = True  # the first time, runs are waiting to be started
         try:
             return self._journals.read(without=self.host)
         except StorageError as error:  # theirs: our own runs must not end for it
@@ -116,6 +111,7 @@ class DiskHistory(History):
             self._room.give_up_ballast()
             with storage(str(self._path)):
                 self._write(line)
+        self._journals.wrote(self._path, line)
 
     def _write(self, line: bytes) -> None:
         """All of ``line``, on the platter; or OSError is raised, and none of it is there."""
@@ -133,98 +129,38 @@ class DiskHistory(History):
                 os.ftruncate(self._file, stat.st_size)
             raise
 
+    def _index(self, least: int) -> None:
+        """Write the index if that is due, and nobody needs the room."""
+        if self._journals.is_index_due(least) and not (self._room and self._room.lack()):
+            with suppress(OSError):  # then the journals are read
+                self._journals.write_index()
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
+        self._index(AT_THE_END)
 
 
-class Journals:
-    """The journals of all hosts, read into one ledger, each as far as it is written."""
+def read_histories(layout: Layout, *, index: bool = True) -> tuple[Ledger, list[str]]:
+    """What the journals of all hosts tell, with a warning for each line that can't be used.
 
-    def __init__(self, layout: Layout, ledger: Ledger):
-        self._layout = layout
-        self._ledger = ledger
-        self._read: dict[Path, tuple[int, int]] = {}  # bytes and lines
-        self.newer: set[Path] = set()  # journals that have records of a newer format
-
-    def read(self, *, without: str | None = None) -> list[str]:
-        """Take in what is new (of the host ``without``: nothing).
-
-        Returns a warning for each line that can't be used. Raises StorageError for a file that
-        can't be read.
-        """
-        warnings = []
-        for host, path in self._layout.histories().items():
-            if host != without:
-                warnings += self._read_journal(host, path)
-        return warnings
-
-    def _read_journal(self, host: str, path: Path) -> list[str]:
-        position, number = self._read.get(path, (0, 0))
-        try:
-            if path.stat().st_size == position:
-                return []
-            with path.open("rb") as file:
-                file.seek(position)
-                content = file.read()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise StorageError(f"{path}: the history can't be read: {error.strerror}") from error
-        complete, newline, _ = content.rpartition(b"\n")  # an unfinished line comes next time
-        warnings = []
-        for line in complete.splitlines():
-            number += 1
-            try:
-                event = _decode(line)
-                if isinstance(event, (Ordered, Rehearsed)):
-                    self._ledger.note(event)
-                    continue
-                if start := self._lost_start(event, host):
-                    self._ledger.apply(start, host)
-                    warnings.append(f"{path}:{number}: its start is taken from its run folder")
-                self._ledger.apply(event, host)
-            except (*NOT_A_RECORD, IllegalTransition) as error:
-                if _is_newer(line):
-                    self.newer.add(path)
-                warnings.append(f"{path}:{number}: {_complaint(line, error)}; the line is left out")
-        self._read[path] = position + len(complete) + len(newline), number
-        more = len(warnings) - SHOWN_WARNINGS
-        return (
-            warnings
-            if more <= 1
-            else [*warnings[:SHOWN_WARNINGS], f"{path}: {more} more such lines"]
-        )
-
-    def _lost_start(self, event: AnyEvent, host: str) -> Starting | None:
-        """The start of a run whose own line is damaged, as far as its folder tells."""
-        if isinstance(event, (Starting, Fenced)) or self._ledger.find(host, event.run):
-            return None
-        spec = read_record(self._layout.run_folder(event.run).spec, Spec)
-        if spec is None:
-            return None
-        return Starting(
-            at=event.at,
-            run=event.run,
-            session="",
-            signature=spec.signature,
-            script="",
-            model_dir=Path(spec.model_dir).name,
-            resume=not spec.fresh,
-        )
-
-
-def read_histories(layout: Layout) -> tuple[Ledger, list[str]]:
-    """What the journals of all hosts tell, with a warning for each line that can't be used."""
+    ``index``: take from there what is known already. Raises StorageError.
+    """
     ledger = Ledger()
-    return ledger, Journals(layout, ledger).read()
+    return ledger, Journals(layout, ledger, index=index).read()
 
 
-def _decode(line: bytes) -> AnyRecord:
-    event: AnyRecord = _decode_record(line)
-    if event.v > FORMAT:
-        raise msgspec.ValidationError("of a newer format")
-    return event
+def rebuild_index(layout: Layout) -> Ledger:
+    """Make the index again from the journals, and return what they tell; raises StorageError.
+
+    Call it with the scheduler's lock: nobody else may write it.
+    """
+    ledger = Ledger()
+    journals = Journals(layout, ledger, index=False)
+    journals.read()
+    with storage(f"{layout.index} can't be written"):
+        journals.write_index()
+    return ledger
 
 
 def _sync(file: int) -> None:
@@ -241,26 +177,20 @@ def _sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _is_newer(line: bytes) -> bool:
-    try:
-        return _decode_version(line).v > FORMAT
-    except NOT_A_RECORD:
-        return False
-
-
-def _complaint(line: bytes, error: Exception) -> str:
-    if _is_newer(line):
-        version = _decode_version(line).v
-        return f"written by a newer mlpipeline (format {version}; this one knows {FORMAT})"
-    return str(error) if isinstance(error, IllegalTransition) else "damaged"
-
-
 def torn_end(path: Path) -> bytes:
     """What stands after the last line end of a journal: a write that was cut."""
+    torn = b""
     try:
-        return path.read_bytes().rpartition(b"\n")[2]
+        with path.open("rb") as file:
+            position = file.seek(0, os.SEEK_END)
+            while position and b"\n" not in torn:
+                start = max(0, position - 4096)
+                file.seek(start)
+                torn = file.read(position - start) + torn
+                position = start
     except FileNotFoundError:
         return b""
+    return torn.rpartition(b"\n")[2]
 
 
 def _set_torn_end_aside(path: Path) -> list[str]:

@@ -21,6 +21,7 @@ HOST_VARIABLE = "MLPIPELINE_HOST"
 
 LONGEST_NAME = 120  # characters; file systems allow 255 bytes
 _KEPT = re.compile(r"[A-Za-z0-9._=+,@-]")
+_SAFE = re.compile(rf"(?!\.)[A-Za-z0-9._=+,@-]{{1,{LONGEST_NAME}}}")
 
 
 @lru_cache(maxsize=4096)  # a listing of runs asks for the same names again and again
@@ -30,6 +31,8 @@ def safe_name(name: str) -> str:
     Letters, digits and ``._=+,@-`` stay; other characters, and a leading dot, become ``%XX`` of
     their UTF-8 bytes (as RFC 3986 encodes them); what is too long ends in a digest.
     """
+    if _SAFE.fullmatch(name):  # nearly all are
+        return name
     encoded = "".join(
         character
         if _KEPT.fullmatch(character) and not (index == 0 and character == ".")
@@ -154,6 +157,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         return {self.host: self.history, **found}
 
     @property
+    def index(self) -> Path:
+        """What this host made of all journals so far, for a quick start."""
+        return self.outputs / f"index-{safe_name(self.host)}"
+
+    @property
     def claims(self) -> Path:
         """Which host has which attempt."""
         return self.outputs / "claims"
@@ -238,7 +246,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     def run_folder(self, run: RunId) -> RunFolder:
         """The folder of ``run``."""
-        return RunFolder(self.runs.joinpath(*self._parts(run)))
+        return RunFolder(self.outputs.joinpath("runs", *self._parts(run)))
 
     @staticmethod
     def _parts(run: RunId) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ import pytest
 from core.events import adopted, clock, finished, starting, stopping
 
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.runs import IllegalTransition, Outcome
+from mlpipeline.core.runs import IllegalTransition, Outcome, RunId
 
 
 def ledger_of(*events, host="here"):
@@ -137,3 +137,49 @@ def test_the_next_attempt_is_one_more_than_the_highest_of_any_host():
     ledger.apply(starting("v", 7), "there")
 
     assert ledger.next_attempt("m", "v") == 8
+
+
+def test_versions_are_named_in_the_order_of_their_first_start_whatever_their_model():
+    ledger = ledger_of(
+        starting("b", model="n"), starting("a"), finished("b", model="n"), starting("c", model="n")
+    )
+
+    assert ledger.names() == [("n", "b"), ("m", "a"), ("n", "c")]
+
+
+def test_the_newest_runs_of_a_model_come_first():
+    ledger = ledger_of(
+        starting("b"), starting("a", model="n"), starting("a"), finished("b"), starting("b", 2)
+    )
+
+    assert ids(ledger.newest("m")) == ["m/b#2", "m/a#1", "m/b#1"]
+    assert ids(ledger.newest("unknown")) == []
+
+
+def test_a_ledger_that_is_made_of_a_dump_goes_on_like_the_first():
+    first, second = ledger_of(starting("a"), finished("a"), starting("b")), Ledger()
+    second.load(list(first.dump()))
+
+    for ledger in (first, second):
+        ledger.apply(finished("b", seconds=9), "here")
+        ledger.apply(starting("a", 2, seconds=10, model_dir="m-b"), "here")
+        ledger.apply(finished("a", 2, seconds=11), "here")
+
+    assert list(second) == list(first)
+    assert second.active() == []
+    assert ids([second.last_in("m-a"), second.last_in("m-b")]) == ["m/a#1", "m/a#2"]
+    assert list(second.dump()) == list(first.dump())
+    with pytest.raises(IllegalTransition):
+        second.apply(finished("a"), "here")
+
+
+def test_a_version_with_many_attempts_of_two_hosts_finds_each():
+    ledger = Ledger()
+    for host, first in (("here", 1), ("there", 2)):
+        for attempt in range(first, 40, 2):
+            ledger.apply(starting("v", attempt, seconds=attempt), host)
+
+    assert [run.id.attempt for run in ledger.attempts("m", "v")] == list(range(1, 40))
+    assert ledger.find("here", RunId("m", "v", 21)).host == "here"
+    assert ledger.find("there", RunId("m", "v", 21)) is None
+    assert ledger.next_attempt("m", "v") == 40

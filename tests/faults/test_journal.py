@@ -1,5 +1,6 @@
 """The history is cut, damaged, filled with zeros, newer than the program, or deleted."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,10 @@ def ran(project):
 def journal(project):
     (path,) = [path for path in project.outputs.glob("history-*") if ".damaged" not in path.name]
     return path
+
+
+def rows(project):
+    return json.loads(project.run("status", "--json").stdout)["rows"]
 
 
 @pytest.mark.parametrize("tail", [b'{"event":"fini', b"\0" * 4096, b'{"v":1}\0\0', b"\xff\xfe"])
@@ -137,3 +142,24 @@ def test_a_lost_history_is_not_mistaken_for_a_new_project(ran):
 
     assert ran.started() == ["m/a#2", "m/b#2"]
     assert ran.folder_of("m", "a", 1).is_dir()
+
+
+def test_what_is_rebuilt_of_a_history_says_what_the_journal_says(ran):
+    before = rows(ran)
+
+    assert ran.run("doctor", "--rebuild").returncode == 0
+
+    assert len(list(ran.outputs.glob("index-*"))) == 1
+    assert rows(ran) == before
+
+
+def test_an_edit_of_the_journal_counts_whatever_was_indexed(ran):
+    ran.run("doctor", "--rebuild")
+    lines = journal(ran).read_bytes().splitlines(keepends=True)
+    journal(ran).write_bytes(b"".join(lines[:2]))
+
+    assert [row["state"] for row in rows(ran)] == ["queued", "done"]
+
+    ran.run("-r", "-u")
+
+    assert [row["state"] for row in rows(ran)] == ["done", "done"]
