@@ -110,6 +110,7 @@ class Scheduler:
         self._alarm = Alarm()
         refresh = timedelta(seconds=POLL) if watch else REFRESH
         self._reader = ListReader(self._read, self._look_around, self._alarm.ring, refresh=refresh)
+        listing.wake = self.look
 
     def ask_to_stop(self, number: int) -> None:
         """End the session for signal ``number``: runs are asked to stop, at the second call killed
@@ -177,14 +178,14 @@ class Scheduler:
 
     def _is_over(self) -> bool:
         """Whether there is nothing left to do or to wait for; says so when there is."""
-        if self._is_busy():
+        listed = self._reader.listed
+        self._listing.idle = not self._is_busy()
+        if self._is_busy() or not (listed.final or listed.waits):
             self._bulletin.of_idling("")
             return False
-        waits = self._why_wait()
+        waits = listed.waits or self._why_wait()
         if not waits:
-            self._bulletin.of_emptiness(
-                self._history.ledger, self._reader.listed, len(self._runs.ended)
-            )
+            self._bulletin.of_emptiness(self._history.ledger, listed, len(self._runs.ended))
         if waits or self._watch:
             self._bulletin.of_idling(waits or f"waits for {self._listing.name} to change")
         return not waits and not self._watch
@@ -286,7 +287,7 @@ class Scheduler:
 
     def _start_planned(self) -> None:
         ledger, claimed = self._history.ledger, self._launcher.claimed
-        listed = self._reader.listed.models
+        listed = self._reader.listed.ready
         rehearsing = self._rehearsals.versions
         passed = self._launcher.passed
         self._host = self._look_at_host(listed)
