@@ -27,17 +27,29 @@ class Task:
         self.begun_at = 0.0  # monotonic seconds
         self.tries = 0
         self.is_late = False  # it has been ended, since it took too long
-        self._answer: IO[bytes] | None = None
-        self._printed: IO[bytes] | None = None
+        self._files: list[IO[bytes]] = []
 
-    def files(self) -> list[int]:
+    def make_files(self) -> list[int]:
         """Descriptors of new files: for what is found, and for what the script prints."""
-        self._answer, self._printed = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
-        return [self._answer.fileno(), self._printed.fileno()]
+        self.close()
+        for _ in range(2):
+            self._files.append(tempfile.TemporaryFile())  # noqa: SIM115 - see close()
+        return [file.fileno() for file in self._files]
 
-    def contents(self) -> tuple[bytes, bytes]:
+    def contents(self) -> list[bytes]:
         """What stands in them; they are gone after that."""
-        return _content(self._answer), _content(self._printed)
+        contents = []
+        for file in self._files:
+            file.seek(0)
+            contents.append(file.read())
+        self.close()
+        return contents
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
 
 
 class InspectorChild:
@@ -77,7 +89,7 @@ class InspectorChild:
             "name": task.path.removesuffix(".py"),
             "leisurely": task.leisurely,
         }
-        task.begun_at, task.is_late, files = time.monotonic(), False, task.files()
+        task.begun_at, task.is_late, files = time.monotonic(), False, task.make_files()
         self.open[task.ticket] = task
         task.tries += 1
         with suppress(BrokenPipeError, ConnectionResetError):  # it is gone, as is heard in ended()
@@ -104,6 +116,7 @@ class InspectorChild:
             said = b""
         if not said:
             lost = list(self.open.values())
+            self.open.clear()
             self.close()
             yield from ((task, None) for task in lost)
             return
@@ -120,6 +133,8 @@ class InspectorChild:
             self._process.wait()
         self._socket = self._process = None
         self._text = b""
+        for task in self.open.values():
+            task.close()
         self.open.clear()
 
     def _start(self) -> None:
@@ -147,11 +162,3 @@ class InspectorChild:
 
 def _line(said: dict[str, object]) -> bytes:
     return json.dumps(said).encode() + b"\n"
-
-
-def _content(file: IO[bytes] | None) -> bytes:
-    if file is None:
-        return b""
-    with file:
-        file.seek(0)
-        return file.read()

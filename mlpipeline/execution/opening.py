@@ -133,6 +133,7 @@ class Opener:
             try:
                 inspector.begin(task)
             except OSError as error:  # no process, no room for a temporary file: there may be later
+                task.close()
                 script = str(self._models_dir / task.path)
                 findings = failure(f"it can't be inspected: {error}", script)
                 yield Opened(ticket=task.ticket, path=task.path, findings=findings)
@@ -175,6 +176,7 @@ class Opener:
         for task, status in inspector.ended():
             if task.ticket in self._dropped:
                 self._dropped.discard(task.ticket)
+                task.close()
             elif status is None and task.tries < TRIES:
                 with self._lock:
                     self._urgent.appendleft(task)
