@@ -20,7 +20,7 @@ from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, enviro
 from mlpipeline.execution.opening import Opened, Opener
 from mlpipeline.state.lists import Entry, ModelList, PythonFiles, choose_versions, model_files
 
-LEAD = 2.0  # seconds that others wait for a script, so that runs start in the order of the list
+LEAD = 3.0  # seconds that others wait for a script, so that runs start in the order of the list
 RINGS = 0.2  # seconds between two times that the session is told of news, while there are more
 NAMED = 20  # versions in a complaint
 
