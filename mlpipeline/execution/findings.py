@@ -65,24 +65,30 @@ class Findings(Found, frozen=True, kw_only=True):
         return any(mtime > self.at - RECENT for mtime, _ in self.files.values())
 
 
-def read_findings(answer: bytes) -> tuple[Findings, bytes]:
+def read_findings(answer: bytes) -> tuple[Findings, memoryview]:
     """What an inspector answers, and the versions among it, still encoded.
 
     Raises one of NOT_A_RECORD for what is no such answer.
     """
-    head, _, versions = answer.partition(b"\n")
+    head, versions = _parts(answer)
     found = msgspec.json.decode(head, type=Found)
     return _joined(found, versions), versions
 
 
-def _joined(found: Found, versions: bytes) -> Findings:
+def _parts(text: bytes) -> tuple[memoryview, memoryview]:
+    """Its first line and the rest, which may be long, without a copy."""
+    view, end = memoryview(text), text.find(b"\n")
+    return (view[:end], view[end + 1 :]) if end >= 0 else (view, view[:0])
+
+
+def _joined(found: Found, versions: memoryview) -> Findings:
     return Findings(**{each: getattr(found, each) for each in _FIELDS}, versions=_decoded(versions))
 
 
 _FIELDS = Found.__struct_fields__
 
 
-def _decoded(text: bytes) -> Versions:
+def _decoded(text: memoryview) -> Versions:
     """Versions from JSON; strings that stand in many of them are kept once."""
     versions = _versions.decode(text).versions
     seen: dict[str, str] = {}
@@ -178,14 +184,16 @@ class Memory:
     def recall(self, path: str, environment: str) -> Findings | None:
         """What is known of a script, if it was found with the same packages."""
         try:
-            head, _, versions = self._file(path).read_bytes().partition(b"\n")
+            head, versions = _parts(self._file(path).read_bytes())
             found = msgspec.json.decode(head, type=_Head)
             same = (found.format, found.environment, found.path) == (FORMAT, environment, path)
             return _joined(found, versions) if same else None
         except (OSError, *NOT_A_RECORD):
             return None
 
-    def keep(self, path: str, environment: str, findings: Findings, versions: bytes = b"") -> None:
+    def keep(
+        self, path: str, environment: str, findings: Findings, versions: memoryview | None = None
+    ) -> None:
         """Remember what was found; ``versions`` encoded, or as they are remembered already."""
         head = _Head(
             **{each: getattr(findings, each) for each in _FIELDS},
@@ -194,10 +202,10 @@ class Memory:
             path=path,
         )
         with suppress(OSError):  # then the script is inspected once more
-            if not versions:
-                versions = self._file(path).read_bytes().partition(b"\n")[2]
+            if versions is None:
+                versions = _parts(self._file(path).read_bytes())[1]
             self._make()
-            write_whole(self._file(path), msgspec.json.encode(head) + b"\n" + versions)
+            write_whole(self._file(path), b"".join([msgspec.json.encode(head), b"\n", versions]))
 
     def forget(self, path: str) -> None:
         """Forget what was found in a script."""

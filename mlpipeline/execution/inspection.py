@@ -138,10 +138,10 @@ class Inspector:
             elif findings is None:
                 if not self._recall(path, files):
                     self._ask(path, files)
-            elif not files.are(findings.files) or path in self._racy:
-                self._look_closer(path, findings, files)
             elif findings.problem and self._surroundings[path] != files.surroundings():
                 self._ask(path, files)
+            elif not files.are(findings.files) or path in self._racy:
+                self._look_closer(path, findings, files)
 
     def _look_at_packages(self, files: Files) -> None:
         now = environment()

@@ -32,7 +32,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     ticket: int
     path: str  # in models_dir
     findings: Findings
-    versions: bytes = b""  # those of the findings, encoded
+    versions: memoryview | None = None  # those of the findings, encoded
     answered: bool = False  # otherwise it crashed, was killed, or took too long
     environment: str = ""  # as findings.environment, when it was opened
 
@@ -67,6 +67,7 @@ class Opener:
         self._in_a_hurry = False
         self._is_closed = False
         self._thread: Thread | None = None
+        self._is_at_work = False
         self._bell, self._ringer = socket.socketpair()
         for end in (self._bell, self._ringer):
             end.setblocking(False)
@@ -77,7 +78,10 @@ class Opener:
             self._last_ticket += 1
             task = Task(self._last_ticket, path, leisurely=leisurely)
             (self._leisurely if leisurely else self._urgent).append(task)
-            if self._thread is None and not self._is_closed:
+            if not self._is_at_work and not self._is_closed:
+                if self._thread:
+                    self._thread.join()  # it is just letting its child go
+                self._is_at_work = True
                 self._thread = Thread(target=self._work, name="opener", daemon=True)
                 self._thread.start()
         self._ring()
@@ -120,7 +124,7 @@ class Opener:
                 with self._lock:
                     waits = inspector.open or self._urgent or self._leisurely
                     if not waits and not opened and pause is None:
-                        self._thread = None
+                        self._is_at_work = False
                         return
                 if not opened:
                     self._wait(inspector, pause)
