@@ -6,7 +6,6 @@ content. See docs/decisions/0016.
 
 from __future__ import annotations
 
-import operator
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -14,27 +13,13 @@ from threading import Condition
 
 import msgspec
 
-from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.errors import ConfigError
+from mlpipeline.execution.choosing import Choices, Reading, entries_of
 from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
 from mlpipeline.execution.opening import Opened, Opener
-from mlpipeline.state.lists import Entry, ModelList, PythonFiles, choose_versions, model_files
+from mlpipeline.state.lists import ModelList, PythonFiles
 
 LEAD = 3.0  # seconds that others wait for a script, so that runs start in the order of the list
 RINGS = 0.2  # seconds between two times that the session is told of news, while there are more
-NAMED = 20  # versions in a complaint
-
-
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list asks for, as far as its scripts are known."""
-
-    models: tuple[ListedModel, ...]  # in its order
-    unknown: tuple[str, ...] = ()  # versions that no model has, as model/version
-    complaints: tuple[str, ...] = ()  # about them: file, line and remedy
-    pending: frozenset[str] = frozenset()  # scripts that are new or edited, and not inspected yet
-    is_sure: bool = True  # False: whether it has complaints depends on those
-    is_final: bool = True  # False: it may change when all scripts have been looked at
-    waits: str = ""  # for what of that, where it takes long
 
 
 class _Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,17 +31,6 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
     stamp: Stamp  # of the script
     surroundings: dict[str, Stamp]
     again: bool = False  # at normal priority, since at the lowest one there was no answer
-
-
-class _Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry of a list comes to."""
-
-    entry: Entry
-    findings: Findings
-    blacklist: bool
-    priority: int
-    model: ListedModel | None  # None where it is to have no versions
-    unknown: list[str]
 
 
 class Inspector:
@@ -89,8 +63,7 @@ class Inspector:
         self._asked: dict[str, _Question] = {}
         self._surroundings: dict[str, dict[str, Stamp]] = {}  # of scripts that can't be used
         self._racy: set[str] = set()
-        self._chosen: dict[str, _Chosen] = {}
-        self._models: tuple[ListedModel, ...] = ()  # those of the last reading
+        self._choices = Choices(LEAD)
         self._environment = environment()
         self._has_news = False
         self._rang_at = 0.0  # monotonic seconds
@@ -107,12 +80,19 @@ class Inspector:
         When ``stop`` turns true, what is not known yet is left out.
         """
         python_files = files or PythonFiles(self._models_dir)
-        entries = _entries(models, python_files)
+        entries = entries_of(models, python_files)
         paths = [entry.path for entry in entries]
         with self._news:
             self._look(paths, Files(self._models_dir, python_files))
             self._wait(set(paths), stop)
-            return self._reading(entries, models)
+            asked = {path: self._asked[path] for path in paths if path in self._asked}
+            return self._choices.reading(
+                entries,
+                models,
+                self._known,
+                pending=frozenset(path for path, each in asked.items() if each.is_urgent),
+                open_since={path: each.since for path, each in asked.items()},
+            )
 
     def hurry(self, wanted: bool) -> None:
         """Whether what nobody waits for may have the whole machine."""
@@ -270,136 +250,3 @@ class Inspector:
             if not since or rest <= 0:
                 return
             self._news.wait(min(rest, 0.05))
-
-    # ------------------------------------------------------------- what is listed
-
-    def _reading(self, entries: Sequence[Entry], models: ModelList) -> Reading:
-        result, complaints, nameless = [], [], []
-        pending = set()
-        is_sure = True
-        open_since: dict[str, float] = {}
-        for entry in entries:
-            path = entry.path
-            findings, question = self._known.get(path), self._asked.get(path)
-            if question is not None:
-                open_since[path] = question.since
-                if question.is_urgent:
-                    pending.add(path)
-            if findings is None:
-                is_sure = is_sure and not entry.narrowing
-                continue
-            chosen = self._choose(entry, findings, models)
-            if chosen.model:
-                result.append(chosen.model)
-            if chosen.unknown and path in pending:
-                is_sure = False
-            elif chosen.unknown:
-                nameless += [f"{model_name(path)}/{name}" for name in chosen.unknown]
-                complaints += _complaints(models, chosen)
-        if len(result) != len(self._models) or not all(map(operator.is_, result, self._models)):
-            self._models = tuple(result)
-        return Reading(
-            models=self._models,
-            unknown=tuple(nameless),
-            complaints=tuple(complaints),
-            pending=frozenset(pending),
-            is_sure=is_sure,
-            is_final=not open_since,
-            waits=_waits(open_since),
-        )
-
-    def _choose(self, entry: Entry, findings: Findings, models: ModelList) -> _Chosen:
-        """What the entry comes to; the same as before, where nothing of it has changed."""
-        before = self._chosen.get(entry.path)
-        priority = models.priorities.get(entry.path, 0)
-        if (
-            before is not None
-            and before.findings is findings
-            and (before.entry is entry or before.entry == entry)
-            and before.blacklist == models.blacklist
-            and before.priority == priority
-        ):
-            return before
-        versions, unknown = _choice(entry, findings, models.blacklist)
-        model = None
-        if versions or findings.problem:
-            model = _model(entry.path, findings, versions, priority)
-        chosen = self._chosen[entry.path] = _Chosen(
-            entry=entry,
-            findings=findings,
-            blacklist=models.blacklist,
-            priority=priority,
-            model=before.model if before and before.model == model else model,
-            unknown=unknown,
-        )
-        return chosen
-
-
-def model_name(path: str) -> str:
-    """The model's name: its path in models_dir without ``.py``."""
-    return path.removesuffix(".py")
-
-
-def _entries(models: ModelList, files: PythonFiles) -> Sequence[Entry]:
-    """The list's entries; for a blacklist all other scripts, and what is narrowed in it."""
-    if not models.blacklist:
-        return models.entries
-    black = {entry.path: entry for entry in models.entries}
-    return [
-        black.get(path, Entry(path=path))
-        for path in model_files(Path(), files)
-        if path not in black or black[path].narrowing
-    ]
-
-
-def _choice(
-    entry: Entry, findings: Findings, blacklist: bool
-) -> tuple[tuple[ListedVersion, ...], list[str]]:
-    """The versions that ``entry`` asks for, and the names in it that no version has."""
-    if not entry.narrowing or findings.problem:
-        return findings.versions, []
-    by_name = {version.name: version for version in findings.versions}
-    names, unknown = choose_versions(entry.narrowing, by_name)
-    if not blacklist:
-        return tuple(by_name[name] for name in names), unknown
-    if unknown:  # what is forbidden by another name must not start
-        return (), unknown
-    black = set(names)
-    return tuple(v for v in findings.versions if v.name not in black), unknown
-
-
-def _model(
-    path: str, findings: Findings, versions: tuple[ListedVersion, ...], priority: int
-) -> ListedModel:
-    return ListedModel(
-        name=model_name(path),
-        path=path,
-        sources=findings.sources,
-        priority=priority,
-        stamp=findings.stamp,
-        versions=versions,
-        problem=f"{path}: {findings.problem}" if findings.problem else "",
-        traceback=findings.traceback,
-    )
-
-
-def _complaints(models: ModelList, chosen: _Chosen) -> list[str]:
-    entry, known = chosen.entry, [version.name for version in chosen.findings.versions]
-    more = f", and {len(known) - NAMED} more" if len(known) > NAMED else ""
-    remedy = f"its versions: {', '.join(known[:NAMED])}{more}"
-    return [
-        str(
-            ConfigError(
-                models.path, f"{entry.path} has no version {name}", line=entry.line, remedy=remedy
-            )
-        )
-        for name in chosen.unknown
-    ]
-
-
-def _waits(open_since: dict[str, float]) -> str:
-    """For which scripts there is to wait, where that takes long."""
-    if not open_since or time.monotonic() - min(open_since.values()) < LEAD:
-        return ""
-    what = next(iter(open_since)) if len(open_since) == 1 else "scripts"
-    return f"waits for {what} to be inspected"

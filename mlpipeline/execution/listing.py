@@ -15,7 +15,8 @@ import msgspec
 
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.errors import ConfigError
-from mlpipeline.execution.inspection import Inspector, Reading
+from mlpipeline.execution.choosing import Reading
+from mlpipeline.execution.inspection import Inspector
 from mlpipeline.state.files import write_whole
 from mlpipeline.state.lists import ListText, ModelList, PythonFiles, read_list
 
