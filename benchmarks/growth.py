@@ -52,8 +52,8 @@ def grown(versions: int) -> Iterator[Path]:
         (folder / "models.config").write_text("[WHITELISTED_MODELS]\nnoop.py\n")
         (history,) = (models / "outputs").glob("history-*")
         events = [json.loads(line) for line in history.read_text().splitlines()]
-        (inspected,) = (models / "outputs").glob("inspected-*")
-        (found,) = json.loads(inspected.read_text())["known"].values()
+        (inspected,) = (models / "outputs").glob("inspected-*/*")
+        found = json.loads(inspected.read_text().partition("\n")[2])
         with history.open("a") as file:
             for version in found["versions"][1 : versions - RUNS]:
                 for event in events:

@@ -109,6 +109,7 @@ class Scheduler:
         self._alarm = Alarm()
         refresh = timedelta(seconds=POLL) if watch else REFRESH
         self._reader = ListReader(self._read, self._look_around, self._alarm.ring, refresh=refresh)
+        listing.wake = self.look
 
     def ask_to_stop(self, number: int) -> None:
         """End the session for signal ``number``: runs are asked to stop, at the second call killed
@@ -173,17 +174,19 @@ class Scheduler:
 
     def _is_over(self) -> bool:
         """Whether there is nothing left to do or to wait for; says so when there is."""
-        if self._is_busy():
+        listed = self._reader.listed
+        self._listing.idle = not self._is_busy()
+        if self._is_busy() or not (listed.final or listed.waits):
             self._bulletin.of_idling("")
             return False
         if not self._reader.is_fresh:  # there may be more by now
             self._reader.outdate()
             return False
-        waits = self._bulletin.why_wait(self._agenda.outlook(self._situation()), self._host)
+        waits = listed.waits or self._bulletin.why_wait(
+            self._agenda.outlook(self._situation(listed.ready)), self._host
+        )
         if not waits:
-            self._bulletin.of_emptiness(
-                self._history.ledger, self._reader.listed, len(self._runs.ended)
-            )
+            self._bulletin.of_emptiness(self._history.ledger, listed, len(self._runs.ended))
         if waits or self._watch:
             self._bulletin.of_idling(waits or f"waits for {self._listing.name} to change")
         return not waits and not self._watch
@@ -287,9 +290,10 @@ class Scheduler:
                 return holds
 
     def _start_planned(self) -> bool:
-        self._agenda.take_in(self._reader.listed.models)
+        listed = self._reader.listed.ready
+        self._agenda.take_in(listed)
         self._host = self._look_at_host(self._agenda.asks)
-        now = self._situation()
+        now = self._situation(listed)
         for start in plan(now, self._agenda.candidates(now)):
             if self._is_stopping():
                 return True

@@ -25,7 +25,9 @@ class Version(dict):  # type: ignore[type-arg]  # dict[str, Any] would need typi
 
     def get(self, key: str, default: Any = None) -> Any:
         """As for any dict, with the modern spellings too."""
-        return super().get(key, super().get(ALIASES.get(key, key), default))
+        if key in self:
+            return self[key]
+        return super().get(ALIASES.get(key, key), default)
 
     def __missing__(self, key: str) -> Any:
         if key in ALIASES and ALIASES[key] in self:

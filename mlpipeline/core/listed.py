@@ -12,7 +12,7 @@ import msgspec
 from mlpipeline.core.slots import Asks
 
 
-class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
+class ListedVersion(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it holds no cycles
     """One version of a model, as the inspector read it from the model file."""
 
     name: str

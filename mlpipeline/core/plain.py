@@ -25,6 +25,9 @@ def plain(value: Any) -> Any:
     qualified name; arrays (whatever has ``tolist``) lists; long lists a digest; dataclasses their
     fields; paths their text; anything else its ``repr`` without memory addresses.
     """
+    kind = type(value)
+    if kind is int or kind is bool or value is None or (kind is str and value.isascii()):
+        return value  # as most are, and a model may have 100,000 versions
     return _plain(value, ())
 
 

@@ -43,6 +43,7 @@ class Bulletin:
         self._now = now
         self._problems: tuple[str, ...] = ()
         self._models: tuple[ListedModel, ...] | None = None  # None before the first reading
+        self._awaited: frozenset[str] = frozenset()  # scripts that were not known by then
         self._paused = False
         self._ended = 0  # runs, when the queue was empty last
         self._emptied_at = now()
@@ -128,11 +129,15 @@ class Bulletin:
         before, self._models = self._models, listed.models
         was_paused, self._paused = self._paused, listed.paused
         if before is None:
+            self._awaited = listed.pending
             return
+        late = self._awaited - listed.pending  # what they have is no edit's doing
+        self._awaited -= late
+        known = [model for model in listed.models if model.path not in late]
         if listed.paused != was_paused:
             pause = "paused; what runs comes to its end" if listed.paused else "no longer paused"
             self._audience.say(Level.INFO, f"{self._list}: {pause}")
-        if not _asks_the_same(before, listed.models):
+        if not _asks_the_same(before, known):
             answer = changes(self._explain(before), self._explain(listed.models))
             self._audience.say(Level.INFO, f"{self._list}: {answer}")
 

@@ -1,64 +1,43 @@
-"""From the list of models to models with versions, by child processes that open the scripts."""
+"""From the list of models to models with versions: what is known of the scripts, and kept up.
+
+What is known of a script holds as long as it and the local modules that it imports have the same
+content. See docs/decisions/0016.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from threading import Condition
 
 import msgspec
 
-from mlpipeline import __version__
-from mlpipeline.core.judging import signal_name
-from mlpipeline.core.listed import ListedModel, ListedVersion
-from mlpipeline.errors import ConfigError
-from mlpipeline.execution.processes import child_command
-from mlpipeline.state.files import NOT_A_RECORD, read_record, write_whole
-from mlpipeline.state.lists import Entry, ModelList, choose_versions, model_files, python_files
+from mlpipeline.execution.choosing import Choices, Reading, entries_of
+from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
+from mlpipeline.execution.opening import Opened, Opener
+from mlpipeline.state.lists import ModelList, PythonFiles
 
-POLL_INTERVAL = 0.005  # seconds; the first run waits for the inspector
-Stamp = tuple[int, int]  # mtime in ns, size in bytes
+LEAD = 3.0  # seconds that others wait for a script, so that runs start in the order of the list
+RINGS = 0.2  # seconds between two times that the session is told of news, while there are more
 
 
-class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an inspector found in one model script."""
+class _Question(msgspec.Struct, frozen=True, kw_only=True):
+    """That a script is to be opened."""
 
-    sources: dict[str, str] = {}  # SHA-256 of the files below, by their paths in models_dir
-    stamp: Stamp = (0, 0)
-    versions: tuple[ListedVersion, ...] = ()
-    problem: str = ""
-    traceback: str = ""
-    files: dict[str, Stamp] = {}  # the script and the local modules it imported
-
-
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list asks for, as the scripts are now."""
-
-    models: tuple[ListedModel, ...]  # in its order
-    unknown: tuple[str, ...] = ()  # versions that no model has, as model/version
-    complaints: tuple[str, ...] = ()  # about them: file, line and remedy
-
-
-class _Memory(msgspec.Struct, frozen=True):
-    """What was found in scripts, by their paths, and with which Python and mlpipeline."""
-
-    environment: str
-    known: dict[str, Findings]
-
-
-ENVIRONMENT = f"{__version__} {sys.version} {sys.prefix}"
+    ticket: int
+    is_urgent: bool  # nothing of it may start; else what is known is only looked at once more
+    since: float  # monotonic seconds
+    stamp: Stamp  # of the script
+    surroundings: dict[str, Stamp]
+    again: bool = False  # at normal priority, since at the lowest one there was no answer
 
 
 class Inspector:
-    """Inspects model scripts, each once until it or a local module that it imports changes."""
+    """Knows the versions of model scripts; has each opened when it or a module of it has changed.
+
+    Where that takes long, a session goes on with the others.
+    """
 
     def __init__(
         self,
@@ -67,216 +46,207 @@ class Inspector:
         timeout: float,
         *,
         memory: Path | None = None,
-        trust: bool = False,
+        session: bool = False,
     ):
         """``timeout``: seconds that importing a script may take.
 
-        ``memory``: a file that keeps what is found, for views; they ``trust`` it as long as no
-        file has changed. A session looks for itself, since a script's versions may depend on more.
+        ``memory``: a folder that keeps what is found. A ``session`` believes it where the content
+        of the files is the same, and has each script opened all the same when there is time, since
+        its versions may depend on more. Views believe it, and wait for what is not known.
         """
         self._models_dir = models_dir
-        self._project = project
-        self._timeout = timeout
-        self._memory = memory
-        self._known = _recall(memory) if memory and trust else {}
+        self._memory = Memory(memory) if memory else None
+        self._session = session
+        self._opener = Opener(models_dir, project, timeout, self._take)
+        self._news = Condition()  # for what follows
+        self._known: dict[str, Findings] = {}
+        self._asked: dict[str, _Question] = {}
+        self._surroundings: dict[str, dict[str, Stamp]] = {}  # of scripts that can't be used
+        self._racy: set[str] = set()
+        self._choices = Choices(LEAD)
+        self._environment = environment()
+        self._has_news = False
+        self._rang_at = 0.0  # monotonic seconds
+        self.wake: Callable[[], None] = lambda: None  # called where a reading would be another one
 
-    def listed(self, models: ModelList, stop: Callable[[], bool] = lambda: False) -> Reading:
-        """The models that the list asks for; inspects what is new.
+    def listed(
+        self,
+        models: ModelList,
+        stop: Callable[[], bool] = lambda: False,
+        files: PythonFiles | None = None,
+    ) -> Reading:
+        """The models that the list asks for; what is not known of them is found out.
 
-        When ``stop`` turns true, what is not inspected yet is left out.
+        When ``stop`` turns true, what is not known yet is left out.
         """
-        entries = _entries(models, self._models_dir)
-        self._inspect({entry.path for entry in entries}, stop)
-        result, complaints, nameless = [], [], []
-        for entry in entries:
-            findings = self._known.get(entry.path)
-            if findings is None:
-                continue
-            versions, unknown = _chosen(entry, findings, models.blacklist)
-            nameless += [f"{model_name(Path(entry.path))}/{name}" for name in unknown]
-            for name in unknown:
-                known = ", ".join(version.name for version in findings.versions)
-                complaints.append(
-                    str(
-                        ConfigError(
-                            models.path,
-                            f"{entry.path} has no version {name}",
-                            line=entry.line,
-                            remedy=f"its versions: {known}",
-                        )
-                    )
-                )
-            if versions or findings.problem:
-                priority = models.priorities.get(entry.path, 0)
-                result.append(_model(entry.path, findings, versions, priority))
-        return Reading(models=tuple(result), unknown=tuple(nameless), complaints=tuple(complaints))
+        python_files = files or PythonFiles(self._models_dir)
+        entries = entries_of(models, python_files)
+        paths = [entry.path for entry in entries]
+        with self._news:
+            self._look(paths, Files(self._models_dir, python_files))
+            self._wait(set(paths), stop)
+            asked = {path: self._asked[path] for path in paths if path in self._asked}
+            return self._choices.reading(
+                entries,
+                models,
+                self._known,
+                pending=frozenset(path for path, each in asked.items() if each.is_urgent),
+                open_since={path: each.since for path, each in asked.items()},
+            )
 
-    def _inspect(self, paths: Iterable[str], stop: Callable[[], bool]) -> None:
-        """Bring what is known of ``paths`` up to date, a few scripts at a time."""
-        stale = [path for path in paths if not _is_current(self._known.get(path))]
-        if not stale:
+    def hurry(self, wanted: bool) -> None:
+        """Whether what nobody waits for may have the whole machine."""
+        self._opener.hurry(wanted)
+
+    def close(self) -> None:
+        """Open no more scripts."""
+        self._opener.close()
+        if self._memory and self._session:
+            self._memory.tidy(PythonFiles(self._models_dir)())
+
+    # ---------------------------------------------------------------------- look
+
+    def _look(self, paths: Sequence[str], files: Files) -> None:
+        """Ask for what is not known, or not any more."""
+        self._look_at_packages(files)
+        known, asked = self._known, self._asked
+        for path in paths:
+            question, findings = asked.get(path), known.get(path)
+            if question is not None and question.is_urgent:
+                if files.stamp(self._script(path)) != question.stamp:
+                    self._ask(path, files)
+            elif findings is None:
+                if not self._recall(path, files):
+                    self._ask(path, files)
+            elif findings.problem and self._surroundings[path] != files.surroundings():
+                self._ask(path, files)
+            elif not files.are(findings.files) or path in self._racy:
+                self._look_closer(path, findings, files)
+
+    def _look_at_packages(self, files: Files) -> None:
+        now = environment()
+        if now == self._environment:
             return
-        files = [self._models_dir / path for path in python_files(self._models_dir)]
-        folders = {path.parent for path in files}  # where a missing module may appear
-        everything = {str(path): _stamp(path) for path in (*files, *folders)}
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            futures = {
-                pool.submit(
-                    inspect,
-                    self._models_dir / path,
-                    self._models_dir,
-                    self._project,
-                    self._timeout,
-                    stop,
-                ): path
-                for path in stale
-            }
-            wait(futures)
-        for future, path in futures.items():
-            findings = future.result()
-            if findings is None:
-                continue
-            if findings.problem:  # perhaps one that is mended in a helper module
-                stamps = {**everything, **findings.files}
-                findings = msgspec.structs.replace(findings, files=stamps)
-            self._known[path] = findings
-        if self._memory and self._memory.parent.is_dir():
-            _remember(self._memory, self._known)
+        self._environment = now
+        for path, findings in self._known.items():
+            if findings.problem or self._session:
+                self._ask(path, files, is_urgent=bool(findings.problem))
 
+    def _look_closer(self, path: str, findings: Findings, files: Files) -> None:
+        """Files have other stamps, or need not have the same content: look at that."""
+        is_touched = not files.are(findings.files)
+        if not files.have(findings) or (is_touched and findings.problem):
+            self._ask(path, files)
+            return
+        renewed = files.renewed(findings, self._script(path))
+        self._note_race(path, renewed)
+        if is_touched:
+            self._known[path] = renewed
+            if self._session:
+                self._ask(path, files, is_urgent=False)
+        if self._memory and path not in self._racy and not findings.problem:
+            self._memory.keep(path, self._environment, renewed)
 
-def _remember(memory: Path, known: dict[str, Findings]) -> None:
-    sound = {path: findings for path, findings in known.items() if not findings.problem}
-    with suppress(OSError):  # then the scripts are inspected once more
-        write_whole(memory, msgspec.json.encode(_Memory(ENVIRONMENT, sound)))
+    def _recall(self, path: str, files: Files) -> bool:
+        """Whether what is remembered of a script may be believed."""
+        findings = self._memory.recall(path, self._environment) if self._memory else None
+        if findings is None:
+            return False
+        is_same = files.are(findings.files) and not findings.is_racy
+        if self._session or not is_same:
+            if not files.have(findings):
+                return False
+            findings = files.renewed(findings, self._script(path))
+        self._known[path] = findings
+        self._note_race(path, findings)
+        if self._memory and not is_same and path not in self._racy:
+            self._memory.keep(path, self._environment, findings)
+        if self._session:
+            self._ask(path, files, is_urgent=False)
+        return True
 
-
-def _recall(memory: Path) -> dict[str, Findings]:
-    found = read_record(memory, _Memory)
-    return found.known if found and found.environment == ENVIRONMENT else {}
-
-
-def inspect(
-    script: Path, models_dir: Path, project: Path, timeout: float, stop: Callable[[], bool]
-) -> Findings | None:
-    """Inspect one script in a process of its own; None when ``stop`` turned true first."""
-    try:
-        return _inspect(script, models_dir, project, timeout, stop)
-    except OSError as error:  # no process, no room for a temporary file: the next look may have it
-        return Findings(problem=f"it can't be inspected: {error}", files={str(script): (0, 0)})
-
-
-def _inspect(
-    script: Path, models_dir: Path, project: Path, timeout: float, stop: Callable[[], bool]
-) -> Findings | None:
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as printed:
-        process = subprocess.Popen(
-            [
-                *child_command("mlpipeline.execution.inspector", "main"),
-                *(str(script), str(models_dir), model_name(script.relative_to(models_dir))),
-                str(answer.fileno()),
-            ],
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            pass_fds=[answer.fileno()],
-            start_new_session=True,
+    def _ask(self, path: str, files: Files, *, is_urgent: bool = True) -> None:
+        """Have a script opened."""
+        before = self._asked.get(path)
+        since = time.monotonic()
+        if before:
+            self._opener.drop(before.ticket)
+            since = before.since if before.is_urgent else since
+        self._asked[path] = _Question(
+            ticket=self._opener.open(path, leisurely=not is_urgent),
+            is_urgent=is_urgent,
+            since=since,
+            stamp=files.stamp(self._script(path)),
+            surroundings=files.surroundings(),
         )
-        stamp = _stamp(script)
-        deadline = time.monotonic() + timeout
-        while process.poll() is None and not stop() and time.monotonic() < deadline:
-            time.sleep(POLL_INTERVAL)
-        ended = process.returncode is not None
-        _end_session(process)
-        answer.seek(0)
-        content = answer.read()
-        printed.seek(0)
-        output = printed.read().decode("utf-8", "replace")
-    if not ended:
-        if stop():
-            return None
-        problem = f"importing it takes longer than inspect_timeout ({timeout:g} s)"
-    elif process.returncode or not content:
-        problem = f"it ended the process when it was imported ({_status(process.returncode)})"
-    else:
-        try:
-            return msgspec.json.decode(content, type=Findings)
-        except NOT_A_RECORD as error:
-            problem = f"what it says of its versions can't be read: {error}"
-    return Findings(problem=problem, traceback=_tail(output), files={str(script): stamp})
 
+    def _note_race(self, path: str, findings: Findings) -> None:
+        if findings.is_racy and findings.sources:
+            self._racy.add(path)
+        else:
+            self._racy.discard(path)
 
-def model_name(relative: Path) -> str:
-    """The model's name: its path in models_dir without ``.py``."""
-    return relative.with_suffix("").as_posix()
+    def _script(self, path: str) -> str:
+        return f"{self._models_dir}/{path}"
 
+    # -------------------------------------------------- take what has been found
 
-def _entries(models: ModelList, models_dir: Path) -> list[Entry]:
-    """The list's entries; for a blacklist all other scripts, and what is narrowed in it."""
-    if not models.blacklist:
-        return list(models.entries)
-    black = {entry.path: entry for entry in models.entries}
-    return [
-        black.get(path, Entry(path=path))
-        for path in model_files(models_dir)
-        if path not in black or black[path].narrowing
-    ]
+    def _take(self, batch: Sequence[Opened]) -> float | None:
+        """In the opener's thread: learn from what was opened; seconds until it is to be told."""
+        with self._news:
+            for opened in batch:
+                question = self._asked.get(opened.path)
+                if question is None or question.ticket != opened.ticket:
+                    continue
+                if opened.answered or question.is_urgent or question.again:
+                    del self._asked[opened.path]
+                    self._learn(opened, question)
+                else:
+                    ticket = self._opener.open(opened.path)
+                    again = msgspec.structs.replace(question, ticket=ticket, again=True)
+                    self._asked[opened.path] = again
+            self._has_news = self._has_news or (bool(batch) and not self._asked)
+            self._news.notify_all()
+            pause = self._rang_at + RINGS - time.monotonic()
+            if not self._has_news:
+                return None
+            if pause > 0 and any(each.is_urgent for each in self._asked.values()):
+                return pause
+            self._has_news, self._rang_at = False, time.monotonic()
+        self.wake()
+        return None
 
+    def _learn(self, opened: Opened, question: _Question) -> None:
+        path, findings = opened.path, opened.findings
+        known = self._known.get(path)
+        if known and known.is_as(findings):
+            is_same = (known.files, known.stamp) == (findings.files, findings.stamp)
+            findings = msgspec.structs.replace(findings, versions=known.versions)
+            if not is_same:
+                self._known[path] = findings
+            self._has_news = self._has_news or question.is_urgent
+        else:
+            if known and known.versions == findings.versions:
+                findings = msgspec.structs.replace(findings, versions=known.versions)
+            is_same = False
+            self._known[path] = findings
+            self._has_news = True
+        self._note_race(path, findings)
+        self._surroundings[path] = question.surroundings if findings.problem else {}
+        if self._memory and findings.problem:
+            self._memory.forget(path)
+        elif self._memory and not is_same:
+            self._memory.keep(path, opened.environment, findings, opened.versions)
 
-def _chosen(
-    entry: Entry, findings: Findings, blacklist: bool
-) -> tuple[tuple[ListedVersion, ...], list[str]]:
-    """The versions that ``entry`` asks for, and the names in it that no version has."""
-    if not entry.narrowing or findings.problem:
-        return findings.versions, []
-    by_name = {version.name: version for version in findings.versions}
-    names, unknown = choose_versions(entry.narrowing, by_name)
-    if blacklist:
-        black = set(names)
-        return tuple(v for v in findings.versions if v.name not in black), unknown
-    return tuple(by_name[name] for name in names), unknown
-
-
-def _model(
-    path: str, findings: Findings, versions: tuple[ListedVersion, ...], priority: int
-) -> ListedModel:
-    return ListedModel(
-        name=model_name(Path(path)),
-        path=path,
-        sources=findings.sources,
-        priority=priority,
-        stamp=findings.stamp,
-        versions=versions,
-        problem=f"{path}: {findings.problem}" if findings.problem else "",
-        traceback=findings.traceback,
-        files=findings.files,
-    )
-
-
-def _is_current(findings: Findings | None) -> bool:
-    return findings is not None and all(
-        _stamp(Path(path)) == stamp for path, stamp in findings.files.items()
-    )
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        stat = path.stat()
-    except OSError:
-        return (0, 0)
-    return stat.st_mtime_ns, stat.st_size
-
-
-def _end_session(process: subprocess.Popen[Any]) -> None:
-    """End the inspector and what the script started in its process group."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _status(code: int) -> str:
-    return signal_name(-code) if code < 0 else f"exit status {code}"
-
-
-def _tail(output: str, lines: int = 20) -> str:
-    return "".join(f"{line}\n" for line in output.splitlines()[-lines:])
+    def _wait(self, paths: Collection[str], stop: Callable[[], bool]) -> None:
+        """Until all ``paths`` are known, or take too long for others to wait for them."""
+        while not stop():
+            since = [
+                question.since
+                for path, question in self._asked.items()
+                if question.is_urgent and path in paths
+            ]
+            rest = max(since, default=0.0) + LEAD - time.monotonic() if self._session else LEAD
+            if not since or rest <= 0:
+                return
+            self._news.wait(min(rest, 0.05))

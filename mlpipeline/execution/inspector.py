@@ -1,18 +1,34 @@
-"""Child process: reads the versions of one model script.
+"""Child process: forks a process for each model script, which reads the script's versions.
 
-Called by inspection.py as ``main()`` with the arguments SCRIPT MODELS_DIR NAME FD; the result, an
-``inspection.Findings`` as JSON, goes to the file descriptor FD, since the script may print.
+Called by opening.py as ``main()`` with the arguments FD MODELS_DIR. It has imported what every
+inspection needs, but never a model script, so nothing of one can leak into another. What is asked,
+a JSON object a line, comes on the socket FD: ``{"open": TICKET, "script": …, "name": …}``, with two
+file descriptors, of a file for the answer and one for what the script prints; or ``{"end":
+TICKET}``. ``{"ended": TICKET, "status": …}`` goes back. It ends with its socket, and so do its
+children.
+
+The answer is a ``findings.Found`` as a line of JSON, and the versions as another.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import json
 import os
+import select
+import signal
+import socket
 import sys
+import time
+from contextlib import suppress
 
+import mlpipeline  # noqa: F401 - what scripts import first
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
+from mlpipeline.execution.processes import start_time
 from mlpipeline.execution.writing import to_json
+from mlpipeline.sources import imports
 from mlpipeline.sources.script import (
     asked,
     console_limit,
@@ -26,59 +42,178 @@ from mlpipeline.sources.script import (
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
+    from mlpipeline.api.versions import Version
+
+LOWEST = 19  # for what nobody waits for: nice(2)
 
 
 def main() -> None:
-    """Inspect the script and end the process."""
-    script, models_dir, name, descriptor = sys.argv[1:]
+    """Fork inspections until the socket is closed."""
+    descriptor, models_dir = sys.argv[1:]
+    gc.freeze()  # what is here is not looked at again in each child
+    with socket.socket(fileno=int(descriptor)) as asker:
+        _Server(asker, models_dir).serve()
+
+
+class _Server:
+    def __init__(self, asker: socket.socket, models_dir: str):
+        self._asker = asker
+        self._models_dir = models_dir
+        self._children: dict[int, int] = {}  # ticket -> pid, which leads a session
+        self._text = b""  # of requests, the last of which may not be whole
+        self._files: list[int] = []  # descriptors of requests that are not whole
+        self._bell, self._ringer = os.pipe()
+
+    def serve(self) -> None:
+        for end in (self._bell, self._ringer):
+            os.set_blocking(end, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._ringer, warn_on_full_buffer=False)
+        try:
+            while True:
+                ready, _, _ = select.select([self._asker.fileno(), self._bell], [], [])
+                if self._bell in ready:
+                    os.read(self._bell, 4096)
+                    self._tell_ended()
+                if self._asker.fileno() in ready and not self._hear():
+                    return
+        except (BrokenPipeError, ConnectionResetError):  # nobody waits for answers any more
+            return
+        finally:
+            for pid in self._children.values():
+                _kill_group(pid)
+
+    def _hear(self) -> bool:
+        """Do what is asked; whether there may be more to come."""
+        text, files, _, _ = socket.recv_fds(self._asker, 1 << 16, 64)
+        self._files += files
+        *lines, self._text = (self._text + text).split(b"\n")
+        for line in lines:
+            request = json.loads(line)
+            if "end" in request:
+                pid = self._children.get(request["end"])
+                if pid is not None:
+                    _kill_group(pid)
+                    os.kill(pid, signal.SIGKILL)  # if it leads no group yet
+            else:
+                answer, printed = self._files[:2]
+                del self._files[:2]
+                self._open(request, answer, printed)
+                os.close(answer)
+                os.close(printed)
+        return bool(text)
+
+    def _open(self, request: dict[str, Any], answer: int, printed: int) -> None:
+        pid = os.fork()
+        if pid:
+            self._children[request["open"]] = pid
+            return
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for stream in (1, 2):
+                os.dup2(printed, stream)
+            for end in (self._bell, self._ringer, printed, *self._files):
+                os.close(end)
+            self._asker.close()
+            os.set_inheritable(answer, False)
+            if request["leisurely"]:
+                os.nice(LOWEST)
+            _inspect(request["script"], self._models_dir, request["name"], answer)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(1)  # it must not get back into the loop
+
+    def _tell_ended(self) -> None:
+        for ticket, pid in list(self._children.items()):
+            if not _has_ended(pid):
+                continue
+            _kill_group(pid)  # before its leader is let go of, and the number another's
+            _, status = os.waitpid(pid, 0)
+            del self._children[ticket]
+            said = {"ended": ticket, "status": os.waitstatus_to_exitcode(status)}
+            self._asker.sendall(json.dumps(said).encode() + b"\n")
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child waits to be let go of."""
+    if hasattr(os, "waitid"):
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return start_time(pid) is None  # macOS, before Python 3.13
+
+
+def _kill_group(pid: int) -> None:
+    """End an inspection, and what its script has started in its process group."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _inspect(script: str, models_dir: str, name: str, answer: int) -> None:
+    """Write what is found, and end the process."""
     sys.argv = [script]
     me = os.getpid()
-    findings = _findings(script, models_dir, name)
+    found, versions = _findings(script, models_dir, name)
     if os.getpid() != me:  # the script forked while it was imported; only one of us may answer
         os._exit(0)
-    with os.fdopen(int(descriptor), "wb") as file:
-        file.write(to_json(findings))
-    sys.stdout.flush()
+    with os.fdopen(answer, "wb") as file:
+        file.write(to_json(found) + b"\n" + to_json({"versions": versions}))
+    with suppress(OSError, ValueError):  # it may have closed or replaced it
+        sys.stdout.flush()
     os._exit(0)  # threads and exit handlers of the script must not keep the queue waiting
 
 
-def _findings(script: str, models_dir: str, name: str) -> dict[str, Any]:
+def _findings(
+    script: str, models_dir: str, name: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    at = time.time_ns()
     try:
         with open(script, "rb") as file:
             stat = os.fstat(file.fileno())
     except OSError as error:
-        return {"problem": f"it can't be read: {error.strerror}", "files": {script: [0, 0]}}
-    stamp = [stat.st_mtime_ns, stat.st_size]
-    findings: dict[str, Any] = {"stamp": stamp}
+        problem = f"it can't be read: {error.strerror}"
+        return {"at": at, "problem": problem, "files": {script: [0, 0]}}, []
+    versions: list[dict[str, Any]] = []
+    found: dict[str, Any] = {"at": at}
     try:
-        versions = ordered_versions(load_model(script, models_dir))
-        findings["versions"] = [
-            {
-                "name": version.name,
-                "signature": signature(version),
-                "model_dir": model_dir_name(name, version),
-                "parameters": shown_parameters(version),
-                "asks": asked(version),
-                "timeout": time_limit(version),
-                "console_limit": console_limit(version),
-            }
-            for version in versions
-        ]
+        ordered = ordered_versions(load_model(script, models_dir))
+        gc.disable()  # nothing is thrown away from here on
+        versions = [dict(_shown(name, version)) for version in ordered]
     except ModelError as error:
-        findings["problem"] = safe_text(error)
+        found["problem"] = safe_text(error)
     except SystemExit as error:
         code = plain(error.code)
-        findings["problem"] = f"it calls sys.exit({code!r}) when it is imported"
+        found["problem"] = f"it calls sys.exit({code!r}) when it is imported"
     except BaseException as error:
         from mlpipeline.sources.user_code import user_traceback  # costs 10 ms, and few raise
 
         kind = type(error).__name__
-        findings["problem"] = f"it raises {kind} when it is imported: {_first_line(error)}"
-        findings["traceback"] = user_traceback(error)
+        found["problem"] = f"it raises {kind} when it is imported: {_first_line(error)}"
+        found["traceback"] = user_traceback(error)
+    stamp = imports.STAMPS.get(script, (stat.st_mtime_ns, stat.st_size))
     files = {**_local_files(models_dir), script: stamp}
     sources = {os.path.relpath(path, models_dir): _sha256(path) for path in sorted(files)}
-    return {**findings, "files": files, "sources": sources}
+    if found.get("problem"):
+        versions = []
+    return {**found, "stamp": stamp, "files": files, "sources": sources}, versions
+
+
+def _shown(name: str, version: Version) -> Iterator[tuple[str, Any]]:
+    """What there is to say of a version; what it does not ask for is left out."""
+    yield "name", version.name
+    yield "signature", signature(version)
+    yield "model_dir", model_dir_name(name, version)
+    yield "parameters", shown_parameters(version)
+    if asks := asked(version):
+        yield "asks", asks
+    if (limit := time_limit(version)) is not None:
+        yield "timeout", limit
+    if (limit := console_limit(version)) is not None:
+        yield "console_limit", limit
 
 
 def _first_line(error: BaseException) -> str:
@@ -86,22 +221,26 @@ def _first_line(error: BaseException) -> str:
 
 
 def _sha256(path: str) -> str:
+    """Of what was loaded, where that is known; it may have been edited since."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+        content = imports.TEXTS.get(path)
+        if content is None:
+            with open(path, "rb") as file:
+                content = file.read()
+        return hashlib.sha256(content).hexdigest()
     except OSError:
         return ""
 
 
-def _local_files(models_dir: str) -> dict[str, list[int]]:
-    """The modules below ``models_dir`` that are loaded now, each with its mtime (ns) and size."""
-    files = {}
+def _local_files(models_dir: str) -> dict[str, tuple[int, int]]:
+    """The modules below ``models_dir`` that were loaded, each with its mtime (ns) and size then."""
+    files = dict(imports.STAMPS)
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.startswith(models_dir + os.sep):
+        if isinstance(path, str) and path not in files and path.startswith(models_dir + os.sep):
             try:
                 stat = os.stat(path)
             except OSError:
                 continue
-            files[path] = [stat.st_mtime_ns, stat.st_size]
+            files[path] = (stat.st_mtime_ns, stat.st_size)
     return files

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,9 +13,10 @@ import msgspec
 
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.errors import ConfigError
+from mlpipeline.execution.choosing import Reading
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.state.files import write_whole
-from mlpipeline.state.lists import ListText, ModelList, read_list
+from mlpipeline.state.lists import ListText, ModelList, PythonFiles, read_list
 
 Stop = Callable[[], bool]
 
@@ -57,10 +60,20 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool = False  # nothing is to be started
     settled: bool = True  # False: the file is being edited, and the list is still the one before
     look: Look | None = None  # of the file; None where that does not tell whether it has changed
+    pending: frozenset[str] = frozenset()  # models, by path, whose scripts are being inspected
+    final: bool = True  # False: there are scripts to look at, and it may be another list then
+    waits: str = ""  # for which, where that takes long
 
     def still_holds(self) -> bool:
         """Whether the file has not been touched since."""
         return self.look is not None and Look.at(self.look.path) == self.look
+
+    @property
+    def ready(self) -> tuple[ListedModel, ...]:
+        """The models of which something may start: an edited one when its versions are known."""
+        if not self.pending:
+            return self.models
+        return tuple(model for model in self.models if model.path not in self.pending)
 
 
 class Listing:
@@ -87,6 +100,8 @@ class Listing:
         self._patient = patient
         self._good: ModelList | None = None
         self._taken: ListText | None = None  # of the good list
+        self._parsed: _Parsed | None = None
+        self._idle = False
         self._seen: ListText | None = None
         self._seen_at = 0.0  # monotonic seconds
 
@@ -95,41 +110,73 @@ class Listing:
         """The name of the file."""
         return self._path.name
 
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Called, from a thread, when more is known of the scripts: time for another look."""
+        return self._inspector.wake
+
+    @wake.setter
+    def wake(self, call: Callable[[], None]) -> None:
+        self._inspector.wake = call
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs that would mind if scripts were inspected as fast as can be."""
+        return self._idle
+
+    @idle.setter
+    def idle(self, idle: bool) -> None:
+        self._idle = idle
+        self._inspector.hurry(idle)
+
+    def close(self) -> None:
+        """Inspect no more."""
+        self._inspector.close()
+
     def refresh(self, stop: Stop = lambda: False) -> Listed:
         """Read everything again.
 
         When ``stop`` turns true, models that are not inspected yet are left out.
         """
         look = Look.at(self._path)  # before it is read: what is written meanwhile must show
+        files = PythonFiles(self._models_dir)
         try:
             text = ListText.read(self._path)
             if not self._has_settled(text):
-                self._look_ahead(text, stop)
-                return msgspec.structs.replace(self._last_good([], stop), settled=False)
-            models = read_list(text, self._models_dir)
-            if self._taken:
+                self._look_ahead(text, stop, files)
+                return msgspec.structs.replace(self._last_good([], stop, files), settled=False)
+            models = self._parse(text, files)
+            if self._taken and self._taken.content != text.content:
                 text.check_whole(self._taken, models)
         except ConfigError as error:
-            return self._last_good([str(error)], stop)
-        read = self._inspector.listed(models, stop)
+            return self._last_good([str(error)], stop, files)
+        read = self._inspector.listed(models, stop, files)
         if read.complaints:
-            kept = self._last_good(read.complaints, stop)
+            kept = self._last_good(read.complaints, stop, files)
             return msgspec.structs.replace(kept, proposed=read.models, unknown=read.unknown)
-        if self._taken is None or self._taken.content != text.content:
-            self._remember(text)
-        self._good, self._taken = models, text
-        return Listed(
-            models=read.models,
-            warnings=models.warnings,
-            paused=models.paused,
-            look=look if look and look.tells else None,
+        if read.is_sure or self._good is None:
+            if self._taken is None or self._taken.content != text.content:
+                self._remember(text)
+            self._good, self._taken = models, text
+        return msgspec.structs.replace(
+            _listed(models, read), look=look if look and look.tells else None
         )
 
-    def _look_ahead(self, text: ListText, stop: Stop) -> None:
+    def _parse(self, text: ListText, files: PythonFiles) -> ModelList:
+        """The list; the one before, as long as nothing of it has changed. Raises ConfigError."""
+        before = self._parsed
+        if before and before.content == text.content and before.holds(files):
+            return before.models
+        models = read_list(text, self._models_dir, files)
+        scripts = [f"{self._models_dir}/{entry.path}" for entry in models.entries]
+        self._parsed = _Parsed(text.content, models, scripts, files() if models.blacklist else [])
+        return models
+
+    def _look_ahead(self, text: ListText, stop: Stop, files: PythonFiles) -> None:
         """Where nothing is in use yet, inspect what may be, rather than only wait."""
         if self._good is None:
             with suppress(ConfigError):  # it is told when the list has settled
-                self._inspector.listed(read_list(text, self._models_dir), stop)
+                self._inspector.listed(self._parse(text, files), stop, files)
 
     def _has_settled(self, text: ListText) -> bool:
         """Whether ``text`` has stayed as it is for long enough, by its mtime or our own clock."""
@@ -159,15 +206,39 @@ class Listing:
         except (OSError, UnicodeDecodeError, ConfigError):
             return None
 
-    def _last_good(self, problems: Sequence[str], stop: Stop) -> Listed:
+    def _last_good(self, problems: Sequence[str], stop: Stop, files: PythonFiles) -> Listed:
         """The last good list, whose scripts may have changed all the same."""
         if self._good is None:
             self._good = self._recall()
         if self._good is None:
             return Listed(problems=tuple(problems))
-        return Listed(
-            models=self._inspector.listed(self._good, stop).models,
-            warnings=self._good.warnings,
-            problems=tuple(problems),
-            paused=self._good.paused,
-        )
+        read = self._inspector.listed(self._good, stop, files)
+        return msgspec.structs.replace(_listed(self._good, read), problems=tuple(problems))
+
+
+class _Parsed(msgspec.Struct, frozen=True):
+    """A list that was parsed, and what it was found to be right by."""
+
+    content: str
+    models: ModelList
+    scripts: list[str]
+    files: list[str]  # of a blacklist
+
+    def holds(self, files: PythonFiles) -> bool:
+        """Whether the scripts are there still, and none has become a link that leads elsewhere."""
+        try:
+            there = all(stat.S_ISREG(os.lstat(script).st_mode) for script in self.scripts)
+        except OSError:
+            return False
+        return there and (not self.models.blacklist or self.files == files())
+
+
+def _listed(models: ModelList, read: Reading) -> Listed:
+    return Listed(
+        models=read.models,
+        warnings=models.warnings,
+        paused=models.paused,
+        pending=read.pending,
+        final=read.is_final,
+        waits=read.waits,
+    )

@@ -104,7 +104,7 @@ class _Desk:
         self._project = project
         self._test = test
         self._name = TEST_LIST if test else LIST
-        self._inspector = inspector(project, trust=True)
+        self._inspector = inspector(project)
 
     def path_of(self, text: str, *, listed: bool = False) -> str:
         """The model file that ``text`` means, relative to models_dir.

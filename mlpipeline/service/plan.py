@@ -106,7 +106,7 @@ def _read(project: Project, draft: Path) -> Listed:
     if not draft.is_file():
         raise MlpipelineError(f"{draft} is no file; a draft is a copy of {LIST} with your edits")
     models = read_list(ListText.read(draft), project.layout.models_dir)
-    read = inspector(project, trust=True).listed(models)
+    read = inspector(project).listed(models)
     return Listed(
         models=read.models,
         warnings=models.warnings,

@@ -52,24 +52,27 @@ def project_above(folder: Path) -> Path | None:
     return next((each for each in whole.parents if (each / CONFIG).is_file()), None)
 
 
-def inspector(project: Project, *, trust: bool) -> Inspector:
-    """What opens the model scripts; ``trust`` what was found before, as in Inspector."""
+def inspector(project: Project, *, session: bool = False, remember: bool = True) -> Inspector:
+    """What opens the model scripts, for a view or for a ``session``, as in Inspector.
+
+    Without ``remember``, nothing counts that was found before.
+    """
     layout, timeout = project.layout, project.settings.inspect_timeout
-    return Inspector(
-        layout.models_dir, layout.project, timeout, memory=layout.inspected, trust=trust
-    )
+    memory = layout.inspected if remember else None
+    return Inspector(layout.models_dir, layout.project, timeout, memory=memory, session=session)
 
 
 def listing(project: Project, name: str, *, session: bool = False) -> Listing:
     """The reader of the list ``name``, for a view or for a ``session``.
 
-    A session takes no list that is being edited, and no one else's word for what is in a script.
+    A session takes no list that is being edited; test mode, whose point is to find errors, no one
+    else's word for what is in a script.
     """
     layout = project.layout
     return Listing(
         layout.project / name,
         layout.models_dir,
-        inspector(project, trust=not session),
+        inspector(project, session=session, remember=not session or name == LIST),
         patient=session,
         memory=layout.list_in_use if name == LIST else None,
     )

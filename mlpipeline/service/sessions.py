@@ -17,6 +17,7 @@ from mlpipeline.execution.executors.local import LocalExecutor
 from mlpipeline.execution.executors.warm import WarmStarter
 from mlpipeline.execution.gpu_meter import GpuMeter
 from mlpipeline.execution.hardware import Hardware, uncounted
+from mlpipeline.execution.listing import Listing
 from mlpipeline.execution.notifying import Notifier
 from mlpipeline.scheduler import POLL, Scheduler
 from mlpipeline.service.project import Project, listing, policy, set_umask
@@ -58,6 +59,7 @@ def execution(
     with (
         scheduler_lock(layout.lock),
         closing(DiskHistory(layout, room)) as history,
+        closing(listing(project, LIST, session=True)) as models,
     ):
         warnings = [*project.settings.warnings, *history.warnings]
         with (
@@ -67,6 +69,7 @@ def execution(
                 _scheduler(
                     project,
                     layout=layout,
+                    models=models,
                     history=history,
                     executor=executor,
                     listeners=listeners,
@@ -102,11 +105,13 @@ def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
         tempfile.TemporaryDirectory(
             prefix="mlpipeline-test-", ignore_cleanup_errors=True
         ) as folder,
+        closing(listing(project, TEST_LIST, session=True)) as models,
         closing(_executor(project, warnings)) as executor,
         closing(
             _scheduler(
                 project,
                 layout=msgspec.structs.replace(project.layout, outputs=Path(folder)),
+                models=models,
                 history=History(project.layout.host),
                 executor=executor,
                 listeners=[screen],
@@ -131,6 +136,7 @@ def _scheduler(
     project: Project,
     *,
     layout: Layout,
+    models: Listing,
     history: History,
     executor: Executor,
     listeners: Sequence[Listener],
@@ -159,7 +165,7 @@ def _scheduler(
     return Scheduler(
         layout=layout,
         settings=project.settings,
-        listing=listing(project, TEST_LIST if test else LIST, session=True),
+        listing=models,
         history=history,
         executor=executor,
         listeners=listeners,

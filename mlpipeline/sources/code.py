@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
+from mlpipeline.sources.imports import STAMPS, TEXTS
+
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from types import CodeType
@@ -21,7 +23,9 @@ def code_of(script: str) -> CodeType:
     Not through __pycache__, where an edit within a second that keeps the size goes unnoticed.
     """
     with open(script, "rb") as file:
+        stat = os.fstat(file.fileno())
         source = file.read()
+    STAMPS[script], TEXTS[script] = (stat.st_mtime_ns, stat.st_size), source
     _, known, code = _kept.get(script, (None, None, None))
     return code if code and known == source else _compile(source, script)
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from mlpipeline.api.keys import (
@@ -27,6 +27,7 @@ from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
 from mlpipeline.errors import ModelError
 from mlpipeline.sources.code import code_of
+from mlpipeline.sources.imports import LocalLoader, load_locally
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -41,19 +42,28 @@ MANDATORY = (
     version_parameters.EPOC_COUNT,
 )
 # What does not tell a version's results from another's.
-UNSIGNED = (
-    version_parameters.NAME,
-    version_parameters.ORDER,
-    version_parameters.DATALOADER,
-    TIMEOUT,
-    CONSOLE_LIMIT,
-    CPUS,
-    MEMORY,
-    GPUS,
+UNSIGNED = frozenset(
+    (
+        version_parameters.NAME,
+        version_parameters.ORDER,
+        version_parameters.DATALOADER,
+        TIMEOUT,
+        CONSOLE_LIMIT,
+        CPUS,
+        MEMORY,
+        GPUS,
+    )
 )
 HIDDEN = (version_parameters.NAME, version_parameters.ORDER)  # told elsewhere
 SECRET = "***"
 PASSWORD_IN_URL = r"(://[^/:@\s]*:)[^@/\s]+@"  # RFC 3986, userinfo
+_MODERN = {historic: alias for alias, historic in ALIASES.items()}
+_ASKED = (
+    (CPUS, "a number of CPUs"),
+    (MEMORY, "a number of GB"),
+    (GPUS, "a whole number of GPUs, or a share of one such as 0.5"),
+)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def load_model(script: str, models_dir: str) -> Model:
@@ -67,7 +77,8 @@ def load_model(script: str, models_dir: str) -> Model:
     name = os.path.splitext(os.path.basename(script))[0]
     if "." in name or name in sys.modules:
         name = "model_" + name.replace(".", "_")
-    loader = SourceFileLoader(name, script)
+    load_locally(models_dir)
+    loader = LocalLoader(name, script)
     module = ModuleType(name)
     module.__file__, module.__loader__ = script, loader
     module.__spec__ = ModuleSpec(name, loader, origin=script)
@@ -109,8 +120,7 @@ def signature(version: Version) -> str:
     parameters[version_parameters.DATALOADER] = _dataloader_name(version)
     from hashlib import sha256  # costs each run 5 ms, and the worker seldom needs it
 
-    canonical = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
-    return sha256(canonical.encode()).hexdigest()[:8]
+    return sha256(_canonical(parameters).encode()).hexdigest()[:8]
 
 
 def shown_parameters(version: Version) -> dict[str, Any]:
@@ -118,9 +128,8 @@ def shown_parameters(version: Version) -> dict[str, Any]:
 
     The values of what looks secret by its name are left out.
     """
-    modern = {historic: alias for alias, historic in ALIASES.items()}
     shown = {
-        modern.get(key, key): plain(value)
+        _MODERN.get(key, key): plain(value)
         for key, value in version.items()
         if value is not None and key not in HIDDEN
     }
@@ -134,10 +143,24 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(item) for item in value]
     if isinstance(value, str):
+        if "://" not in value:
+            return value
         return re.sub(PASSWORD_IN_URL, rf"\1{SECRET}@", value)
     if not isinstance(value, dict):
         return value
-    return {k: SECRET if looks_secret(k, item) else _masked(item) for k, item in value.items()}
+    return {k: SECRET if _is_secret(k, item) else _masked(item) for k, item in value.items()}
+
+
+_HARMLESS: set[str] = set()  # names that look secret with no value; a model has few, but often
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    if name in _HARMLESS:
+        return False
+    if not looks_secret(name, ""):
+        _HARMLESS.add(name)
+        return False
+    return looks_secret(name, value)
 
 
 def time_limit(version: Version) -> float | None:
@@ -172,11 +195,7 @@ def console_limit(version: Version) -> float | None:
 def asked(version: Version) -> dict[str, float]:
     """What a run of ``version`` asks of its host (a ``slots.Asks``); raises ModelError."""
     amounts = {}
-    for key, what in (
-        (CPUS, "a number of CPUs"),
-        (MEMORY, "a number of GB"),
-        (GPUS, "a whole number of GPUs, or a share of one such as 0.5"),
-    ):
+    for key, what in _ASKED:
         value = version.get(key)
         if value is None:
             continue
@@ -197,7 +216,7 @@ def model_dir_name(model_name: str, version: Version) -> str:
 def _check(version: Version) -> None:
     name = version.get(version_parameters.NAME)
     for key in MANDATORY:
-        if version.get(key) is None:
+        if dict.get(version, key) is None:  # by its historic word; Version.get takes longer
             raise ModelError(f"version {name!r} has no {key}; pass it to add(), or to Versions()")
     for key in (version_parameters.BATCH_SIZE, version_parameters.EPOC_COUNT):
         value = version[key]

@@ -198,8 +198,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def inspected(self) -> Path:
-        """What the versions of the scripts are, as long as those do not change."""
-        return self.outputs / f"inspected-{safe_name(self.host)}.json"
+        """A folder: what was found in the scripts, which holds as long as those do not change."""
+        return self.outputs / f"inspected-{safe_name(self.host)}"
 
     @property
     def list_in_use(self) -> Path:

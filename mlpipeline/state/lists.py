@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
@@ -81,9 +82,24 @@ class ListText(msgspec.Struct, frozen=True):
             )
 
 
-def read_list(text: ListText, models_dir: Path) -> ModelList:
+class PythonFiles:
+    """The ``.py`` files below models_dir, looked for once, and only if they are asked for."""
+
+    def __init__(self, models_dir: Path):
+        self._models_dir = models_dir
+        self._paths: list[str] | None = None
+
+    def __call__(self) -> list[str]:
+        """Their paths in models_dir, as :func:`python_files` has them."""
+        if self._paths is None:
+            self._paths = python_files(self._models_dir)
+        return self._paths
+
+
+def read_list(text: ListText, models_dir: Path, files: PythonFiles | None = None) -> ModelList:
     """Parse a list of models and check its paths; raises ConfigError."""
     path = text.path
+    files = files or PythonFiles(models_dir)
     ini = IniFile(path, text.content)
     if not ini.sections():
         raise ConfigError(
@@ -96,7 +112,7 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
     if blacklist:
         warnings += [
             f"{short(models_dir)}: the name of {path!r} is not UTF-8, so it is left out; rename it"
-            for path in python_files(models_dir)
+            for path in files()
             if not _is_text(path)
         ]
     for name in ini.sections() if section not in ini.sections() else ():
@@ -110,9 +126,10 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
                 remedy=f"write [{section}]",
             )
     entries: dict[str, Entry] = {}
+    folder = os.path.realpath(models_dir)
     for name, narrowing in ini.options(section).items():
         line = ini.line_of(section, name)
-        model = _checked_path(path, line, name, models_dir)
+        model = _checked_path(path, line, name, models_dir, folder)
         if model in entries:
             raise ConfigError(
                 path,
@@ -123,7 +140,7 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
         entries[model] = Entry(path=model, line=line, narrowing=stripped(narrowing or ""))
     priorities = read_priorities(ini)
     if priorities:
-        warnings += unknown_models(ini, models_dir, model_files(models_dir))
+        warnings += unknown_models(ini, models_dir, model_files(models_dir, files))
     return ModelList(
         path=path,
         entries=tuple(entries.values()),
@@ -134,22 +151,32 @@ def read_list(text: ListText, models_dir: Path) -> ModelList:
     )
 
 
-def model_files(models_dir: Path) -> list[str]:
+def model_files(models_dir: Path, files: PythonFiles | None = None) -> list[str]:
     """The model scripts below ``models_dir`` in path order: what is not named ``_…`` or ``.…``."""
-    paths = [PurePosixPath(path) for path in python_files(models_dir) if _is_text(path)]
+    paths = files() if files else python_files(models_dir)
     return sorted(
-        str(path) for path in paths if not any(part.startswith(("_", ".")) for part in path.parts)
+        path
+        for path in paths
+        if path[0] not in "_." and "/_" not in path and "/." not in path and _is_text(path)
     )
 
 
 def python_files(models_dir: Path) -> list[str]:
     """All ``.py`` files below ``models_dir``, helpers too, but not those in outputs."""
-    found = []
-    for folder, folders, files in os.walk(models_dir):
-        relative = Path(folder).relative_to(models_dir)
-        if relative == Path():
-            folders[:] = [name for name in folders if name != "outputs"]
-        found += [(relative / name).as_posix() for name in files if name.endswith(".py")]
+    found: list[str] = []
+    folders = [""]
+    for prefix in folders:  # it grows meanwhile
+        try:
+            with os.scandir(f"{models_dir}/{prefix}") as entries:
+                for entry in entries:
+                    name = entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if prefix or name != "outputs":
+                            folders.append(f"{prefix}{name}/")
+                    elif name.endswith(".py") and not entry.is_dir():
+                        found.append(prefix + name)
+        except OSError:  # it is gone, or not for us
+            continue
     return found
 
 
@@ -197,29 +224,31 @@ def _squeezed(name: str) -> str:
     return ",".join(piece.strip() for piece in name.split(","))
 
 
-def _checked_path(source: Path, line: int | None, text: str, models_dir: Path) -> str:
-    """The listed path in its one normal form; raises ConfigError when it is not a model file."""
-    relative = PurePosixPath(os.path.normpath(text))
-    target = models_dir / relative
+def _checked_path(source: Path, line: int | None, text: str, models_dir: Path, folder: str) -> str:
+    """The listed path in its one normal form; raises ConfigError when it is not a model file.
+
+    ``folder``: models_dir without symbolic links.
+    """
+    relative = os.path.normpath(text)
+    target = os.path.join(models_dir, relative)
     try:
-        within, is_file = _is_within(target, models_dir), target.is_file()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL, too long a name
+        within = os.path.realpath(target).startswith(os.path.join(folder, ""))
+        is_file = stat.S_ISREG(os.stat(target).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_file = False
+    except (OSError, ValueError) as error:  # a loop of links, a NUL, too long a name
         raise ConfigError(
             source, f"{text!r} can't be a path: {error}", line=line, remedy="correct the name"
         ) from None
-    if relative.is_absolute():
+    if os.path.isabs(relative):
         problem, remedy = f"{text} is absolute", f"write it relative to {models_dir}"
-    elif ".." in relative.parts or not within:
+    elif ".." in relative.split("/") or not within:
         problem, remedy = f"{text} leaves models_dir", f"move the file into {models_dir}"
     elif not is_file:
         problem = f"{text} does not exist in {models_dir}"
         remedy = "correct the name" + nearest(text, model_files(models_dir))
-    elif target.suffix != ".py":
+    elif os.path.splitext(relative)[1] != ".py":
         problem, remedy = f"{text} is not a model file", "model files end in .py"
     else:
-        return relative.as_posix()
+        return relative
     raise ConfigError(source, problem, line=line, remedy=remedy)
-
-
-def _is_within(target: Path, folder: Path) -> bool:
-    return target.resolve().is_relative_to(folder.resolve())

@@ -1,0 +1,191 @@
+"""From the entries of a list, and what is known of the scripts, to the models that are listed."""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.errors import ConfigError
+from mlpipeline.execution.findings import Findings
+from mlpipeline.state.lists import Entry, ModelList, PythonFiles, choose_versions, model_files
+
+NAMED = 20  # versions in a complaint
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list asks for, as far as its scripts are known."""
+
+    models: tuple[ListedModel, ...]  # in its order
+    unknown: tuple[str, ...] = ()  # versions that no model has, as model/version
+    complaints: tuple[str, ...] = ()  # about them: file, line and remedy
+    pending: frozenset[str] = frozenset()  # scripts that are new or edited, and not inspected yet
+    is_sure: bool = True  # False: whether it has complaints depends on those
+    is_final: bool = True  # False: it may change when all scripts have been looked at
+    waits: str = ""  # for what of that, where it takes long
+
+
+class _Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry of a list comes to."""
+
+    entry: Entry
+    findings: Findings
+    blacklist: bool
+    priority: int
+    model: ListedModel | None  # None where it is to have no versions
+    unknown: list[str]
+
+
+class Choices:
+    """Remembers what was chosen, so that what has not changed is the same objects again."""
+
+    def __init__(self, lead: float):
+        """``lead``: seconds after which there is a word about what takes so long."""
+        self._lead = lead
+        self._chosen: dict[str, _Chosen] = {}
+        self._models: tuple[ListedModel, ...] = ()  # those of the last reading
+
+    def reading(
+        self,
+        entries: Sequence[Entry],
+        models: ModelList,
+        known: Mapping[str, Findings],
+        *,
+        pending: frozenset[str],
+        open_since: Mapping[str, float],
+    ) -> Reading:
+        """What the ``entries`` of ``models`` ask for.
+
+        ``pending``: scripts whose versions are not known, or not any more. ``open_since``: these,
+        and those that are looked at once more, with since when (monotonic seconds).
+        """
+        result: list[ListedModel] = []
+        complaints: list[str] = []
+        nameless: list[str] = []
+        is_sure = True
+        for entry in entries:
+            path = entry.path
+            findings = known.get(path)
+            if findings is None:
+                is_sure = is_sure and not entry.narrowing
+                continue
+            chosen = self._choose(entry, findings, models)
+            if chosen.model:
+                result.append(chosen.model)
+            if chosen.unknown and path in pending:
+                is_sure = False
+            elif chosen.unknown:
+                nameless += [f"{model_name(path)}/{name}" for name in chosen.unknown]
+                complaints += _complaints(models, chosen)
+        if len(result) != len(self._models) or not all(map(operator.is_, result, self._models)):
+            self._models = tuple(result)
+        return Reading(
+            models=self._models,
+            unknown=tuple(nameless),
+            complaints=tuple(complaints),
+            pending=pending,
+            is_sure=is_sure,
+            is_final=not open_since,
+            waits=_waits(open_since, self._lead),
+        )
+
+    def _choose(self, entry: Entry, findings: Findings, models: ModelList) -> _Chosen:
+        """What the entry comes to; the same as before, where nothing of it has changed."""
+        before = self._chosen.get(entry.path)
+        priority = models.priorities.get(entry.path, 0)
+        if (
+            before is not None
+            and before.findings is findings
+            and (before.entry is entry or before.entry == entry)
+            and before.blacklist == models.blacklist
+            and before.priority == priority
+        ):
+            return before
+        versions, unknown = _choice(entry, findings, models.blacklist)
+        model = None
+        if versions or findings.problem:
+            model = _model(entry.path, findings, versions, priority)
+        chosen = self._chosen[entry.path] = _Chosen(
+            entry=entry,
+            findings=findings,
+            blacklist=models.blacklist,
+            priority=priority,
+            model=before.model if before and before.model == model else model,
+            unknown=unknown,
+        )
+        return chosen
+
+
+def model_name(path: str) -> str:
+    """The model's name: its path in models_dir without ``.py``."""
+    return path.removesuffix(".py")
+
+
+def entries_of(models: ModelList, files: PythonFiles) -> Sequence[Entry]:
+    """The list's entries; for a blacklist all other scripts, and what is narrowed in it."""
+    if not models.blacklist:
+        return models.entries
+    black = {entry.path: entry for entry in models.entries}
+    return [
+        black.get(path, Entry(path=path))
+        for path in model_files(Path(), files)
+        if path not in black or black[path].narrowing
+    ]
+
+
+def _choice(
+    entry: Entry, findings: Findings, blacklist: bool
+) -> tuple[tuple[ListedVersion, ...], list[str]]:
+    """The versions that ``entry`` asks for, and the names in it that no version has."""
+    if not entry.narrowing or findings.problem:
+        return findings.versions, []
+    by_name = {version.name: version for version in findings.versions}
+    names, unknown = choose_versions(entry.narrowing, by_name)
+    if not blacklist:
+        return tuple(by_name[name] for name in names), unknown
+    if unknown:  # what is forbidden by another name must not start
+        return (), unknown
+    black = set(names)
+    return tuple(v for v in findings.versions if v.name not in black), unknown
+
+
+def _model(
+    path: str, findings: Findings, versions: tuple[ListedVersion, ...], priority: int
+) -> ListedModel:
+    return ListedModel(
+        name=model_name(path),
+        path=path,
+        sources=findings.sources,
+        priority=priority,
+        stamp=findings.stamp,
+        versions=versions,
+        problem=f"{path}: {findings.problem}" if findings.problem else "",
+        traceback=findings.traceback,
+        files=findings.files,
+    )
+
+
+def _complaints(models: ModelList, chosen: _Chosen) -> list[str]:
+    entry, known = chosen.entry, [version.name for version in chosen.findings.versions]
+    more = f", and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    remedy = f"its versions: {', '.join(known[:NAMED])}{more}"
+    return [
+        str(
+            ConfigError(
+                models.path, f"{entry.path} has no version {name}", line=entry.line, remedy=remedy
+            )
+        )
+        for name in chosen.unknown
+    ]
+
+
+def _waits(open_since: Mapping[str, float], lead: float) -> str:
+    """For which scripts there is to wait, where that takes long."""
+    if not open_since or time.monotonic() - min(open_since.values()) < lead:
+        return ""
+    what = next(iter(open_since)) if len(open_since) == 1 else "scripts"
+    return f"waits for {what} to be inspected"

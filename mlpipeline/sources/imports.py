@@ -1,0 +1,68 @@
+"""How a model script and the modules beside it are imported: as they are now.
+
+Python finds what it compiled by the source's size and its mtime in whole seconds, so that a script
+that is edited twice within one may be run as it was before. Here, what was written within the last
+two seconds is compiled anew, and that is not kept. It is also noted what was loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+RECENT = 2.0  # seconds; the coarsest clock of a file system (FAT) has this tick
+
+STAMPS: dict[str, tuple[int, int]] = {}  # mtime (ns) and size of what was loaded, by path
+TEXTS: dict[str, bytes] = {}  # what was loaded of the recent ones
+
+
+class LocalLoader(SourceFileLoader):
+    """Loads a source file; of one that is recent, no compiled form is read or written."""
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """As importlib asks for it; raises OSError where nothing compiled is to be used."""
+        stat = os.stat(path)
+        STAMPS[path] = (stat.st_mtime_ns, stat.st_size)
+        TEXTS.pop(path, None)
+        if time.time() - stat.st_mtime < RECENT:
+            TEXTS[path] = b""
+            raise OSError(f"{path} was just written")
+        return {"mtime": stat.st_mtime, "size": stat.st_size}
+
+    def get_data(self, path: str) -> bytes:
+        """The content of a file."""
+        content = super().get_data(path)
+        if path in TEXTS:
+            TEXTS[path] = content
+        return content
+
+
+def load_locally(folder: str) -> None:
+    """From now on, have what lies below ``folder`` loaded by a LocalLoader."""
+    make = FileFinder.path_hook(
+        (ExtensionFileLoader, EXTENSION_SUFFIXES),
+        (LocalLoader, SOURCE_SUFFIXES),
+        (SourcelessFileLoader, BYTECODE_SUFFIXES),
+    )
+
+    def hook(path: str) -> Any:
+        if path != folder and not path.startswith(folder + os.sep):
+            raise ImportError("not there", path=path)
+        return make(path)
+
+    sys.path_hooks.insert(0, hook)

@@ -1,0 +1,427 @@
+"""What is known of scripts: believed as long as it holds, and looked at again without waiting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from projects import BASE, is_there, wait_until
+
+from mlpipeline.execution import inspection
+from mlpipeline.execution.findings import Memory, environment
+from mlpipeline.execution.inspection import Inspector
+from mlpipeline.state.lists import Entry, ModelList
+
+SCRIPT = """
+import os
+from _base import *
+with open(os.path.join(os.path.dirname(__file__), "imports.txt"), "a") as file:
+    file.write(os.path.basename(__file__) + " ")
+{lines}
+MODEL = Model(versions({names}))
+"""
+
+
+class Scripts:
+    """A folder of model scripts, each of which notes that it was imported."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.memory = folder / "outputs" / "inspected"
+        self.memory.parent.mkdir(parents=True)
+        self.write("_base.py", BASE)
+        self.opened: list[Inspector] = []
+        self.news = threading.Event()
+
+    def write(self, name: str, text: str, *, age: float = 3600.0) -> None:
+        """A file that was saved ``age`` seconds ago."""
+        path = self.folder / name
+        path.write_text(text)
+        at = path.stat().st_mtime - age
+        os.utime(path, (at, at))
+
+    def script(self, name: str, names: str, lines: str = "", **age: float) -> None:
+        self.write(name, SCRIPT.format(names=names, lines=lines), **age)
+
+    def imported(self, name: str) -> int:
+        """How often the script has been imported."""
+        notes = self.folder / "imports.txt"
+        return notes.read_text().split().count(name) if notes.exists() else 0
+
+    def inspector(self, *, session: bool) -> Inspector:
+        made = Inspector(self.folder, self.folder, 60, memory=self.memory, session=session)
+        made.wake = self.news.set
+        self.opened.append(made)
+        return made
+
+    def list(self, *paths: str, **more) -> ModelList:
+        entries = tuple(Entry(path=path) for path in paths)
+        return ModelList(path=self.folder / "models.config", entries=entries, **more)
+
+    def read(self, inspector: Inspector, *paths: str) -> dict[str, list[str]]:
+        """What is listed, at once."""
+        return versions(inspector.listed(self.list(*paths)))
+
+    def settled(self, inspector: Inspector, *paths: str) -> dict[str, list[str]]:
+        """What is listed when all scripts have been looked at."""
+        wait_until(lambda: inspector.listed(self.list(*paths)).is_final)
+        return self.read(inspector, *paths)
+
+
+def versions(reading) -> dict[str, list[str]]:
+    return {
+        model.name: [version.name for version in model.versions] or [model.problem]
+        for model in reading.models
+    }
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    made = Scripts(tmp_path / "models")
+    yield made
+    for inspector in made.opened:
+        inspector.close()
+
+
+@pytest.mark.parametrize("session", [True, False], ids=["session", "view"])
+def test_a_script_is_inspected_once_until_it_changes(scripts, session):
+    scripts.script("m.py", "'a'")
+    inspector = scripts.inspector(session=session)
+
+    before = [scripts.read(inspector, "m.py") for _ in range(3)]
+    count = scripts.imported("m.py")
+    scripts.script("m.py", "'b'", age=60)
+    after = scripts.read(inspector, "m.py")
+
+    assert before == [{"m": ["a"]}] * 3
+    assert (count, after, scripts.imported("m.py")) == (1, {"m": ["b"]}, 2)
+
+
+@pytest.mark.parametrize("session", [True, False], ids=["session", "view"])
+def test_an_edited_helper_module_changes_its_scripts_alone(scripts, session):
+    scripts.write("_names.py", "NAMES = ['a']")
+    scripts.script("m.py", "*NAMES", "from _names import NAMES")
+    scripts.script("other.py", "'x'")
+    inspector = scripts.inspector(session=session)
+    scripts.read(inspector, "m.py", "other.py")
+
+    scripts.write("_names.py", "NAMES = ['a', 'b']", age=60)
+
+    assert scripts.read(inspector, "m.py", "other.py") == {"m": ["a", "b"], "other": ["x"]}
+    assert (scripts.imported("m.py"), scripts.imported("other.py")) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["m.py", "_names.py"])
+@pytest.mark.parametrize("anew", [False, True], ids=["in one session", "in the next one"])
+def test_a_change_within_a_tick_of_the_clock_that_keeps_the_size_is_noticed(scripts, name, anew):
+    scripts.write("_names.py", "NAMES = {'v': 'a'}")
+    scripts.script("m.py", "NAMES.get('v', 'b')", "from _names import NAMES")
+    path = scripts.folder / name
+    os.utime(path)
+    stamp = path.stat().st_mtime_ns
+    inspector = scripts.inspector(session=True)
+    scripts.settled(inspector, "m.py")
+
+    path.write_text(path.read_text().replace("'v'", "'w'"))
+    os.utime(path, ns=(stamp, stamp))
+    if anew:
+        inspector = scripts.inspector(session=True)
+
+    assert scripts.read(inspector, "m.py") == {"m": ["b"]}
+
+
+def test_a_script_that_was_touched_is_believed_and_looked_at_once_more(scripts):
+    scripts.script("m.py", "'a'")
+    inspector = scripts.inspector(session=True)
+    scripts.read(inspector, "m.py")
+
+    os.utime(scripts.folder / "m.py", (1e9, 1e9))
+    reading = inspector.listed(scripts.list("m.py"))
+
+    assert (versions(reading), reading.pending) == ({"m": ["a"]}, frozenset())
+    assert scripts.settled(inspector, "m.py") == {"m": ["a"]}
+    assert scripts.imported("m.py") == 2
+
+
+def test_what_is_remembered_is_listed_at_once_and_looked_at_when_there_is_time(scripts):
+    scripts.script("m.py", "'a'", "if Path('hold').exists(): wait_for_file('go')")
+    scripts.read(scripts.inspector(session=True), "m.py")
+    (scripts.folder / "hold").touch()
+
+    inspector = scripts.inspector(session=True)
+    reading = inspector.listed(scripts.list("m.py"))
+    (scripts.folder / "go").touch()
+
+    assert (versions(reading), reading.pending) == ({"m": ["a"]}, frozenset())
+    assert not reading.is_final
+    assert scripts.settled(inspector, "m.py") == {"m": ["a"]}
+    assert scripts.imported("m.py") == 2
+
+
+def test_a_view_believes_what_is_remembered(scripts):
+    scripts.script("m.py", "'a'")
+    scripts.read(scripts.inspector(session=True), "m.py")
+
+    reading = scripts.inspector(session=False).listed(scripts.list("m.py"))
+
+    assert (versions(reading), reading.is_final) == ({"m": ["a"]}, True)
+    assert scripts.imported("m.py") == 1
+
+
+@pytest.mark.parametrize("what", ["environment", "data"])
+def test_versions_that_depend_on_more_than_the_script_are_noticed(scripts, monkeypatch, what):
+    source = {"environment": "os.environ['NAMES']", "data": "Path('data').read_text()"}[what]
+    scripts.script("m.py", f"*{source}")
+    (scripts.folder / "data").write_text("ab")
+    monkeypatch.setenv("NAMES", "ab")
+    scripts.settled(scripts.inspector(session=True), "m.py")
+    (scripts.folder / "data").write_text("bc")
+    monkeypatch.setenv("NAMES", "bc")
+    scripts.news.clear()
+
+    inspector = scripts.inspector(session=True)
+    first = scripts.read(inspector, "m.py")
+
+    assert first == {"m": ["a", "b"]}
+    wait_until(scripts.news.is_set)
+    assert scripts.settled(inspector, "m.py") == {"m": ["b", "c"]}
+
+
+def test_a_script_that_is_the_same_and_fails_now_becomes_a_problem(scripts, monkeypatch):
+    scripts.script("m.py", "'a'", "import os; os.environ['PACKAGE']")
+    monkeypatch.setenv("PACKAGE", "there")
+    scripts.settled(scripts.inspector(session=True), "m.py")
+    monkeypatch.delenv("PACKAGE")
+
+    inspector = scripts.inspector(session=True)
+    ((problem,),) = scripts.settled(inspector, "m.py").values()
+    ((again,),) = scripts.read(scripts.inspector(session=False), "m.py").values()
+
+    assert "KeyError" in problem
+    assert again == problem  # it is not remembered that it could be used
+
+
+def test_a_package_that_comes_or_goes_has_all_scripts_looked_at(scripts, monkeypatch, tmp_path):
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    monkeypatch.syspath_prepend(packages)
+    scripts.script("m.py", "'a'")
+    scripts.script("broken.py", "'a'", "if not Path('mended').exists(): raise ValueError('no')")
+    running = scripts.inspector(session=True)
+    scripts.settled(running, "m.py", "broken.py")
+    scripts.settled(scripts.inspector(session=False), "m.py")
+    (scripts.folder / "mended").touch()
+    count = scripts.imported("m.py")
+
+    (packages / "new.dist-info").mkdir()
+    at_once = scripts.read(running, "m.py", "broken.py")
+    scripts.settled(running, "m.py", "broken.py")
+
+    assert at_once == {"m": ["a"], "broken": ["a"]}
+    assert scripts.imported("m.py") == count + 1
+    (packages / "other.dist-info").mkdir()
+    scripts.read(scripts.inspector(session=False), "m.py")
+    assert scripts.imported("m.py") == count + 2
+
+
+def test_a_slow_script_keeps_the_others_waiting_for_a_moment_only(scripts, monkeypatch):
+    monkeypatch.setattr(inspection, "LEAD", 0.2)
+    scripts.script("slow.py", "'s'", "wait_for_file('go')")
+    scripts.script("quick.py", "'q'")
+    inspector = scripts.inspector(session=True)
+
+    wait_until(lambda: scripts.read(inspector, "slow.py", "quick.py") == {"quick": ["q"]})
+    reading = inspector.listed(scripts.list("slow.py", "quick.py"))
+    scripts.news.clear()
+    (scripts.folder / "go").touch()
+
+    assert reading.pending == {"slow.py"}
+    assert (reading.is_final, reading.waits) == (False, "waits for slow.py to be inspected")
+    wait_until(scripts.news.is_set)
+    assert scripts.read(inspector, "slow.py", "quick.py") == {"slow": ["s"], "quick": ["q"]}
+
+
+def test_what_an_edited_script_had_stays_listed_until_its_versions_are_known(scripts, monkeypatch):
+    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    scripts.script("m.py", "'a'")
+    inspector = scripts.inspector(session=True)
+    scripts.settled(inspector, "m.py")
+
+    scripts.script("m.py", "'b'", "wait_for_file('go')", age=60)
+    reading = inspector.listed(scripts.list("m.py"))
+    (scripts.folder / "go").touch()
+
+    assert (versions(reading), reading.pending) == ({"m": ["a"]}, {"m.py"})
+    assert scripts.settled(inspector, "m.py") == {"m": ["b"]}
+
+
+def test_an_edit_overtakes_the_inspection_of_what_was_there_before(scripts, monkeypatch):
+    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    scripts.script("m.py", "'a'", "wait_for_file('never')")
+    inspector = scripts.inspector(session=True)
+    inspector.listed(scripts.list("m.py"))
+    wait_until(lambda: scripts.imported("m.py"))
+
+    scripts.script("m.py", "'b'", age=60)
+
+    assert scripts.settled(inspector, "m.py") == {"m": ["b"]}
+
+
+def test_models_are_the_same_objects_as_long_as_nothing_of_them_changes(scripts):
+    scripts.script("a.py", "'v'")
+    scripts.script("b.py", "'v', 'w'")
+    inspector = scripts.inspector(session=True)
+    scripts.settled(inspector, "a.py", "b.py")
+
+    first = inspector.listed(scripts.list("a.py", "b.py")).models
+    again = inspector.listed(scripts.list("a.py", "b.py")).models
+    prior = inspector.listed(scripts.list("a.py", "b.py", priorities={"b.py": 1})).models
+    scripts.script("b.py", "'w'", age=60)
+    edited = inspector.listed(scripts.list("a.py", "b.py")).models
+
+    assert again is first
+    assert [mine is other for mine, other in zip(first, prior, strict=True)] == [True, False]
+    assert [mine is other for mine, other in zip(first, edited, strict=True)] == [True, False]
+
+
+def test_a_memory_that_is_cut_anywhere_is_not_believed(scripts):
+    scripts.script("m.py", "'a', 'b'")
+    scripts.read(scripts.inspector(session=False), "m.py")
+    (path,) = scripts.memory.iterdir()
+    whole = path.read_bytes()
+    memory = Memory(scripts.memory)
+    assert memory.recall("m.py", environment()) is not None
+
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        assert memory.recall("m.py", environment()) is None, end
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: b"garbage",
+        lambda whole: bytes(len(whole)),
+        lambda whole: whole.replace(b'"format":1', b'"format":0'),
+        lambda whole: whole.replace(b'"signature"', b'"sygnature"'),
+        lambda whole: whole.replace(b'"path":"m.py"', b'"path":"other.py"'),
+    ],
+    ids=["garbage", "zeros", "of another version", "of another form", "of another script"],
+)
+def test_a_memory_that_is_damaged_is_made_again_in_silence(scripts, change):
+    scripts.script("m.py", "'a', 'b'")
+    before = scripts.inspector(session=False).listed(scripts.list("m.py")).models
+    (path,) = scripts.memory.iterdir()
+    path.write_bytes(change(path.read_bytes()))
+
+    for _ in range(2):
+        assert scripts.inspector(session=False).listed(scripts.list("m.py")).models == before
+
+    assert scripts.imported("m.py") == 2
+
+
+@pytest.mark.parametrize("session", [True, False], ids=["session", "view"])
+def test_a_memory_that_can_not_be_written_does_without(scripts, session):
+    scripts.script("m.py", "'a'")
+    scripts.memory.write_text("a file, where a folder would be")
+
+    for _ in range(2):
+        assert scripts.settled(scripts.inspector(session=session), "m.py") == {"m": ["a"]}
+
+
+def test_a_session_forgets_scripts_that_are_gone(scripts):
+    scripts.script("m.py", "'a'")
+    scripts.script("gone.py", "'a'")
+    with closing(scripts.inspector(session=True)) as first:
+        scripts.settled(first, "m.py", "gone.py")
+        before = {each.name for each in scripts.memory.iterdir()}
+        (scripts.folder / "gone.py").unlink()
+        scripts.opened.clear()
+
+    assert before == {"m.py.jsonl", "gone.py.jsonl"}
+    assert {each.name for each in scripts.memory.iterdir()} == {"m.py.jsonl"}
+
+
+def test_a_script_that_is_deleted_can_not_be_read(scripts):
+    scripts.script("m.py", "'a'")
+    inspector = scripts.inspector(session=True)
+    scripts.read(inspector, "m.py")
+
+    (scripts.folder / "m.py").unlink()
+
+    ((problem,),) = scripts.read(inspector, "m.py").values()
+    assert problem == "m.py: it can't be read: No such file or directory"
+
+
+def test_an_inspector_that_is_killed_is_replaced(scripts):
+    scripts.script(
+        "m.py",
+        "'a'",
+        "if not Path('pid').exists():\n"
+        "    Path('.pid').write_text(str(os.getppid())); os.rename('.pid', 'pid')\n"
+        "    wait_for_file('never')",
+    )
+    inspector = scripts.inspector(session=False)
+    reader = threading.Thread(target=scripts.read, args=(inspector, "m.py"))
+    reader.start()
+    pid = scripts.folder / "pid"
+    wait_until(pid.exists)
+
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    reader.join()
+
+    assert scripts.read(inspector, "m.py") == {"m": ["a"]}
+    assert scripts.imported("m.py") == 2
+
+
+def test_what_fails_for_its_low_priority_is_no_problem(scripts):
+    scripts.script("m.py", "'a'", "if os.nice(0) == 19: os.kill(os.getpid(), 9)")
+    scripts.read(scripts.inspector(session=True), "m.py")
+
+    inspector = scripts.inspector(session=True)
+
+    assert scripts.settled(inspector, "m.py") == {"m": ["a"]}
+    assert scripts.imported("m.py") == 3
+
+
+def test_processes_that_a_script_starts_end_with_its_inspection(scripts):
+    scripts.script(
+        "m.py",
+        "'a'",
+        "import subprocess\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        "Path('child').write_text(str(child.pid))",
+    )
+
+    scripts.read(scripts.inspector(session=False), "m.py")
+
+    pid = int((scripts.folder / "child").read_text())
+    wait_until(lambda: not is_there(pid))
+
+
+def test_a_session_that_ends_leaves_no_inspection_behind(scripts, monkeypatch):
+    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    scripts.script(
+        "m.py", "'a'", "Path('pid').write_text(str(os.getpid()))\nwait_for_file('never')"
+    )
+    with closing(scripts.inspector(session=True)) as inspector:
+        inspector.listed(scripts.list("m.py"))
+        wait_until(lambda: (scripts.folder / "pid").exists() and scripts.imported("m.py"))
+        wait_until((scripts.folder / "pid").read_text)
+        scripts.opened.clear()
+
+    assert not is_there(int((scripts.folder / "pid").read_text()))
+
+
+def test_a_script_knows_nothing_of_the_others(scripts):
+    scripts.write("_count.py", "SEEN = []")
+    for name in ("a.py", "b.py"):
+        scripts.script(name, "*SEEN", "from _count import SEEN\nSEEN.append(f'v{len(SEEN)}')")
+
+    found = scripts.read(scripts.inspector(session=False), "a.py", "b.py")
+
+    assert found == {"a": ["v0"], "b": ["v0"]}
