@@ -148,7 +148,7 @@ def test_after_a_sign_of_change_the_list_is_read_first(reading):
 
 def test_a_file_that_was_written_just_now_is_read_each_time(tmp_path):
     class Nothing:
-        def listed(self, models, stop):
+        def listed(self, models, stop, files):
             return inspection.Reading(models=())
 
     path = tmp_path / "models.config"
