@@ -157,7 +157,18 @@ class Scheduler:
         return True
 
     def _step(self) -> bool:
-        """Observe, plan, act, record, once; whether the session is over."""
+        """Observe, plan, act, record, once, and then tell of it; whether the session is over."""
+        with self._audience.holding():
+            is_over = self._turn()
+            try:
+                self._history.settle()  # what no start has waited for: the end of the last run
+            except DiskFull as error:
+                self._audience.say_once(Level.ERROR, str(error))
+                return False
+        return is_over
+
+    def _turn(self) -> bool:
+        """What is told meanwhile is held back; whether the session is over."""
         self._observe()
         if not self._test:
             self._do_errands()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
 
@@ -99,7 +101,26 @@ class Audience(Listener):
         self._listeners = list(listeners)
         self._now = now
         self._said: set[str] = set()
+        self._held: deque[Callable[[], object]] | None = None  # what is to be told later
         self.shows_output = any(listener.shows_output for listener in self._listeners)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Tell at the end what is told meanwhile, in that order: no run is to wait for it."""
+        self._held = held = deque[Callable[[], object]]()
+        try:
+            yield
+        finally:
+            self._held = None
+            while held:
+                held.popleft()()
+
+    def later(self, call: Callable[[], object]) -> None:
+        """Make ``call`` when all has been told that came before; at once, unless it is held."""
+        if self._held is None:
+            call()
+        else:
+            self._held.append(call)
 
     def say(self, level: Level, text: str) -> None:
         """A message."""
@@ -161,6 +182,9 @@ class Audience(Listener):
 
     def _tell(self, call: Callable[[Listener], object]) -> None:
         """Make ``call`` for each listener; one that fails loses this, and the queue goes on."""
+        self.later(lambda: self._tell_now(call))
+
+    def _tell_now(self, call: Callable[[Listener], object]) -> None:
         for listener in list(self._listeners):
             try:
                 call(listener)

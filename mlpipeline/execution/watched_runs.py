@@ -112,7 +112,7 @@ class WatchedRuns:
         """Record how a run ended; as long as the disk has no room for that, it is watched on."""
         run = watched.run
         try:
-            run = self._history.append(watched.finished(gone, self._now()))
+            run = self._history.append(watched.finished(gone, self._now()), settle=False)
         except DiskFull as error:
             self._audience.say_once(
                 Level.ERROR, f"{error}: the end of {run.id} is recorded when there is room"
@@ -121,7 +121,7 @@ class WatchedRuns:
         del self._runs[run.id]
         self._claims.release_model_dir(run.model_dir)
         self.ended.append(run)
-        watched.tell(self._audience, to_the_end=True)
+        self._audience.later(lambda: watched.tell(self._audience, to_the_end=True))
         ended = Ended(launched=watched.launched, run=run, exit=gone.exit, report=gone.report)
         self._audience.ended(ended)
 

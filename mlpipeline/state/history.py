@@ -37,14 +37,14 @@ class History:
         self.host = host
         self.ledger = Ledger()
 
-    def append(self, event: AnyEvent) -> Run:
+    def append(self, event: AnyEvent, *, settle: bool = True) -> Run:
         """Record ``event`` of this host and return the run as it is now.
 
-        Raises IllegalTransition for an event that can't follow, StorageError when the disk
-        refuses it; then nothing is recorded.
+        With ``settle`` it is on the platter then, and all before it. Raises IllegalTransition for
+        an event that can't follow, StorageError when the disk refuses it; then nothing is recorded.
         """
         self.ledger.preview(event, self.host)
-        self._store(event)
+        self._store(event, settle=settle)
         return self.ledger.apply(event, self.host)
 
     def note(self, *notes: AnyNote) -> None:
@@ -58,14 +58,17 @@ class History:
         """Take in what other hosts have recorded since; returns warnings, as Journals does."""
         return []
 
-    def _store(self, *records: AnyRecord) -> None:
+    def settle(self) -> None:
+        """Have all that was recorded on the platter; raises StorageError."""
+
+    def _store(self, *records: AnyRecord, settle: bool = True) -> None:
         """Keep ``records`` for other processes and later days."""
 
 
 class DiskHistory(History):
     """The history on disk, of this host's scheduler.
 
-    When ``append`` returns, the event is on the platter; an incomplete write is cut back.
+    An incomplete write is cut back.
     """
 
     def __init__(self, layout: Layout, room: Room | None = None):
@@ -76,7 +79,8 @@ class DiskHistory(History):
         super().__init__(layout.host)
         self._path = layout.history
         self._room = room
-        self._is_settled = False
+        self._is_settled = True
+        self._has_begun = False
         self._journals = Journals(layout, self.ledger)
         self.warnings = self._journals.read()
         if self._path in self._journals.newer:
@@ -92,29 +96,39 @@ class DiskHistory(History):
 
     def catch_up(self) -> list[str]:
         """Read on in the other hosts' journals."""
-        if self._is_settled:
+        if self._has_begun:
             self._index(LATER)
-        self._is_settled = True  # the first time, runs are waiting to be started
+        self._has_begun = True  # the first time, runs are waiting to be started
         try:
             return self._journals.read(without=self.host)
         except StorageError as error:  # theirs: our own runs must not end for it
             return [str(error)]
 
-    def _store(self, *records: AnyRecord) -> None:
+    def settle(self) -> None:
+        """Wait for the disk, where something was recorded since the last time."""
+        if not self._is_settled:
+            with storage(str(self._path)):
+                _sync(self._file)
+            self._is_settled = True
+
+    def _store(self, *records: AnyRecord, settle: bool = True) -> None:
         line = b"".join(_encode(record) + b"\n" for record in records)
         try:
             with storage(str(self._path)):
-                self._write(line)
+                self._write(line, settle=settle)
         except DiskFull:
             if self._room is None:
                 raise
             self._room.give_up_ballast()
             with storage(str(self._path)):
-                self._write(line)
+                self._write(line, settle=settle)
+        self._is_settled = settle
         self._journals.wrote(self._path, line)
 
-    def _write(self, line: bytes) -> None:
-        """All of ``line``, on the platter; or OSError is raised, and none of it is there."""
+    def _write(self, line: bytes, *, settle: bool) -> None:
+        """All of ``line``, on the platter if it is to settle; or OSError is raised, and none of it
+        is there.
+        """
         stat = os.fstat(self._file)
         if stat.st_nlink == 0:
             raise OSError(
@@ -123,7 +137,8 @@ class DiskHistory(History):
         try:
             if os.write(self._file, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            _sync(self._file)
+            if settle:
+                _sync(self._file)
         except OSError:
             with suppress(OSError):  # else the next start sets the torn line aside
                 os.ftruncate(self._file, stat.st_size)
@@ -137,6 +152,8 @@ class DiskHistory(History):
 
     def close(self) -> None:
         """Let go of the file."""
+        with suppress(StorageError):
+            self.settle()
         os.close(self._file)
         self._index(AT_THE_END)
 
