@@ -194,7 +194,7 @@ def test_a_listener_that_the_disk_refuses_does_not_stop_the_queue(make):
 
 def test_a_history_that_cannot_be_written_stops_before_anything_starts(make):
     class Full(History):
-        def _store(self, event):
+        def _store(self, event, *, settle=True):
             raise StorageError("no room")
 
     executor = FakeExecutor({"a": SUCCESS})
@@ -309,7 +309,7 @@ def test_an_end_that_finds_no_room_is_recorded_when_there_is_some(make):
     class Full(History):
         refused = 0
 
-        def _store(self, event):
+        def _store(self, event, *, settle=True):
             if isinstance(event, Finished) and self.refused < 3:
                 self.refused += 1
                 raise DiskFull("no room")

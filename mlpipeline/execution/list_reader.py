@@ -59,9 +59,11 @@ class ListReader:
         self._is_asked = True
 
     def outdate(self) -> None:
-        """What is read, or is being read just now, is not to be acted on."""
+        """What is read, or is being read just now, is not to be acted on, but what is read next."""
         self._asked_at = time.monotonic()
         self._is_outdated, self._is_unused, self._is_asked = True, False, False
+        if self._reading is None and self._is_due():
+            self._begin()
 
     def hasten(self) -> None:
         """Something may have changed: the next reading is due, whatever is made of this one."""

@@ -62,6 +62,7 @@ def main() -> None:
     nursery = _Nursery(frozenset(sys.modules))
     gc.freeze()  # what is here is not looked at again in each run
     nursery.serve()
+    os._exit(0)  # there is nothing left to flush, and somebody may wait
 
 
 class _Nursery:
