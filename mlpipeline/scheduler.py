@@ -139,6 +139,7 @@ class Scheduler:
         if self._begin():
             while not self._step():
                 self._sleep()
+            self._audience.tick()
         return self._result()
 
     def _begin(self) -> bool:

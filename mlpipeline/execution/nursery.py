@@ -27,7 +27,6 @@ from contextlib import suppress
 import mlpipeline  # noqa: F401 - what scripts import first
 from mlpipeline.execution.processes import (
     ANSWER,
-    BEGUN,
     ENDED,
     READY,
     REQUEST,
@@ -136,7 +135,6 @@ class _Nursery:
             self._say(ENDED, self._asked)
             return
         self._wards[self._asked] = ward
-        self._say(BEGUN, self._asked)
         keep(spec["script"])
 
     def _close(self) -> None:

@@ -11,7 +11,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What an executor and its nursery say to each other; see nursery.py.
 REQUEST = struct.Struct("=I")  # length of the name that follows
 ANSWER = struct.Struct("=iI")  # one of these, and the number of the request
-UNFIT, READY, BEGUN, ENDED = range(4)
+UNFIT, READY, ENDED = range(3)
 
 
 def child_command(module: str, function: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import socket
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -101,7 +101,7 @@ class RunFolder(msgspec.Struct, frozen=True):
         return self.path / run_files.RECORD
 
 
-class Layout(msgspec.Struct, frozen=True, kw_only=True):
+class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The paths of one project, as seen from one host."""
 
     project: Path
@@ -122,7 +122,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
             host=host or os.environ.get(HOST_VARIABLE) or socket.gethostname(),
         )
 
-    @property
+    @cached_property
     def log(self) -> Path:
         """What this host's scheduler and its runs said."""
         return self.outputs / f"log-{safe_name(self.host)}"
@@ -132,12 +132,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """What this host's session in the background printed."""
         return self.outputs / f"daemon-{safe_name(self.host)}.log"
 
-    @property
+    @cached_property
     def output(self) -> Path:
         """One readable block for each finished run."""
         return self.outputs / f"output-{safe_name(self.host)}"
 
-    @property
+    @cached_property
     def history(self) -> Path:
         """This host's journal of runs."""
         return self.history_of(self.host)
@@ -156,12 +156,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         found.pop(safe_name(self.host), None)
         return {self.host: self.history, **found}
 
-    @property
+    @cached_property
     def index(self) -> Path:
         """What this host made of all journals so far, for a quick start."""
         return self.outputs / f"index-{safe_name(self.host)}"
 
-    @property
+    @cached_property
     def claims(self) -> Path:
         """Which host has which attempt."""
         return self.outputs / "claims"
@@ -178,12 +178,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """Renewed by the scheduler of ``host`` as long as it lives."""
         return self.claims / ".beats" / safe_name(host)
 
-    @property
+    @cached_property
     def requests(self) -> Path:
         """What is asked of this host's scheduler."""
         return self.outputs / "requests" / safe_name(self.host)
 
-    @property
+    @cached_property
     def rehearsals(self) -> Path:
         """The temporary folders of this host's rehearsals."""
         return self.outputs / "rehearsals" / safe_name(self.host)
@@ -215,17 +215,17 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """When ``person`` was last told what happened."""
         return self.outputs / f"seen-{safe_name(person)}"
 
-    @property
+    @cached_property
     def sources(self) -> Path:
         """Copies of the scripts that ran, by the SHA-256 of their content."""
         return self.outputs / "sources"
 
-    @property
+    @cached_property
     def ballast(self) -> Path:
         """Room to give up when the disk is full."""
         return self.outputs / f"ballast-{safe_name(self.host)}"
 
-    @property
+    @cached_property
     def lock(self) -> Path:
         """Held by this host's scheduler."""
         return self.outputs / f"scheduler-{safe_name(self.host)}.lock"
@@ -239,7 +239,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """Where a model keeps its checkpoints; ``name`` is a ListedVersion's ``model_dir``."""
         return self.outputs / "model_ckpts" / safe_name(name)
 
-    @property
+    @cached_property
     def runs(self) -> Path:
         """The folders of all runs: model/version/attempt."""
         return self.outputs / "runs"

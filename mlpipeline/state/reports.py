@@ -5,6 +5,7 @@ All can be made again from the history and the run folders.
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -14,10 +15,11 @@ from typing import Any
 import msgspec
 import yaml
 
+from mlpipeline.core.launch import Spec
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.wording import duration, log_line, shown
-from mlpipeline.state.files import storage, write_whole
+from mlpipeline.state.files import read_record, storage, write_whole
 from mlpipeline.state.layout import Layout
 
 
@@ -53,6 +55,7 @@ class Reports(Listener):
         self._layout = layout
         self._log = log
         self._beginnings: dict[RunId, dict[str, Any]] = {}
+        self._unwritten: set[RunId] = set()  # whose beginnings are not on the disk yet
 
     def message(self, at: datetime, level: Level, text: str) -> None:
         """Add a line to the log."""
@@ -63,12 +66,18 @@ class Reports(Listener):
         self._write_log(lines)
 
     def started(self, launched: Launched) -> None:
-        """Say so in the log, and write what is known to run.yaml."""
+        """Say so in the log; run.yaml is written when the run goes on for longer than a moment."""
         run = launched.run
         how = "resumed" if run.resume else "started"
         self.message(run.started_at, Level.INFO, f"{run.id} {how}")
         self._beginnings[run.id] = _beginning(launched)
-        self._write_record(run.id, self._beginnings[run.id])
+        self._unwritten.add(run.id)
+
+    def tick(self) -> None:
+        """Write what is known of the runs that go on."""
+        while self._unwritten:
+            run = self._unwritten.pop()
+            self._write_record(run, self._beginnings[run])
 
     def ended(self, ended: Ended) -> None:
         """Write the log's line (with tracebacks), the output's block and the whole run.yaml."""
@@ -80,6 +89,7 @@ class Reports(Listener):
         tracebacks = "".join(f"\nin {each.part}:\n{each.traceback}" for each in failures)
         self.message(run.ended_at, level, f"{run.id} {run.verdict}{tracebacks.rstrip()}")
         beginning = self._beginnings.pop(run.id, None) or run_record(self._layout, run.id)
+        self._unwritten.discard(run.id)
         self._write_record(run.id, {**beginning, **_ending(ended), **self._gpu_use(run.id)})
         _append(self._layout.output, output_block(ended, beginning.get("parameters")))
 
@@ -94,12 +104,28 @@ class Reports(Listener):
 
 
 def run_record(layout: Layout, run: RunId) -> dict[str, Any]:
-    """What run.yaml says; little, when that can't be read."""
+    """What run.yaml says; when that can't be read, as much of it as spec.json tells."""
+    folder = layout.run_folder(run)
     try:
-        record = yaml.load(layout.run_folder(run).record.read_text("utf-8"), _Loader)
+        record = yaml.load(folder.record.read_text("utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         record = None
-    return record if isinstance(record, dict) else {"run": str(run)}
+    if isinstance(record, dict):
+        return record
+    spec = read_record(folder.spec, Spec)
+    if spec is None:
+        return {"run": str(run)}
+    return {
+        "run": str(run),
+        "model": run.model,
+        "version": run.version,
+        "attempt": run.attempt,
+        "resumed": not spec.fresh,
+        "parameters": spec.parameters,
+        "signature": spec.signature,
+        "script": os.path.relpath(spec.script, layout.models_dir),
+        "model_dir": Path(spec.model_dir).name,
+    }
 
 
 def rebuild_output(layout: Layout, ended: Iterable[Ended]) -> int:

@@ -90,6 +90,7 @@ def whole(layout, *, git=None, told=None, exit=EXIT, log=True, **ending):
     run = begin(layout)
     start = launched(run, git=git)
     reports.started(start)
+    reports.tick()
     run = end(run, told, **ending)
     reports.ended(Ended(launched=start, run=run, exit=exit, report=told))
     return run
@@ -105,7 +106,9 @@ def record_of(layout, run):
 def test_the_record_of_a_run_that_started_says_all_that_is_known(layout):
     run = begin(layout, resume=True)
 
-    Reports(layout).started(launched(run, git={"commit": "abc", "dirty": True}))
+    reports = Reports(layout)
+    reports.started(launched(run, git={"commit": "abc", "dirty": True}))
+    reports.tick()
 
     assert record_of(layout, run) == {
         "run": "m/v#1",
@@ -179,6 +182,7 @@ def test_the_record_of_a_run_that_was_killed_names_the_signal(layout):
 def test_a_record_leaves_out_what_is_not_there(layout):
     reports, run = Reports(layout), begin(layout)
     reports.started(launched(run))
+    reports.tick()
     run = end(run, outcome=Outcome.LOST)
 
     reports.ended(Ended(launched=launched(run), run=run, exit=None, report=None))
@@ -229,11 +233,25 @@ def test_every_plain_value_is_read_back_from_a_record(value):
     with TemporaryDirectory() as folder:
         layout = Layout.of(Path(folder), Path(folder), "here")
         run = begin(layout)
-        Reports(layout, log=False).started(launched(run, parameters={"value": value}))
+        reports = Reports(layout, log=False)
+        reports.started(launched(run, parameters={"value": value}))
+        reports.tick()
 
         record = record_of(layout, run)
 
     assert record["parameters"] == {"value": value}
+
+
+def test_a_run_that_is_over_at_once_has_its_record_written_once(layout):
+    run = begin(layout)
+    reports = Reports(layout)
+    reports.started(launched(run))
+
+    assert not layout.run_folder(run.id).record.exists()
+    reports.ended(Ended(launched=None, run=end(run, report()), exit=EXIT, report=report()))
+    reports.tick()
+
+    assert record_of(layout, run)["outcome"] == "succeeded"
 
 
 # --- a run that an earlier session started
@@ -241,7 +259,9 @@ def test_every_plain_value_is_read_back_from_a_record(value):
 
 def test_the_record_of_an_adopted_run_keeps_what_it_said_before(layout):
     run = begin(layout)
-    Reports(layout).started(launched(run, git={"commit": "abc", "dirty": False}))
+    reports = Reports(layout)
+    reports.started(launched(run, git={"commit": "abc", "dirty": False}))
+    reports.tick()
     before = record_of(layout, run)
     ended = end(run, report())
 

@@ -13,8 +13,6 @@ from typing import IO
 from mlpipeline.execution.executors.starting import Child, ColdStarter
 from mlpipeline.execution.processes import (
     ANSWER,
-    BEGUN,
-    ENDED,
     READY,
     REQUEST,
     child_command,
@@ -108,7 +106,6 @@ class _Nursery:
         self._is_ready = False
         self._asked = 0
         self._half = b""  # of an answer
-        self.begun = 0  # the last run that has; they begin one after the other
         self.going: set[int] = set()  # those that have not ended
         self.is_dead = False
 
@@ -146,11 +143,8 @@ class _Nursery:
                 self.is_dead = True
             said = self._half + said
             whole = len(said) // ANSWER.size * ANSWER.size
-            for word, number in ANSWER.iter_unpack(said[:whole]):
-                if word == BEGUN:
-                    self.begun = number
-                elif word == ENDED:
-                    self.going.discard(number)
+            for _, number in ANSWER.iter_unpack(said[:whole]):  # each has ENDED
+                self.going.discard(number)
             self._half = said[whole:]
 
     def retire(self) -> None:
@@ -176,6 +170,7 @@ class _Forked:
         self._starter = starter
         self._nursery = nursery
         self._folder = folder
+        self._run = RunFolder(Path(folder))
         self._number = nursery.ask(folder)
         self._instead: Child | None = None
 
@@ -187,7 +182,7 @@ class _Forked:
             return False
         if not self._nursery.is_dead:
             return True
-        if self._number <= self._nursery.begun:
+        if self._run.processes.exists():
             return None
         with suppress(OSError):  # the nursery died before it came to this run
             self._instead = self._starter.start(self._folder)
@@ -196,7 +191,7 @@ class _Forked:
 
     def kill(self) -> None:
         with suppress(OSError):  # whoever makes this file first has the run
-            RunFolder(Path(self._folder)).processes.touch(exist_ok=False)
+            self._run.processes.touch(exist_ok=False)
 
 
 def _installed() -> tuple[int, ...]:
