@@ -93,6 +93,7 @@ def test_a_version_that_a_slow_script_lacks_is_complained_of_when_that_is_known(
     project.list("slow.py = s, typo", "quick.py")
     session = project.start("-r", "-u")
     wait_until((project.folder / "ran").exists)
+    wait_until(lambda: list(project.outputs.glob("log-*")))
 
     assert "typo" not in project.text("log")
     (project.folder / "go").touch()
