@@ -75,21 +75,27 @@ class Versions:
 
         Raises ValueError when the name is already there, or could not stand in a list of models.
         """
-        return self._add(name, {**self.defaults, **self._given(parameters)})
+        return self._add(name, self.defaults, self._given(parameters))
 
-    def _given(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _given(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """``parameters`` without those that are None and have a default."""
+        if ALIASES.keys().isdisjoint(parameters):  # each run adds all versions: it shall be quick
+            for value in parameters.values():
+                if value is None:
+                    break
+            else:
+                return parameters
         modern = _modern(parameters)
         return {k: v for k, v in modern.items() if v is not None or k not in self.defaults}
 
-    def _add(self, name: str, parameters: Mapping[str, Any]) -> Version:
+    def _add(self, name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> Version:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise ValueError(
                 f"a version's name must be a printable, non-empty string, got {name!r}"
             )
         if name in self.versions:
             raise ValueError(f"there are two versions named {name!r}; names tell runs apart")
-        version = Version({version_parameters.NAME: name, **parameters})
+        version = Version({version_parameters.NAME: name, **shared, **own})
         if version[version_parameters.ORDER] is None:
             version[version_parameters.ORDER] = len(self.versions)
         if version[version_parameters.MODEL_DIR_SUFFIX] is True:
@@ -162,7 +168,7 @@ class Versions:
         shared = {key: value for key, value in values.items() if key not in combined}
         base = {**self.defaults, **self._given(shared)}
         return [
-            self._add(name, {**base, **choice})
+            self._add(name, base, choice)
             for name, choice in zip(names, combinations, strict=True)
         ]
 
