@@ -59,7 +59,7 @@ def _runs(peers: list[Peer], options: argparse.Namespace) -> Mapping[str, str]:
     print(f"{per_run.NOTES}\nThe load was {os.getloadavg()[0]:.1f} at the end.", flush=True)
     if options.plot:
         try:
-            plot.draw(times, options.plot)
+            plot.draw(per_run.of_one_more(times), options.plot)
         except ImportError:
             print(f"no {options.plot}: pip install matplotlib")
         else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.figures import median, ratio, spread, table
@@ -11,37 +12,77 @@ from benchmarks.peers.base import Peer, measure
 from benchmarks.peers.shells import SHELL_LOOP
 from benchmarks.rounds import interleave
 
+MANY = 5  # times as many runs show what one more costs
+
 NOTES = """\
 start: a new Python for each run, a fork of a loaded one, or the same process for all.
-Start and end of a command are counted; a server or a loaded parent is up before."""
+ms in all: wall time of the whole command, its start and end included, for each of its runs.
+ms one more: what a further run costs, from a second measurement with five times as many.
+A server or a loaded parent is up before."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall milliseconds a run."""
+
+    in_all: float
+    one_more: float
 
 
 def compare(
     peers: Sequence[Peer], python: str, *, runs: int, slow_runs: int, repeats: int
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Milliseconds a run in each repeat, and what went wrong, by the peers' names."""
+) -> tuple[dict[str, list[Cost]], dict[str, str]]:
+    """What a run cost in each repeat, and what went wrong, by the peers' names."""
     counts = {peer.name: slow_runs if peer.slow else runs for peer in peers}
     return interleave(
-        {peer.name: partial(measure, peer, counts[peer.name], python) for peer in peers}, repeats
+        {peer.name: partial(_cost, peer, counts[peer.name], python) for peer in peers}, repeats
     )
 
 
+def _cost(peer: Peer, runs: int, python: str) -> Cost:
+    few = measure(peer, runs, python)
+    if peer.slow:
+        return Cost(few, few)
+    many = measure(peer, MANY * runs, python)
+    return Cost(few, (many * MANY - few) / (MANY - 1))
+
+
 def printed(
-    peers: Sequence[Peer], times: Mapping[str, Sequence[float]], *, runs: int, slow_runs: int
+    peers: Sequence[Peer], times: Mapping[str, Sequence[Cost]], *, runs: int, slow_runs: int
 ) -> str:
-    """The table, quickest first."""
-    shell = times.get(SHELL_LOOP.name, [])
-    measured = [peer for peer in peers if peer.name in times]
-    rows = [
-        [
-            peer.name,
-            peer.process,
-            str(slow_runs if peer.slow else runs),
-            median(times[peer.name]),
-            spread(times[peer.name]),
-            ratio(times[peer.name], to=shell),
-        ]
-        for peer in sorted(measured, key=lambda peer: statistics.median(times[peer.name]))
+    """The table, by what one more run costs."""
+    shell = [cost.one_more for cost in times.get(SHELL_LOOP.name, [])]
+    rows = []
+    for peer in sorted((each for each in peers if each.name in times), key=_by(times)):
+        costs = times[peer.name]
+        one_more = [cost.one_more for cost in costs]
+        rows.append(
+            [
+                peer.name,
+                peer.process,
+                str(slow_runs if peer.slow else runs),
+                median([cost.in_all for cost in costs]),
+                "" if peer.slow else median(one_more),
+                "" if peer.slow else spread(one_more),
+                ratio(one_more, to=shell),
+            ]
+        )
+    head = [
+        "a no-op script",
+        "start",
+        "runs",
+        "ms in all",
+        "one more",
+        "min to max",
+        "× shell loop",
     ]
-    head = ["a no-op script", "start", "runs", "ms a run", "min to max", "× shell loop"]
     return table(head, rows)
+
+
+def of_one_more(times: Mapping[str, Sequence[Cost]]) -> dict[str, list[float]]:
+    """What a further run cost in each repeat, by the peers' names."""
+    return {name: [cost.one_more for cost in costs] for name, costs in times.items()}
+
+
+def _by(times: Mapping[str, Sequence[Cost]]) -> Callable[[Peer], float]:
+    return lambda peer: statistics.median(cost.one_more for cost in times[peer.name])

@@ -23,7 +23,7 @@ class NoOp(Model):
 {body}
 
 versions = Versions(dataloader=Nothing, batch_size=1, epoch_count=1)
-for number in range({count}):
+for number in range({first}, {last}):
     versions.add(f"v{{number}}", model_dir_suffix=number, number=number)
 MODEL = NoOp(versions)
 """
@@ -34,17 +34,30 @@ number = sys.argv[1].removeprefix("number=")
 """
 
 
-def make_project(folder: Path, versions: int, body: str = "pass", **settings: object) -> None:
+def make_project(
+    folder: Path,
+    versions: int,
+    body: str = "pass",
+    *,
+    per_model: int | None = None,
+    **settings: object,
+) -> None:
     """A project with the model noop.py, whose training is ``body``; it is listed.
 
-    ``settings``: more keys of mlp.config.
+    ``per_model``: so many versions a model at most; noop1.py and so on have the rest. ``settings``:
+    more keys of mlp.config.
     """
     (folder / "models").mkdir(parents=True)
-    text = MODEL.format(count=versions, body=textwrap.indent(body, " " * 8))
-    (folder / "models" / "noop.py").write_text(text)
+    step = per_model or max(1, versions)
+    names = []
+    for first in range(0, max(1, versions), step):
+        names.append(f"noop{first // step or ''}.py")
+        last = min(first + step, versions)
+        text = MODEL.format(first=first, last=last, body=textwrap.indent(body, " " * 8))
+        (folder / "models" / names[-1]).write_text(text)
     lines = [f"{key} = {value}" for key, value in {"models_dir": "models", **settings}.items()]
     (folder / "mlp.config").write_text("[MLP]\n" + "\n".join(lines) + "\n")
-    (folder / "models.config").write_text("[WHITELISTED_MODELS]\nnoop.py\n")
+    (folder / "models.config").write_text("\n".join(["[WHITELISTED_MODELS]", *names, ""]))
 
 
 def make_script(folder: Path, body: str = "pass") -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.figures import WIDTH, median, ratio, spread, table, wrapped
 from benchmarks.peers.base import Peer
-from benchmarks.per_run import printed
+from benchmarks.per_run import Cost, printed
 from benchmarks.projects import make_script, marking
 from benchmarks.rounds import Failed, interleave
 
@@ -76,7 +76,7 @@ def test_the_table_of_runs_starts_with_the_quickest() -> None:
         Peer("bash loop of python script", None),
         Peer("failed", None),
     ]
-    times = {"slow one": [40.0], "bash loop of python script": [20.0]}
+    times = {"slow one": [Cost(40.0, 40.0)], "bash loop of python script": [Cost(25.0, 20.0)]}
     head, *rows = printed(peers, times, runs=50, slow_runs=5).splitlines()
     assert head.endswith("× shell loop")
     assert [row.split()[-1] for row in rows] == ["1.00", "2.00"]

@@ -168,8 +168,7 @@ class Versions:
         shared = {key: value for key, value in values.items() if key not in combined}
         base = {**self.defaults, **self._given(shared)}
         return [
-            self._add(name, base, choice)
-            for name, choice in zip(names, combinations, strict=True)
+            self._add(name, base, choice) for name, choice in zip(names, combinations, strict=True)
         ]
 
     rangeOnParameters = add_grid  # noqa: N815 - historic name
