@@ -188,7 +188,8 @@ class Scheduler:
         """Whether there is nothing left to do or to wait for; says so when there is."""
         listed = self._reader.listed
         self._listing.idle = not self._is_busy()
-        if self._is_busy() or not (listed.final or listed.waits):
+        in_a_moment = self._bulletin.unready == "" or not (listed.final or listed.waits)
+        if self._is_busy() or in_a_moment:
             self._bulletin.of_idling("")
             return False
         if not self._reader.is_fresh:  # there may be more by now
@@ -242,6 +243,8 @@ class Scheduler:
         if ended := self._runs.observe(observations):
             self._reader.ask()
             self._went_wrong = self._went_wrong or any(not run.succeeded for run in ended)
+        if self._bulletin.unready is not None and self._executor.unready() is None:
+            self._reader.ask()
         self._audience.tick()
 
     def _observe_rehearsals(self, observations: Mapping[Handle, Observation]) -> None:
@@ -289,6 +292,9 @@ class Scheduler:
         """
         self._reader.use()
         if self._reader.listed.paused and not self._test:
+            return True
+        self._bulletin.unready = self._executor.unready()
+        if self._bulletin.unready is not None:
             return True
         if self._room:
             self._bulletin.of_room(self._room.lack())

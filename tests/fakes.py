@@ -45,6 +45,9 @@ class FakeExecutor:
         self._running: dict[str, Spec] = {}
         self._over: dict[str, Gone] = {}
 
+    def unready(self) -> str | None:
+        return None
+
     def submit(self, spec: Spec) -> str:
         self.submitted.append(spec)
         self._running[spec.folder] = spec

@@ -49,6 +49,7 @@ class Bulletin:
         self._emptied_at = now()
         self.idle = ""  # why nothing runs and nothing starts
         self.lack = ""  # of room on the disk
+        self.unready: str | None = None  # what starts wait for, as executors say
 
     def warn(self, warnings: Iterable[str]) -> None:
         """What is odd."""
@@ -89,6 +90,8 @@ class Bulletin:
             return f"is paused with {ahead.queued} queued: `mlpipeline resume` goes on"
         if ahead.queued and self.lack:
             return "waits for room on the disk"
+        if ahead.queued and self.unready:
+            return f"waits for the import of {self.unready}, as preload says"
         if host.busy and ahead.lacks:
             return f"waits for {ahead.lacks}: others use the rest"
         return f"waits until {ahead.next_try:%H:%M:%S} to try again" if ahead.next_try else ""

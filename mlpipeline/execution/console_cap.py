@@ -91,6 +91,11 @@ class ConsoleCap:
             with suppress(OSError):
                 _compact(self._folder, self._spec["console_limit"])
 
+    def clear_up(self) -> None:
+        """Remove what a :meth:`settle` that was killed has left."""
+        with suppress(OSError):
+            os.unlink(os.path.join(self._folder, f".{run_files.CONSOLE}"))
+
     def _pause_below_limit(self) -> float:
         """Until the limit can be reached, by whatever prints."""
         assert self._limit is not None

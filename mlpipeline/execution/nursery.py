@@ -29,9 +29,10 @@ from mlpipeline.execution.processes import (
     ANSWER,
     ENDED,
     READY,
-    REQUEST,
     STOP_SIGNALS,
     UNFIT,
+    die_with_parent,
+    read_message,
 )
 from mlpipeline.execution.spare import Spare, prepare_streams
 from mlpipeline.execution.supervisor import Ward, this_process
@@ -53,7 +54,9 @@ def main() -> None:
     """Import what is named on the command line, then run what is asked for, until there are no more
     requests and no more runs.
     """
+    die_with_parent(True)  # a module may take for ever
     problem = _preload(sys.argv[1:])
+    die_with_parent(False)
     if problem:
         os.write(2, problem.encode("utf-8", "backslashreplace"))
         os.write(1, ANSWER.pack(UNFIT, 0))
@@ -73,6 +76,7 @@ class _Nursery:
         self._me = this_process()
         self._asked = 0
         self._is_open = True  # for further requests
+        self._waiting: deque[str] = deque()  # folders of runs that were asked for
         self._wards: dict[int, Ward] = {}  # by the number of their request
         self._unrecorded: dict[int, Ward] = {}  # they have ended, and the disk did not take it
         self._unwritten: deque[tuple[float, Ward]] = deque()  # recorded, perhaps in memory only
@@ -92,9 +96,9 @@ class _Nursery:
 
     def serve(self) -> None:
         """Until there is nothing more to do."""
-        self._spare = self._fork()
+        self._have_spare()
         self._say(READY, 0)
-        while self._is_open or self._wards or self._unrecorded:
+        while self._is_open or self._waiting or self._wards or self._unrecorded:
             inputs = [self._requests, self._alarm] if self._is_open else [self._alarm]
             readable = select.select(inputs, [], [], self._pause())[0]
             if self._alarm in readable:
@@ -102,27 +106,45 @@ class _Nursery:
                     os.read(self._alarm, 4096)
             self._look()
             if self._requests in readable:
-                self._take_request()
-            if self._is_open and self._spare is None:
-                self._spare = self._fork()
+                self._hear()
+            while self._waiting and (spare := self._have_spare()):
+                self._spare = None
+                self._begin(spare)
+            self._have_spare()
+            if self._spare and not self._is_open:
+                self._spare.dismiss()
+                self._spare = None
+
+    def _have_spare(self) -> Spare | None:
+        """The worker that waits; None where there is to be none, or can't be one for now."""
+        if self._spare and not self._spare.is_there():  # somebody killed it
+            self._spare = None
+        if self._spare is None and (self._is_open or self._waiting):
+            with suppress(OSError):
+                self._spare = Spare(lambda status: _end(status, self._inherited), self._leave)
+        return self._spare
 
     def _pause(self) -> float | None:
         """Seconds until something is due."""
         now = time.monotonic()
         due = [ward.due for ward in self._wards.values()]
         times = [max(0.0, moment - now) for moment in due if moment is not None]
-        return min([*times, WAIT_FOR_ROOM] if self._unrecorded else times, default=None)
+        if self._unrecorded or (self._is_open and self._spare is None):  # what can't be done now
+            times.append(WAIT_FOR_ROOM)
+        return min(times, default=None)
 
-    def _take_request(self) -> None:
-        size = self._read(REQUEST.size)
-        if not size:
+    def _hear(self) -> None:
+        """Take a request; the end of the input is the end of the session."""
+        said = read_message(self._requests)
+        if said:
+            self._waiting.append(os.fsdecode(said))
+        else:
             self._close()
-            return
-        folder = os.fsdecode(self._read(REQUEST.unpack(size)[0]))
+
+    def _begin(self, spare: Spare) -> None:
+        """Give the run that was asked for first to ``spare``."""
+        folder = self._waiting.popleft()
         self._asked += 1
-        spare, self._spare = self._spare, None
-        if spare is None or not spare.is_there():
-            spare = self._fork()
         try:
             spec = read_spec(folder)
             ward = Ward(folder, spec, spare, self._me)
@@ -140,8 +162,6 @@ class _Nursery:
     def _close(self) -> None:
         """There will be no more requests; the scheduler may be dead."""
         self._is_open = False
-        if self._spare:
-            self._spare.dismiss()
         while self._unwritten:
             self._unwritten.popleft()[1].sync()
 
@@ -173,19 +193,6 @@ class _Nursery:
         with suppress(BrokenPipeError):  # the scheduler is gone
             os.write(self._answers, ANSWER.pack(word, number))
 
-    def _read(self, size: int) -> bytes:
-        """So many bytes of the requests; none at their end."""
-        content = b""
-        while len(content) < size:
-            chunk = os.read(self._requests, size - len(content))
-            if not chunk:
-                return b""
-            content += chunk
-        return content
-
-    def _fork(self) -> Spare:
-        return Spare(lambda status: _end(status, self._inherited), self._leave)
-
     def _leave(self) -> None:
         """What a fresh process has and a forked one has not, and the other way round."""
         signal.set_wakeup_fd(-1)
@@ -202,13 +209,15 @@ def _preload(modules: list[str]) -> str:
     for name in modules:
         try:
             importlib.import_module(name)
-        except Exception as error:  # whatever a module raises at import
-            return f"preload: {name} can't be imported: {type(error).__name__}: {error}"
+        except BaseException as error:  # whatever a module raises at import
+            is_missing = isinstance(error, ModuleNotFoundError) and error.name == name
+            remedy = "; install it, or name its folder in PYTHONPATH" if is_missing else ""
+            return f"{name} can't be imported: {type(error).__name__}: {error}{remedy}"
     if _threads() > 1:
         _fork_for_trial()
     if threads := _threads() - 1:
         names = ", ".join(modules)
-        return f"preload: {names} starts threads ({threads}), which a forked run would lack"
+        return f"{names} starts threads ({threads}), which a forked run would lack"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import struct
 import sys
@@ -9,9 +10,42 @@ import sys
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # What an executor and its nursery say to each other; see nursery.py.
-REQUEST = struct.Struct("=I")  # length of the name that follows
+REQUEST = struct.Struct("=I")  # length of what follows
 ANSWER = struct.Struct("=iI")  # one of these, and the number of the request
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 UNFIT, READY, ENDED = range(3)
+
+
+def die_with_parent(wanted: bool) -> None:
+    """Whether this process is to be killed when its parent ends (prctl(2)); on Linux only."""
+    if sys.platform == "linux":
+        import ctypes  # costs each cold run 5 ms
+
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL if wanted else 0)
+        if wanted and os.getppid() != parent:
+            os._exit(1)
+
+
+def read_message(descriptor: int) -> bytes:
+    """What was sent, less its length; empty where the other end is closed."""
+    size = _read(descriptor, REQUEST.size)
+    return _read(descriptor, REQUEST.unpack(size)[0]) if size else b""
+
+
+def message(content: bytes) -> bytes:
+    """As it is sent."""
+    return REQUEST.pack(len(content)) + content
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        chunk = os.read(descriptor, size - len(content))
+        if not chunk:
+            return b""
+        content += chunk
+    return content
 
 
 def child_command(module: str, function: str) -> tuple[str, ...]:

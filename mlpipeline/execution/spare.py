@@ -9,7 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from mlpipeline.execution.processes import STOP_SIGNALS, start_time
+from mlpipeline.execution.processes import STOP_SIGNALS, message, read_message, start_time
 from mlpipeline.execution.worker import work
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -23,14 +23,19 @@ class Spare:
 
     def __init__(self, end: Callable[[int], object], leave: Callable[[], None] = lambda: None):
         """In the child, ``leave`` lets go of what is its parent's, and ``end`` ends the process
-        with an exit status.
+        with an exit status. Raises OSError where there can't be another process.
         """
         orders, self._orders = os.pipe()
         self._sign, sign = os.pipe()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(orders)
+            os.close(sign)
+            self._close()
+            raise
         if self.pid == 0:
-            os.close(self._orders)
-            os.close(self._sign)
+            self._close()
             leave()
             os.setsid()
             for number in STOP_SIGNALS:
@@ -39,8 +44,8 @@ class Spare:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
             os.write(sign, b".")
             os.close(sign)
-            with os.fdopen(orders, "rb") as file:
-                said = file.read()
+            said = read_message(orders)
+            os.close(orders)
             if not said:  # whoever forked it is gone, or has no run for it
                 os._exit(0)
             end(work(*marshal.loads(said)))
@@ -52,21 +57,28 @@ class Spare:
     def await_signals(self) -> None:
         """Return when it minds signals to its process group."""
         os.read(self._sign, 1)
-        os.close(self._sign)
 
     def is_there(self) -> bool:
-        """Whether it still waits: somebody may have killed it."""
-        return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+        """Whether it still waits: somebody may have killed it. Where not, it is done with."""
+        if os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+            return True
+        self._close()
+        return False
 
     def run(self, folder: str, spec: dict[str, Any]) -> None:
         """Let it run what the ``launch.Spec`` of the run in ``folder`` says."""
-        with suppress(BrokenPipeError), os.fdopen(self._orders, "wb") as file:
-            file.write(marshal.dumps((folder, spec)))  # where it was killed, its end will tell
+        with suppress(BrokenPipeError), os.fdopen(self._orders, "wb", closefd=False) as file:
+            file.write(message(marshal.dumps((folder, spec))))
+        self._close()  # where it was killed meanwhile, its end will tell
 
     def dismiss(self) -> None:
         """Let it go without a run."""
-        os.close(self._orders)
+        self._close()
         os.waitpid(self.pid, 0)
+
+    def _close(self) -> None:
+        os.close(self._orders)
+        os.close(self._sign)
 
 
 def prepare_streams() -> None:

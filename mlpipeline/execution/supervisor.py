@@ -49,7 +49,11 @@ class Ward:
         self._worker = spare.pid  # leads a process group
         self._ending: dict[str, Any] = {}
         self._oom_kills_before: int | None = None  # as long as it has not settled
+        self._settles_at: float | None = time.monotonic() + SETTLED
+        self._cap = ConsoleCap(folder, spec)
+        self._limits = _Limits(folder, spec, self._worker)
         self._settler: int | None = None  # pid of what settles the log, which may take its time
+        self._tries_to_settle = 2
 
     def begin(self) -> None:
         """Write proc.json, and let the worker go.
@@ -66,9 +70,6 @@ class Ward:
         }
         create_json(self._folder, run_files.PROCESSES, processes)
         self._spare.run(self._folder, self._spec)
-        self._cap = ConsoleCap(self._folder, self._spec)
-        self._limits = _Limits(self._folder, self._spec, self._worker)
-        self._settles_at: float | None = time.monotonic() + SETTLED
 
     @property
     def due(self) -> float | None:
@@ -102,15 +103,8 @@ class Ward:
         """
         if not self._ending:
             self._ending = self._reap()
-            if self._cap.is_exceeded():
-                self._settler = os.fork()
-                if self._settler == 0:
-                    self._cap.settle()
-                    os._exit(0)
-        if self._settler:
-            if os.waitpid(self._settler, os.WNOHANG)[0] == 0:
-                return False
-            self._settler = None
+        if not self._is_log_settled():
+            return False
         try:
             if not try_at_last(self._folder, run_files.EXIT, self._ending):
                 return False
@@ -120,6 +114,32 @@ class Ward:
             return False
         drop_ballast(self._folder)
         return True
+
+    def _is_log_settled(self) -> bool:
+        """Whether the log is cut to its limit, or can't be; a process of its own does that."""
+        if self._settler is not None:
+            pid, status = os.waitpid(self._settler, os.WNOHANG)
+            if pid == 0:
+                return False
+            self._settler = None
+            if status:
+                self._cap.clear_up()
+        if not self._tries_to_settle or not self._cap.is_exceeded():
+            return True
+        try:
+            pid = os.fork()
+        except OSError:  # no process to be had, for now
+            return False
+        if pid == 0:
+            status = 1
+            try:
+                self._cap.settle()
+                status = 0
+            finally:
+                os._exit(status)
+        self._settler = pid
+        self._tries_to_settle -= 1
+        return False
 
     def sync(self) -> None:
         """Have the record on the platter."""

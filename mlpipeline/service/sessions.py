@@ -128,7 +128,12 @@ def _executor(project: Project, warnings: list[str]) -> LocalExecutor:
     if project.settings.start is StartMode.COLD:
         return LocalExecutor()
     return LocalExecutor(
-        lambda stderr: WarmStarter(stderr, project.settings.preload, warnings.append)
+        lambda stderr: WarmStarter(
+            stderr,
+            project.settings.preload,
+            warnings.append,
+            patience=project.settings.inspect_timeout,
+        )
     )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from projects import children, is_there, wait_until
 
 from mlpipeline.core.judging import judge
 from mlpipeline.core.runs import Outcome
+from mlpipeline.execution.executors.local import LocalExecutor
+from mlpipeline.execution.executors.warm import WarmStarter
 
 LOOKS_AROUND = """
 import json, os, signal, sys, threading
@@ -131,14 +134,16 @@ def test_what_is_preloaded_is_there_at_once(project, monkeypatch):
             "from threading import *\nThread(target=Event().wait, daemon=True).start()",
             "preload: heavy starts threads (1)",
         ),
-        ("import os; os._exit(3)", "the nursery of runs ended at once"),
+        ("import os; os._exit(3)", "preload: importing heavy ends the process (exit status 3)"),
+        ("import sys; sys.exit(4)", "preload: heavy can't be imported: SystemExit: 4"),
+        ("import time; time.sleep(600)", "preload: heavy takes longer than inspect_timeout (3 s)"),
     ],
-    ids=["missing", "raises", "thread", "exits"],
+    ids=["missing", "raises", "thread", "exits", "leaves", "sleeps"],
 )
 def test_what_can_not_be_preloaded_is_said_and_runs_start_cold(project, monkeypatch, text, said):
     (project.folder / "heavy.py").write_text(text)
     monkeypatch.setenv("PYTHONPATH", str(project.folder))
-    project.configure(preload="heavy" if text else "missing")
+    project.configure(preload="heavy" if text else "missing", inspect_timeout=3)
     project.model("m.py", "a", "b")
     project.list("m.py")
 
@@ -148,6 +153,44 @@ def test_what_can_not_be_preloaded_is_said_and_runs_start_cold(project, monkeypa
     assert said in done.stderr
     assert "runs are started cold" in done.stderr
     assert set(project.outcomes().values()) == {"succeeded"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_session_can_be_ended_while_something_is_preloaded_and_leaves_nothing(
+    project, monkeypatch, number
+):
+    (project.folder / "heavy.py").write_text("open('began', 'w').close()\nwhile True: pass")
+    monkeypatch.setenv("PYTHONPATH", str(project.folder))
+    project.configure(preload="heavy")
+    project.model("m.py", "a")
+    project.list("m.py")
+    session = project.start("-r")
+    wait_until((project.folder / "began").exists)
+    (nursery,) = nurseries(session.pid)
+
+    session.send_signal(number)
+
+    session.communicate(timeout=30)
+    wait_until(lambda: not is_there(nursery), "the nursery ends")
+    assert not project.folder_of("m", "a").exists()
+
+
+def test_what_is_preloaded_is_waited_for_and_no_part_of_a_run(project, monkeypatch):
+    (project.folder / "heavy.py").write_text(
+        "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(project.folder))
+    project.configure(preload="heavy", timeout=1)
+    project.model("m.py", "a")
+    project.list("m.py")
+    session = project.start("-r")
+
+    assert "waits for the import of heavy, as preload says" in session.stdout.readline()
+    assert project.history() == []
+    (project.folder / "go").touch()
+
+    session.communicate(timeout=60)
+    assert project.outcomes() == {"m/a#1": "succeeded"}
 
 
 def test_a_nursery_that_was_killed_is_replaced_and_its_runs_go_on(project):
@@ -182,9 +225,13 @@ def test_the_other_runs_of_a_nursery_that_was_killed_are_seen_to_their_end(proje
 
 
 def test_what_a_dead_nursery_had_not_come_to_is_started_by_another(spec, wake, tmp_path):
-    with closing(WARM()) as executor:
+    said = []
+    start = partial(WarmStarter, preload=(), warn=said.append)
+    with closing(LocalExecutor(start)) as executor:
         first = spec("wait_for_file('go')", 1)
-        executor.submit(first)
+        handle = executor.submit(first)
+        wait_until((Path(handle) / "proc.json").exists)
+        executor.poll([handle])
         (nursery,) = nurseries(os.getpid())
         os.kill(nursery, signal.SIGSTOP)
         second = executor.submit(spec("pass", 2))
@@ -195,6 +242,7 @@ def test_what_a_dead_nursery_had_not_come_to_is_started_by_another(spec, wake, t
 
         assert judge(gone.exit, gone.report, stopping_at=None).outcome is Outcome.SUCCEEDED
         assert ending(executor, first.folder, wake).report.ending == "returned"
+    assert "has died (SIGKILL)" in said[0]
 
 
 def test_a_run_that_is_taken_back_before_a_nursery_comes_to_it_never_begins(spec, wake, tmp_path):

@@ -67,6 +67,9 @@ class World:
 
     # --- as an executor
 
+    def unready(self):
+        return None
+
     def submit(self, spec):
         if self.dies_at_submit:
             raise Killed

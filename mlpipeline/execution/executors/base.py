@@ -37,6 +37,12 @@ Observation = Running | Gone
 class Executor(Protocol):
     """Starts runs, watches them and stops them; knows nothing of queues and rules."""
 
+    def unready(self) -> str | None:
+        """What a start waits for; empty where that need not be mentioned, None for nothing.
+
+        :meth:`wait` returns when that is another one.
+        """
+
     def submit(self, spec: Spec) -> Handle:
         """Start the run; its folder exists. Raises StorageError when it can't be started."""
 

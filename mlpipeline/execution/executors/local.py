@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -28,7 +29,7 @@ POLL_INTERVAL = 0.02  # seconds, where the system has no pidfds
 
 
 class LocalExecutor:
-    """Each run is a supervisor process with a session of its own; a handle is the run's folder."""
+    """Each run is a process with a session of its own, and supervised; a handle is its folder."""
 
     def __init__(self, start: Callable[[IO[bytes]], Starter] | None = ColdStarter):
         """``start`` makes what starts runs; None: only for runs that are there already."""
@@ -41,8 +42,12 @@ class LocalExecutor:
         self._first_words = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         self._starter = start(self._first_words) if start else None
 
+    def unready(self) -> str | None:
+        """As the starter says."""
+        return self._starter.unready() if self._starter else None
+
     def submit(self, spec: Spec) -> Handle:
-        """Start the run's supervisor."""
+        """Start the run."""
         assert self._starter is not None
         with storage(f"{spec.name} can't be started"):
             RunFolder(Path(spec.folder)).console.touch()
@@ -81,20 +86,22 @@ class LocalExecutor:
 
     def wait(self, handles: Collection[Handle], timeout: float, wake: int) -> None:
         """Wait on the runs' pidfds; where a system has none, look again after a short while."""
-        watched = [wake]
+        poller = select.poll()
+        poller.register(wake, select.POLLIN)
         for handle in handles:
             pid = self._last_process(handle)
             descriptor = self._pidfd(handle, pid)
             if descriptor is not None:
-                watched.append(descriptor)
+                poller.register(descriptor, select.POLLIN)
             elif not self._is_told_of(handle):
                 timeout = min(timeout, POLL_INTERVAL)
         if self._starter:  # after it has been asked of its runs: what is over is told only once
-            watched += self._starter.descriptors()
+            for descriptor in self._starter.descriptors():
+                poller.register(descriptor, select.POLLIN)
         due = min(self._kill_at.values(), default=None)
         if due is not None:
             timeout = min(timeout, max(0.0, due - time.monotonic()))
-        select.select(watched, [], [], timeout)
+        poller.poll(math.ceil(timeout * 1000))
 
     def _observe(self, handle: Handle) -> Observation:
         if handle not in self._children:

@@ -34,6 +34,9 @@ class Child(Protocol):
 class Starter(Protocol):
     """Starts runs."""
 
+    def unready(self) -> str | None:
+        """What a start waits for; empty where that need not be mentioned, None for nothing."""
+
     def start(self, folder: str, *, threads: bool = False) -> Child:
         """Start the run in ``folder``; raises OSError when that fails.
 
@@ -41,7 +44,7 @@ class Starter(Protocol):
         """
 
     def descriptors(self) -> Collection[int]:
-        """They become readable when a run has ended that has no ``pid``."""
+        """Readable when a run has ended that has no ``pid``, or a start need not wait any more."""
 
     def close(self) -> None:
         """Let go of what is held for further runs."""
@@ -54,6 +57,10 @@ class ColdStarter:
         """``stderr`` gets what an interpreter says that can't even begin."""
         self._stderr = stderr
         self._spare = self._stand_by()
+
+    def unready(self) -> str | None:
+        """Nothing."""
+        return None
 
     def start(self, folder: str, *, threads: bool = False) -> Child:
         """Hand the run to the interpreter that stands by, and let another one take its place."""

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from mlpipeline.core.judging import signal_name
 from mlpipeline.execution.executors.starting import Child, ColdStarter
 from mlpipeline.execution.processes import (
     ANSWER,
+    ENDED,
     READY,
-    REQUEST,
+    UNFIT,
     child_command,
+    message,
 )
 from mlpipeline.state.layout import RunFolder
 
 NURSERY = child_command("mlpipeline.execution.nursery", "main")
 AT_ONCE = 4096  # bytes of answers
+UNMENTIONED = 1.0  # seconds that may pass before somebody wonders
 
 
 class WarmStarter:
@@ -29,24 +34,46 @@ class WarmStarter:
     Where that can't be, ``warn`` is told why, and runs are started cold.
     """
 
-    def __init__(self, stderr: IO[bytes], preload: Sequence[str], warn: Callable[[str], None]):
+    def __init__(
+        self,
+        stderr: IO[bytes],
+        preload: Sequence[str],
+        warn: Callable[[str], None],
+        *,
+        patience: float = 60.0,
+    ):
+        """``patience``: seconds that importing what is to be preloaded may take."""
         self._stderr = stderr
         self._preload = preload
         self._warn = warn
+        self._patience = patience
         self._cold: ColdStarter | None = None
         self._stamp = _installed()
         self._nursery: _Nursery | None = _Nursery(preload, stderr)
         self._retired: list[_Nursery] = []  # they have runs still
+
+    def unready(self) -> str | None:
+        """What is still to be imported; empty as long as that need not be mentioned."""
+        nursery = self._nursery
+        if nursery is None:
+            return None
+        nursery.listen()
+        if nursery.is_dead or (nursery.is_ready and _installed() != self._stamp):
+            self._replace(nursery)
+            return self.unready()
+        if nursery.is_ready:
+            return None
+        if nursery.age > self._patience:
+            names = ", ".join(self._preload)
+            nursery.kill(f"{names} takes longer than inspect_timeout ({self._patience:g} s)")
+            return ""
+        return ", ".join(self._preload) if nursery.age > UNMENTIONED else ""
 
     def start(self, folder: str, *, threads: bool = False) -> Child:
         """Have the nursery fork the run.
 
         Libraries that it has preloaded have looked already how many threads they may start.
         """
-        if self._nursery and (self._nursery.is_dead or _installed() != self._stamp):
-            self._renew()
-        if self._nursery and not self._nursery.is_fit():
-            self._give_up()
         if self._nursery is None or (threads and self._preload):
             if self._cold is None:
                 self._cold = ColdStarter(self._stderr)
@@ -54,38 +81,46 @@ class WarmStarter:
         return _Forked(self, self._nursery, folder)
 
     def descriptors(self) -> Collection[int]:
-        """Of the nurseries that have runs."""
+        """Of the nurseries that have runs, or are not ready."""
         for nursery in [each for each in self._retired if not each.going]:
             nursery.close()
             self._retired.remove(nursery)
         nurseries = [*self._retired, self._nursery]
-        return [each.descriptor for each in nurseries if each and each.going and not each.is_dead]
+        return [each.descriptor for each in nurseries if each and each.has_more_to_say]
 
     def close(self) -> None:
         """Let the nursery go; it stays until its runs have ended."""
         for nursery in [*self._retired, self._nursery]:
             if nursery:
-                nursery.retire()
                 nursery.close()
         if self._cold:
             self._cold.close()
 
-    def _give_up(self) -> None:
-        """Say what the nursery said, and start runs cold from now on."""
-        if self._nursery:
-            self._nursery.retire()
-            self._nursery.close()
+    def _replace(self, nursery: _Nursery) -> None:
+        """By another one; by none where it could not become ready."""
+        nursery.retire()
+        if nursery.is_dead and nursery.going and nursery.is_ready:
+            self._warn(
+                f"the process that runs are forked from has died ({nursery.end}); of those that go "
+                "on, a crash can't be told from a kill any more"
+            )
+        if nursery.is_ready:
+            self._retired.append(nursery)
+            self._stamp = _installed()
+            self._nursery = _Nursery(self._preload, self._stderr)
+        else:
             self._nursery = None
-        self._stderr.seek(0)
-        said = self._stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-        self._warn(f"{said or 'the nursery of runs ended at once'}; runs are started cold")
+            self._warn(f"{self._why_unfit(nursery)}; runs are started cold")
 
-    def _renew(self) -> None:
-        if self._nursery:
-            self._nursery.retire()
-            self._retired.append(self._nursery)
-        self._stamp = _installed()
-        self._nursery = _Nursery(self._preload, self._stderr)
+    def _why_unfit(self, nursery: _Nursery) -> str:
+        if not self._preload:
+            return f"the process that runs are forked from has ended at once ({nursery.end})"
+        names = ", ".join(self._preload)
+        why = nursery.problem or f"importing {names} ends the process ({nursery.end})"
+        if nursery.is_unfit:
+            self._stderr.seek(0)
+            why = self._stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return f"mlp.config: preload: {why}"
 
 
 class _Nursery:
@@ -103,32 +138,41 @@ class _Nursery:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
-        self._is_ready = False
+        os.set_blocking(self._answers.fileno(), False)
+        self._found_at = time.monotonic()
         self._asked = 0
         self._half = b""  # of an answer
-        self.going: set[int] = set()  # those that have not ended
-        self.is_dead = False
+        self.going: set[int] = set()  # runs that have not ended
+        self.is_ready = self.is_unfit = self.is_dead = False
+        self.problem = ""  # why it was killed
+
+    @property
+    def age(self) -> float:
+        """Seconds."""
+        return time.monotonic() - self._found_at
 
     @property
     def descriptor(self) -> int:
         """It is readable when there are answers."""
         return self._answers.fileno()
 
-    def is_fit(self) -> bool:
-        """Whether it can fork runs; waits until it has imported what it is to."""
-        if not self._is_ready:
-            answer = self._answers.read(ANSWER.size) or b""
-            self._is_ready = answer == ANSWER.pack(READY, 0)
-            os.set_blocking(self.descriptor, False)
-        return self._is_ready
+    @property
+    def has_more_to_say(self) -> bool:
+        """Whether there will be answers."""
+        return not self.is_dead and (bool(self.going) or not self.is_ready)
+
+    @property
+    def end(self) -> str:
+        """How the process, which is dead, has ended."""
+        code = self._process.returncode
+        return signal_name(-code) if code < 0 else f"exit status {code}"
 
     def ask(self, folder: str) -> int:
         """Have it fork the run in ``folder``; returns the number of the run."""
-        name = os.fsencode(folder)
         self._asked += 1
         self.going.add(self._asked)
-        with suppress(BrokenPipeError):  # it is dead, as the next look shows
-            self._requests.write(REQUEST.pack(len(name)) + name)
+        with suppress(BrokenPipeError, ValueError):  # it is dead, as the next look shows
+            self._requests.write(message(os.fsencode(folder)))
         return self._asked
 
     def listen(self) -> None:
@@ -143,9 +187,17 @@ class _Nursery:
                 self.is_dead = True
             said = self._half + said
             whole = len(said) // ANSWER.size * ANSWER.size
-            for _, number in ANSWER.iter_unpack(said[:whole]):  # each has ENDED
-                self.going.discard(number)
+            for word, number in ANSWER.iter_unpack(said[:whole]):
+                self.is_ready = self.is_ready or word == READY
+                self.is_unfit = self.is_unfit or word == UNFIT
+                if word == ENDED:
+                    self.going.discard(number)
             self._half = said[whole:]
+
+    def kill(self, why: str) -> None:
+        """End it at once."""
+        self.problem = why
+        self._process.kill()
 
     def retire(self) -> None:
         """Ask it for no more runs; it ends when it has none left."""
@@ -154,8 +206,11 @@ class _Nursery:
 
     def close(self) -> None:
         """Let go of it; where it has runs, it goes on."""
+        self.retire()
         self.listen()
-        if self.going and not self.is_dead:
+        if not self.is_ready:
+            self._process.kill()
+        elif self.going and not self.is_dead:
             self._process.returncode = 0  # else Popen says that it was left behind, as it is meant
         self._process.wait()
         self._answers.close()
@@ -172,19 +227,21 @@ class _Forked:
         self._folder = folder
         self._run = RunFolder(Path(folder))
         self._number = nursery.ask(folder)
+        self._is_revoked = False
         self._instead: Child | None = None
 
     def is_going_on(self) -> bool | None:
         if self._instead:
             return self._instead.is_going_on()
         self._nursery.listen()
-        if self._number not in self._nursery.going:
+        if self._is_revoked or self._number not in self._nursery.going:
             return False
         if not self._nursery.is_dead:
             return True
         if self._run.processes.exists():
             return None
         with suppress(OSError):  # the nursery died before it came to this run
+            self._starter.unready()
             self._instead = self._starter.start(self._folder)
             return True
         return None
@@ -192,6 +249,7 @@ class _Forked:
     def kill(self) -> None:
         with suppress(OSError):  # whoever makes this file first has the run
             self._run.processes.touch(exist_ok=False)
+            self._is_revoked = True
 
 
 def _installed() -> tuple[int, ...]:
