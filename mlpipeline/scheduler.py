@@ -166,6 +166,7 @@ class Scheduler:
             except DiskFull as error:
                 self._audience.say_once(Level.ERROR, str(error))
                 return False
+        self._history.keep_index()
         return is_over
 
     def _turn(self) -> bool:

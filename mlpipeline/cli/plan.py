@@ -18,6 +18,8 @@ from mlpipeline.service.plan import Plan
 from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
 
+MOST_TOO_BIG = 5  # versions that are named
+
 
 @click.command()
 @click.argument("draft", required=False, type=click.Path(path_type=Path, dir_okay=False))
@@ -60,6 +62,10 @@ def plan(draft: Path | None, count: int, project: Path, as_json: bool) -> None:
             for number, start in enumerate(found.starts, start=1)
         ]
         show_table(rows, right=("#", "priority", "takes"))
+        for each in found.too_big[:MOST_TOO_BIG]:
+            click.echo(f"{each.version} {each.reason}")
+        if (more := len(found.too_big) - MOST_TOO_BIG) > 0:
+            click.echo(f"{more} more can't run here")
         show_closing(SEPARATOR.join(_closing(found, now)))
     if found.problems:
         raise MlpipelineError("\n".join(found.problems))

@@ -163,4 +163,5 @@ class Filling:
 
 
 def _amount(number: float, what: str) -> str:
-    return f"{number:g} {what}{'s' if what not in ('', 'GB') and number != 1 else ''}".strip()
+    plural = "s" if what not in ("", "GB") and number != 1 else ""
+    return f"{round(number, 2):g} {what}{plural}".strip()

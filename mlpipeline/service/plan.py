@@ -33,6 +33,13 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None  # that it is expected to take
 
 
+class TooBig(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that can't run on this host."""
+
+    version: str  # MODEL/VERSION
+    reason: str
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What `mlpipeline plan --json` prints."""
 
@@ -44,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     running: tuple[str, ...]
     starts: tuple[PlannedStart, ...]  # in their order
     more: int  # starts that are left out here
+    too_big: tuple[TooBig, ...] = ()  # what asks for more than this host has
     changes: Changes | None = None  # what a draft changes about the list in use
     empty_at: datetime | None = None
     unknown: int = 0  # versions of which nothing tells how long they take
@@ -94,6 +102,11 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
             for slot in queued[:count]
         ),
         more=max(0, len(queued) - count),
+        too_big=tuple(
+            TooBig(version=f"{each.model.name}/{each.version.name}", reason=each.reason)
+            for each in standings
+            if each.state is State.TOO_BIG and each.version
+        ),
         changes=changes(queue.standings, standings, listed.unknown) if draft else _pending(queue),
         empty_at=expected.empty_at,
         unknown=expected.unknown,

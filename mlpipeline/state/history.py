@@ -61,6 +61,9 @@ class History:
     def settle(self) -> None:
         """Have all that was recorded on the platter; raises StorageError."""
 
+    def keep_index(self) -> None:
+        """See to it that the history can be read quickly; no run is to wait for that."""
+
     def _store(self, *records: AnyRecord, settle: bool = True) -> None:
         """Keep ``records`` for other processes and later days."""
 
@@ -80,7 +83,6 @@ class DiskHistory(History):
         self._path = layout.history
         self._room = room
         self._is_settled = True
-        self._has_begun = False
         self._journals = Journals(layout, self.ledger)
         self.warnings = self._journals.read()
         if self._path in self._journals.newer:
@@ -96,13 +98,14 @@ class DiskHistory(History):
 
     def catch_up(self) -> list[str]:
         """Read on in the other hosts' journals."""
-        if self._has_begun:
-            self._index(LATER)
-        self._has_begun = True  # the first time, runs are waiting to be started
         try:
             return self._journals.read(without=self.host)
         except StorageError as error:  # theirs: our own runs must not end for it
             return [str(error)]
+
+    def keep_index(self) -> None:
+        """Write the index when much is new."""
+        self._index(LATER)
 
     def settle(self) -> None:
         """Wait for the disk, where something was recorded since the last time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mlpipeline.errors import ConfigError
-from mlpipeline.state.ini import MAIN, IniFile, number
+from mlpipeline.state.ini import MAIN, IniFile
 from mlpipeline.state.machine import cpu_count
 
 AUTO = "auto"
@@ -14,9 +14,17 @@ GPU = re.compile(r"[0-9]+|(GPU|MIG)-[0-9A-Za-z/-]+")  # as CUDA_VISIBLE_DEVICES 
 
 def parallel(ini: IniFile, default: int) -> int:
     """Runs at a time; ``auto``: one for each CPU that this process may use; raises ConfigError."""
-    if (ini.options(MAIN).get("parallel") or "").lower() == AUTO:
+    text = ini.options(MAIN).get("parallel", str(default)) or ""
+    if text.lower() == AUTO:
         return cpu_count()
-    return number(ini, MAIN, "parallel", default, least=1)
+    if not re.fullmatch(r"0*[1-9][0-9]*", text):
+        raise ConfigError(
+            ini.path,
+            f"parallel is {text!r}, neither {AUTO} nor a whole number of at least 1",
+            line=ini.line_of(MAIN, "parallel"),
+            remedy=f"the default is parallel = {default}",
+        )
+    return int(text)
 
 
 def counted(ini: IniFile, option: str) -> float | None:

@@ -99,9 +99,9 @@ class Journals:
 
     def write_index(self) -> None:
         """Make the index as new as the ledger; raises OSError."""
+        self._indexed = self._lines  # also where it can't be written: it is tried again later
         if not self.newer:  # whoever knows more of those has to read them again
             write_index(self._layout.index, self._ledger, self._covered)
-        self._indexed = self._lines
 
     def _cover(self, path: Path, lines: bytes, count: int) -> None:
         covered = self._covered.setdefault(path, Covered())

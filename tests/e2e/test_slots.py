@@ -208,6 +208,7 @@ def test_what_is_too_big_for_this_host_is_said_and_the_others_go_on(project):
     done = project.run("-r", "-u")
     status = json.loads(project.run("status", "--json").stdout)
     explained = project.run("explain", "m/big").stdout
+    planned = project.run("plan").stdout
 
     assert project.outcomes() == {"m/small#1": "succeeded"}
     said = "can't run here: asks for 4 gpus, this host has 2 gpus"
@@ -216,6 +217,7 @@ def test_what_is_too_big_for_this_host_is_said_and_the_others_go_on(project):
     assert said in {row["reason"] for row in status["rows"]}
     assert said in explained
     assert "another host" in explained
+    assert f"m/big {said}" in planned
 
 
 def test_test_mode_rehearses_what_is_too_big_for_this_host(project):

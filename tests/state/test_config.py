@@ -204,10 +204,10 @@ def test_a_models_dir_that_is_missing_is_an_error(text, said, remedy, settings_o
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("parallel = 0", "parallel is '0', not a whole number of at least 1"),
-        ("parallel = 1.5", "parallel is '1.5', not a whole number of at least 1"),
-        ("parallel = many", "parallel is 'many', not a whole number of at least 1"),
-        ("parallel =", "parallel is '', not a whole number of at least 1"),
+        ("parallel = 0", "parallel is '0', neither auto nor a whole number of at least 1"),
+        ("parallel = 1.5", "parallel is '1.5', neither auto nor a whole number of at least 1"),
+        ("parallel = many", "parallel is 'many', neither auto nor a whole number of at least 1"),
+        ("parallel =", "parallel is '', neither auto nor a whole number of at least 1"),
         ("retries = -1", "retries is '-1', not a whole number of at least 0"),
         ("grace = -1", "grace is '-1', not a number of at least 0"),
         ("grace = nan", "grace is 'nan', not a number of at least 0"),

@@ -323,8 +323,7 @@ def test_a_short_history_needs_no_index(layout):
     append(layout, *EVENTS)
 
     with closing(DiskHistory(layout)) as history:
-        history.catch_up()
-        history.catch_up()
+        history.keep_index()
 
     assert not layout.index.exists()
 
@@ -332,15 +331,13 @@ def test_a_short_history_needs_no_index(layout):
 def test_a_session_that_goes_on_indexes_now_and_then(layout, eager):
     append(layout, *EVENTS)
     with closing(DiskHistory(layout)) as history:
-        history.catch_up()
-        assert not layout.index.exists()  # runs are waiting to be started
-        history.catch_up()
+        history.keep_index()
         first = layout.index.read_bytes()
-        history.catch_up()
+        history.keep_index()
         assert layout.index.read_bytes() == first
         history.append(finished("b", seconds=9))
         history.append(starting("b", 2, seconds=10))
-        history.catch_up()
+        history.keep_index()
 
         assert layout.index.read_bytes() != first
         assert told(layout) == (everything(history.ledger), [])
