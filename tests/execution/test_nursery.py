@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -47,6 +49,10 @@ def nurseries(pid):
         if b"execution.nursery" in command and int(stat.rpartition(")")[2].split()[1]) == pid:
             found.append(int(path.name))
     return found
+
+
+def open_files(pid):
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def console(project, version="v", attempt=1):
@@ -344,3 +350,41 @@ def test_parallel_operations_of_what_was_preloaded_do_not_hang(project):
     assert "cold" not in done.stderr
     assert project.outcomes() == {"m/v#1": "succeeded"}
     assert console(project) == "(2000, 2000) 2000\n"
+
+
+def test_a_spare_begins_though_another_child_has_inherited_what_it_listens_to(tmp_path):
+    code = """
+import os, signal, sys
+from mlpipeline.execution.spare import Spare
+spare = Spare(os._exit)
+other = os.fork()
+if other == 0:
+    signal.pause()
+spare.run(sys.argv[1], {})
+os.waitpid(spare.pid, 0)
+os.kill(other, signal.SIGKILL)
+"""
+    folder = tmp_path / "missing"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60
+    )
+
+    assert str(folder) in done.stderr  # the spare looked for it
+    assert done.returncode == 0
+
+
+def test_a_nursery_has_no_more_descriptors_open_after_runs_that_could_not_begin(spec, wake):
+    with closing(WARM()) as executor:
+        ending(executor, executor.submit(spec("pass", 1)), wake)
+        (nursery,) = nurseries(os.getpid())
+        wait_until(lambda: len(children(nursery)) == 1)
+        before = open_files(nursery)
+        for number in range(2, 6):
+            made = spec("pass", number)
+            executor.handle_of(made.folder)
+            (Path(made.folder) / "proc.json").touch()  # a later session has given it up
+            ending(executor, executor.submit(made), wake)
+
+        wait_until(lambda: len(children(nursery)) == 1)
+        assert open_files(nursery) == before
