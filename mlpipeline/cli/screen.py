@@ -147,4 +147,5 @@ def closing_line(result: Result, output: Path | None) -> str:
         return "stopped: nothing was running"
     if not parts:
         return "nothing to do: all is done" if result.listed else "nothing to do: nothing is listed"
-    return ", ".join(parts) + (f" · {short(output)}" if output and result.runs else "")
+    stopped = "stopped: " if result.stopped else ""
+    return stopped + ", ".join(parts) + (f" · {short(output)}" if output and result.runs else "")

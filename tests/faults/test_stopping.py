@@ -96,7 +96,7 @@ def test_stop_detach_leaves_runs_to_the_next_session(project):
     (project.folder / "go").touch()
     project.run("-r", "-u")
 
-    assert last.startswith("1 left running")
+    assert last.startswith("stopped: 1 left running")
     assert project.started() == ["m/a#1", "m/b#1"]
     assert set(project.outcomes().values()) == {"succeeded"}
 
