@@ -84,7 +84,7 @@ def test_stop_after_current_lets_what_runs_come_to_its_end(project):
     last, _ = end(session)
 
     assert project.outcomes() == {"m/a#1": "succeeded"}
-    assert last.startswith("1 succeeded")
+    assert last.startswith("stopped: 1 succeeded")
     assert session.returncode == 0
 
 
