@@ -13,6 +13,10 @@ REQUEST = struct.Struct("=I")  # length of the name that follows
 ANSWER = struct.Struct("=iI")  # one of these, and the number of the request
 UNFIT, READY, ENDED = range(3)
 
+# Exit statuses of an inspection; see inspector.py.
+UNABLE = 97  # it could not say what it found, which is not the script's doing
+CUT_OFF = 98  # the script has closed what the answer goes to
+
 
 def child_command(module: str, function: str) -> tuple[str, ...]:
     """The command line of a Python that calls ``module.function()``.
