@@ -1,4 +1,7 @@
-"""Inspections that fail, are killed or never end: nothing stays behind, nobody is wrongly blamed."""
+"""Inspections that fail, are killed or never end: nothing stays behind, nobody is blamed wrongly.
+
+Most of what fails passes, and does not keep a script from being used.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from projects import is_there, wait_until
@@ -38,8 +42,8 @@ def test_an_inspector_that_is_killed_is_replaced_and_leaves_nothing_behind(scrip
     if number == signal.SIGKILL and sys.platform != "linux":
         pytest.skip("without prctl(2), inspections of a killed inspector go on")
     scripts.script("m.py", "'a'", HANGS_ONCE)
-    inspector = scripts.inspector(session=False)
-    reader = threading.Thread(target=scripts.read, args=(inspector, "m.py"))
+    made = scripts.inspector(session=False)
+    reader = threading.Thread(target=scripts.read, args=(made, "m.py"))
     reader.start()
     pids = scripts.folder / "pids"
     wait_until(pids.exists)
@@ -48,7 +52,7 @@ def test_an_inspector_that_is_killed_is_replaced_and_leaves_nothing_behind(scrip
     os.kill(parent, number)
     reader.join()
 
-    assert scripts.read(inspector, "m.py") == {"m": ["a"]}
+    assert scripts.read(made, "m.py") == {"m": ["a"]}
     assert scripts.imported("m.py") == 2
     wait_until(lambda: not is_there(child))
     if number == signal.SIGTERM:  # it has time to end the whole group
@@ -149,7 +153,7 @@ def test_an_inspector_that_can_not_fork_says_so(tmp_path, monkeypatch):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     ours, theirs = socket.socketpair()
-    with ours, theirs, open(os.devnull, "wb") as file:
+    with ours, theirs, Path(os.devnull).open("wb") as file:
         server = inspector._Server(theirs, str(tmp_path))
         monkeypatch.setattr(os, "fork", fail)
         request = {"open": 7, "script": "m.py", "name": "m", "leisurely": False}
