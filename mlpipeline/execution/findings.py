@@ -17,7 +17,7 @@ import msgspec
 
 from mlpipeline import __version__
 from mlpipeline.core.listed import ListedVersion
-from mlpipeline.sources.imports import RECENT
+from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 

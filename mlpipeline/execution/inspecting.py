@@ -84,13 +84,13 @@ class InspectorChild:
 
     def begin(self, task: Task) -> None:
         """Have a script opened; raises OSError."""
+        script = self._models_dir / task.path
+        task.stamp = stamp_of(str(script))
         if self.is_outdated and not self.open:
             self.close()
         if self._socket is None:
             self._start()
         assert self._socket is not None
-        script = self._models_dir / task.path
-        task.stamp = stamp_of(str(script))
         request = {
             "open": task.ticket,
             "script": str(script),

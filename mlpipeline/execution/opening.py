@@ -229,10 +229,7 @@ class Opener:
         elif status is None:
             problem, passing = "it can't be inspected: the inspector was killed", True
         elif status == UNABLE:
-            problem, passing = (
-                "it can't be inspected: no process, or no room for what is found",
-                True,
-            )
+            problem, passing = "it can't be inspected: no process, or no room for the answer", True
         elif status == CUT_OFF:
             problem = "it closes files that it has not opened when it is imported"
         elif status or not content:

@@ -20,12 +20,12 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 
+from mlpipeline.core.ticks import RECENT
+
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-RECENT = 2_000_000_000  # ns; the coarsest clock of a file system (FAT) has this tick
 
 STAMPS: dict[str, tuple[int, int]] = {}  # mtime (ns) and size of what was loaded, by path
 TEXTS: dict[str, bytes] = {}  # what was loaded of the recent ones

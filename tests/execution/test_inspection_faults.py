@@ -64,7 +64,10 @@ def test_an_inspector_that_is_killed_is_replaced_and_leaves_nothing_behind(scrip
 def test_an_inspection_that_leads_no_group_yet_is_killed(tmp_path):
     with subprocess.Popen(["sleep", "600"]) as child:
         inspector._kill_group(child.pid)
-        wait_until(lambda: child.poll() is not None)
+        try:
+            wait_until(lambda: child.poll() is not None)
+        finally:
+            child.kill()
 
     assert child.returncode == -signal.SIGKILL
 
@@ -142,8 +145,10 @@ def test_a_new_script_that_can_not_be_inspected_for_now_is_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(inspecting.Task, "make_files", fail)
         ((problem,),) = scripts.read(made, "m.py").values()
+    ((later,),) = scripts.read(made, "m.py").values()
     made._again_at["m.py"] = 0.0
 
+    assert later == problem  # there is a pause between two tries
     assert problem == f"m.py: it can't be inspected: [Errno 28] {os.strerror(errno.ENOSPC)}"
     assert scripts.settled(made, "m.py") == {"m": ["a"]}
 
