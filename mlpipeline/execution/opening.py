@@ -83,12 +83,7 @@ class Opener:
             self._wanted.add(self._last_ticket)
             task = Task(self._last_ticket, path, leisurely=leisurely)
             (self._leisurely if leisurely else self._urgent).append(task)
-            if not self._is_at_work and not self._is_closed:
-                if self._thread:
-                    self._thread.join()  # it is just letting its child go
-                self._is_at_work = True
-                self._thread = Thread(target=self._work, name="opener", daemon=True)
-                self._thread.start()
+            self._start()
         self._ring()
         return task.ticket
 
@@ -99,10 +94,26 @@ class Opener:
         self._ring()
 
     def take_error(self) -> Exception | None:
-        """What went wrong in the thread, told once; what was to be opened then is not."""
+        """What went wrong in the thread, told once; what was to be opened then is not.
+
+        Those who wait are to ask now and then.
+        """
         with self._lock:
+            self._start()
             error, self._error = self._error, None
         return error
+
+    def _start(self) -> None:
+        """See to it that somebody is at work, if there is some."""
+        if self._is_at_work or self._is_closed or not (self._urgent or self._leisurely):
+            return
+        if self._thread:
+            self._thread.join()  # it is just letting its child go
+            self._thread = None
+        thread = Thread(target=self._work, name="opener", daemon=True)
+        with suppress(RuntimeError):  # no room for a thread now: readers come again
+            thread.start()
+            self._thread, self._is_at_work = thread, True
 
     def hurry(self, wanted: bool) -> None:
         """Whether what nobody waits for may have the whole machine."""

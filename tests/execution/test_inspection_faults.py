@@ -217,6 +217,23 @@ def test_what_goes_wrong_in_the_opener_is_told_to_the_reader(scripts, monkeypatc
     assert scripts.read(made, "m.py") == {"m": ["a"]}
 
 
+def test_where_no_thread_can_be_started_another_try_is_made(scripts, monkeypatch):
+    tries = []
+
+    class Scarce(threading.Thread):
+        def start(self):
+            tries.append(self)
+            if len(tries) < 3:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(opening, "Thread", Scarce)
+    scripts.script("m.py", "'a'")
+
+    assert scripts.read(scripts.inspector(session=False), "m.py") == {"m": ["a"]}
+    assert len(tries) == 3
+
+
 def test_what_is_not_listed_any_more_is_forgotten_and_not_opened(scripts, monkeypatch, tmp_path):
     packages = tmp_path / "site-packages"
     packages.mkdir()
