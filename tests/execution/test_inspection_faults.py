@@ -23,12 +23,12 @@ from mlpipeline.execution import inspecting, inspection, inspector, opening
 from mlpipeline.execution.processes import UNABLE
 
 HANGS_ONCE = """
-import subprocess
+import signal, subprocess
 if not Path('pids').exists():
     child = subprocess.Popen(['sleep', '600'])
     Path('.pids').write_text(f'{os.getppid()} {os.getpid()} {child.pid}')
     os.rename('.pids', 'pids')
-    wait_for_file('never')
+    signal.pause()
 """
 NO_ROOM = """
 import resource
@@ -90,7 +90,7 @@ def test_processes_that_a_script_starts_end_with_its_inspection(scripts):
 def test_a_session_that_ends_leaves_no_inspection_behind(scripts, monkeypatch):
     monkeypatch.setattr(inspection, "LEAD", 0.0)
     scripts.script(
-        "m.py", "'a'", "Path('pid').write_text(str(os.getpid()))\nwait_for_file('never')"
+        "m.py", "'a'", "Path('pid').write_text(str(os.getpid()))\nimport signal; signal.pause()"
     )
     with closing(scripts.inspector(session=True)) as inspector:
         inspector.listed(scripts.list("m.py"))
@@ -129,6 +129,20 @@ def test_what_can_not_be_looked_at_once_more_is_believed_and_stays_remembered(sc
 
     assert found == {"m": ["a"]}
     assert scripts.imported("m.py") == 2
+    assert scripts.read(scripts.inspector(session=False), "m.py") == {"m": ["a"]}
+    assert scripts.imported("m.py") == 2
+
+
+def test_what_is_remembered_stays_where_an_edited_script_can_not_be_inspected_for_now(scripts):
+    scripts.script("m.py", "'a'", NO_ROOM)
+    scripts.read(scripts.inspector(session=False), "m.py")
+    (scripts.folder / "full").touch()
+
+    scripts.script("m.py", "'b'", NO_ROOM, age=60)
+    ((problem,),) = scripts.read(scripts.inspector(session=False), "m.py").values()
+    scripts.script("m.py", "'a'", NO_ROOM, age=30)
+
+    assert "no room" in problem
     assert scripts.read(scripts.inspector(session=False), "m.py") == {"m": ["a"]}
     assert scripts.imported("m.py") == 2
 
@@ -266,10 +280,11 @@ def test_an_answer_that_is_dropped_too_late_leaves_nothing_behind(scripts):
     scripts.script("m.py", "'a'")
     made = scripts.inspector(session=True)
     scripts.settled(made, "m.py")
+    waiting = set(made._opener._wanted)
 
     made._opener.drop(1)
 
-    assert made._opener._wanted == set()
+    assert waiting == made._opener._wanted == set()
 
 
 def test_an_inspector_of_other_packages_opens_nothing_more(scripts, monkeypatch, tmp_path):
