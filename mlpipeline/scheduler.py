@@ -128,6 +128,7 @@ class Scheduler:
     def close(self) -> None:
         """Let go of what the session held; call it when nothing above can be called any more."""
         self._reader.close()
+        self._listing.wake = lambda: None  # scripts may still be looked at
         self._alarm.close()
 
     def run(self) -> Result:

@@ -417,3 +417,13 @@ def test_a_run_prints_in_vain_where_nobody_looks(make):
         told.append("hello" in listener.events)
 
     assert told == [False, True]
+
+
+def test_a_scheduler_that_is_closed_is_not_woken_any_more(make):
+    listing = FixedListing("a")
+    scheduler = make(listing, FakeExecutor({"a": SUCCESS}))
+    scheduler.run()
+
+    scheduler.close()
+
+    listing.wake()  # it would ring an alarm that is gone

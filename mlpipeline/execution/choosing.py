@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -57,11 +57,13 @@ class Choices:
         *,
         pending: frozenset[str],
         open_since: Mapping[str, float],
+        hindrances: Sequence[str] = (),
     ) -> Reading:
         """What the ``entries`` of ``models`` ask for.
 
         ``pending``: scripts whose versions are not known, or not any more. ``open_since``: these,
         and those that are looked at once more, with since when (monotonic seconds).
+        ``hindrances``: why some of them could not be looked at.
         """
         result: list[ListedModel] = []
         complaints: list[str] = []
@@ -90,8 +92,13 @@ class Choices:
             pending=pending,
             is_sure=is_sure,
             is_final=not open_since,
-            waits=_waits(open_since, self._lead),
+            waits=_waits(open_since, self._lead, hindrances),
         )
+
+    def forget_all_but(self, paths: Container[str]) -> None:
+        """Forget what was chosen of other scripts."""
+        for path in [path for path in self._chosen if path not in paths]:
+            del self._chosen[path]
 
     def _choose(self, entry: Entry, findings: Findings, models: ModelList) -> _Chosen:
         """What the entry comes to; the same as before, where nothing of it has changed."""
@@ -183,9 +190,11 @@ def _complaints(models: ModelList, chosen: _Chosen) -> list[str]:
     ]
 
 
-def _waits(open_since: Mapping[str, float], lead: float) -> str:
+def _waits(open_since: Mapping[str, float], lead: float, hindrances: Sequence[str]) -> str:
     """For which scripts there is to wait, where that takes long."""
     if not open_since or time.monotonic() - min(open_since.values()) < lead:
         return ""
+    if hindrances:
+        return f"waits for scripts to be inspected: {hindrances[0]}"
     what = next(iter(open_since)) if len(open_since) == 1 else "scripts"
     return f"waits for {what} to be inspected"

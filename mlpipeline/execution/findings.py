@@ -17,11 +17,11 @@ import msgspec
 
 from mlpipeline import __version__
 from mlpipeline.core.listed import ListedVersion
+from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
 FORMAT = 1
-RECENT = 2_000_000_000  # ns; the coarsest clock of a file system (FAT) has this tick
 GONE = (0, 0)
 
 Stamp = tuple[int, int]  # mtime in ns, size in bytes
@@ -43,6 +43,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     stamp: Stamp = GONE  # of the script
     problem: str = ""
     traceback: str = ""
+    passing: bool = False  # the problem is not the script's, and need not be there the next time
     files: dict[str, Stamp] = {}  # the script and the local modules it imported
 
 
@@ -250,6 +251,13 @@ def _mtime(folder: str) -> int:
         return 0
 
 
-def failure(problem: str, script: str, stamp: Stamp = GONE, traceback: str = "") -> Findings:
-    """That nothing was found, and why."""
-    return Findings(problem=problem, traceback=traceback, files={script: stamp})
+def failure(
+    problem: str,
+    script: str,
+    stamp: Stamp = GONE,
+    traceback: str = "",
+    *,
+    passing: bool = False,
+) -> Findings:
+    """That nothing was found, and why; ``passing``: which is not the script's doing."""
+    return Findings(problem=problem, traceback=traceback, files={script: stamp}, passing=passing)

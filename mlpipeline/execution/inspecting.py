@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import tempfile
@@ -15,6 +16,8 @@ from typing import IO
 from mlpipeline.execution.findings import GONE, Stamp, environment, stamp_of
 from mlpipeline.execution.processes import child_command
 
+TAIL = 1 << 16  # bytes of what a script printed that are looked at
+
 
 class Task:
     """A script that is to be opened, or is open."""
@@ -26,7 +29,7 @@ class Task:
         self.stamp: Stamp = GONE  # of the script, before it was opened
         self.begun_at = 0.0  # monotonic seconds
         self.tries = 0
-        self.is_late = False  # it has been ended, since it took too long
+        self.ended_for = ""  # why it has been ended before its time: what is to be said of it
         self._files: list[IO[bytes]] = []
 
     def make_files(self) -> list[int]:
@@ -36,12 +39,17 @@ class Task:
             self._files.append(tempfile.TemporaryFile())  # noqa: SIM115 - see close()
         return [file.fileno() for file in self._files]
 
-    def contents(self) -> list[bytes]:
-        """What stands in them; they are gone after that."""
-        contents = []
-        for file in self._files:
-            file.seek(0)
-            contents.append(file.read())
+    @property
+    def printed(self) -> int:
+        """How much the script has printed; bytes."""
+        return os.fstat(self._files[1].fileno()).st_size if self._files else 0
+
+    def contents(self) -> tuple[bytes, bytes]:
+        """What was found, and the end of what was printed; they are gone after that."""
+        answer, printed = self._files
+        start = max(0, self.printed - TAIL)
+        answer.seek(0)
+        contents = answer.read(), os.pread(printed.fileno(), TAIL, start)
         self.close()
         return contents
 
@@ -76,24 +84,24 @@ class InspectorChild:
 
     def begin(self, task: Task) -> None:
         """Have a script opened; raises OSError."""
+        script = self._models_dir / task.path
+        task.stamp = stamp_of(str(script))
         if self.is_outdated and not self.open:
             self.close()
         if self._socket is None:
             self._start()
         assert self._socket is not None
-        script = self._models_dir / task.path
-        task.stamp = stamp_of(str(script))
         request = {
             "open": task.ticket,
             "script": str(script),
             "name": task.path.removesuffix(".py"),
             "leisurely": task.leisurely,
         }
-        task.begun_at, task.is_late, files = time.monotonic(), False, task.make_files()
-        self.open[task.ticket] = task
+        task.begun_at, task.ended_for, files = time.monotonic(), "", task.make_files()
         task.tries += 1
         with suppress(BrokenPipeError, ConnectionResetError):  # it is gone, as is heard in ended()
             socket.send_fds(self._socket, [_line(request)], files)
+        self.open[task.ticket] = task
 
     def end(self, task: Task) -> None:
         """End an inspection; its end is told as that of any other."""

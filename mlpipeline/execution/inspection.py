@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Lock
 
 import msgspec
 
@@ -19,6 +19,8 @@ from mlpipeline.execution.opening import Opened, Opener
 from mlpipeline.state.lists import ModelList, PythonFiles
 
 LEAD = 3.0  # seconds that others wait for a script, so that runs start in the order of the list
+AGAIN = 5.0  # seconds until another try where what failed was not the script
+LISTS = 3  # of which what is known is kept: one that can't be used takes turns with the one before
 RINGS = 0.2  # seconds between two times that the session is told of news, while there are more
 
 
@@ -30,6 +32,7 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
     since: float  # monotonic seconds
     stamp: Stamp  # of the script
     surroundings: dict[str, Stamp]
+    hindrance: str = ""  # why it could not be opened; it is tried again after a pause
     again: bool = False  # at normal priority, since at the lowest one there was no answer
 
 
@@ -63,11 +66,26 @@ class Inspector:
         self._asked: dict[str, _Question] = {}
         self._surroundings: dict[str, dict[str, Stamp]] = {}  # of scripts that can't be used
         self._racy: set[str] = set()
+        self._again_at: dict[str, float] = {}  # monotonic seconds; of what is to be tried again
+        self._lists: list[list[str]] = []  # the scripts of the newest ones
         self._choices = Choices(LEAD)
         self._environment = environment()
         self._has_news = False
         self._rang_at = 0.0  # monotonic seconds
-        self.wake: Callable[[], None] = lambda: None  # called where a reading would be another one
+        self._wake: Callable[[], None] = lambda: None
+        self._waking = Lock()
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Called, from a thread, where a reading would be another one; not any more once it has
+        been replaced.
+        """
+        return self._wake
+
+    @wake.setter
+    def wake(self, call: Callable[[], None]) -> None:
+        with self._waking:
+            self._wake = call
 
     def listed(
         self,
@@ -77,12 +95,14 @@ class Inspector:
     ) -> Reading:
         """The models that the list asks for; what is not known of them is found out.
 
-        When ``stop`` turns true, what is not known yet is left out.
+        When ``stop`` turns true, what is not known yet is left out. Raises what went wrong where
+        scripts are opened.
         """
         python_files = files or PythonFiles(self._models_dir)
         entries = entries_of(models, python_files)
         paths = [entry.path for entry in entries]
         with self._news:
+            self._forget_all_but(paths)
             self._look(paths, Files(self._models_dir, python_files))
             self._wait(set(paths), stop)
             asked = {path: self._asked[path] for path in paths if path in self._asked}
@@ -92,6 +112,7 @@ class Inspector:
                 self._known,
                 pending=frozenset(path for path, each in asked.items() if each.is_urgent),
                 open_since={path: each.since for path, each in asked.items()},
+                hindrances=[each.hindrance for each in asked.values() if each.hindrance],
             )
 
     def hurry(self, wanted: bool) -> None:
@@ -113,7 +134,8 @@ class Inspector:
         for path in paths:
             question, findings = asked.get(path), known.get(path)
             if question is not None and question.is_urgent:
-                if files.stamp(self._script(path)) != question.stamp:
+                is_edited = files.stamp(self._script(path)) != question.stamp
+                if is_edited or self._is_due_again(path):
                     self._ask(path, files)
             elif findings is None:
                 if not self._recall(path, files):
@@ -122,6 +144,25 @@ class Inspector:
                 self._ask(path, files)
             elif not files.are(findings.files) or path in self._racy:
                 self._look_closer(path, findings, files)
+            elif question is None and self._is_due_again(path):
+                self._ask(path, files, is_urgent=bool(findings.problem))
+
+    def _is_due_again(self, path: str) -> bool:
+        return time.monotonic() >= self._again_at.get(path, float("inf"))
+
+    def _forget_all_but(self, paths: list[str]) -> None:
+        """Forget what the newest lists do not have, if ``paths`` are another one."""
+        if self._lists and self._lists[-1] == paths:
+            return
+        self._lists = [*(each for each in self._lists if each != paths), paths][-LISTS:]
+        kept = {path for each in self._lists for path in each}
+        for path in [path for path in self._asked if path not in kept]:
+            self._opener.drop(self._asked.pop(path).ticket)
+        for known in (self._known, self._surroundings, self._again_at):
+            for path in [path for path in known if path not in kept]:
+                del known[path]
+        self._racy &= kept
+        self._choices.forget_all_but(kept)
 
     def _look_at_packages(self, files: Files) -> None:
         now = environment()
@@ -167,6 +208,7 @@ class Inspector:
 
     def _ask(self, path: str, files: Files, *, is_urgent: bool = True) -> None:
         """Have a script opened."""
+        self._again_at.pop(path, None)
         before = self._asked.get(path)
         since = time.monotonic()
         if before:
@@ -178,6 +220,7 @@ class Inspector:
             since=since,
             stamp=files.stamp(self._script(path)),
             surroundings=files.surroundings(),
+            hindrance=before.hindrance if before else "",
         )
 
     def _note_race(self, path: str, findings: Findings) -> None:
@@ -198,6 +241,8 @@ class Inspector:
                 question = self._asked.get(opened.path)
                 if question is None or question.ticket != opened.ticket:
                     continue
+                if opened.findings.passing and self._put_off(opened, question):
+                    continue
                 if opened.answered or question.is_urgent or question.again:
                     del self._asked[opened.path]
                     self._learn(opened, question)
@@ -213,8 +258,23 @@ class Inspector:
             if pause > 0 and any(each.is_urgent for each in self._asked.values()):
                 return pause
             self._has_news, self._rang_at = False, time.monotonic()
-        self.wake()
+        with self._waking:
+            self._wake()
         return None
+
+    def _put_off(self, opened: Opened, question: _Question) -> bool:
+        """Try later what failed, but not for the script; whether what was known stays till then."""
+        path = opened.path
+        self._again_at[path] = time.monotonic() + AGAIN
+        known = self._known.get(path)
+        if known is None or known.problem or (question.is_urgent and not self._session):
+            return False
+        if question.is_urgent:  # it has been edited: nothing of it starts until it is known
+            hindrance = f"{path}: {opened.findings.problem}"
+            self._asked[path] = msgspec.structs.replace(question, ticket=0, hindrance=hindrance)
+        else:
+            del self._asked[path]
+        return True
 
     def _learn(self, opened: Opened, question: _Question) -> None:
         path, findings = opened.path, opened.findings
@@ -233,14 +293,20 @@ class Inspector:
             self._has_news = True
         self._note_race(path, findings)
         self._surroundings[path] = question.surroundings if findings.problem else {}
+        if not findings.passing:
+            self._again_at.pop(path, None)
         if self._memory and findings.problem:
-            self._memory.forget(path)
+            if not findings.passing:
+                self._memory.forget(path)
         elif self._memory and not is_same:
             self._memory.keep(path, opened.environment, findings, opened.versions)
 
     def _wait(self, paths: Collection[str], stop: Callable[[], bool]) -> None:
         """Until all ``paths`` are known, or take too long for others to wait for them."""
         while not stop():
+            if error := self._opener.take_error():
+                self._asked.clear()  # nobody answers: to be asked anew
+                raise error
             since = [
                 question.since
                 for path, question in self._asked.items()

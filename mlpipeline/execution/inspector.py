@@ -4,14 +4,15 @@ Called by opening.py as ``main()`` with the arguments FD MODELS_DIR. It has impo
 inspection needs, but never a model script, so nothing of one can leak into another. What is asked,
 a JSON object a line, comes on the socket FD: ``{"open": TICKET, "script": …, "name": …}``, with two
 file descriptors, of a file for the answer and one for what the script prints; or ``{"end":
-TICKET}``. ``{"ended": TICKET, "status": …}`` goes back. It ends with its socket, and so do its
-children.
+TICKET}``. ``{"ended": TICKET, "status": …}`` goes back. It ends with its socket, or at SIGTERM, and
+so do its children.
 
 The answer is a ``findings.Found`` as a line of JSON, and the versions as another.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import json
@@ -26,7 +27,7 @@ from contextlib import suppress
 import mlpipeline  # noqa: F401 - what scripts import first
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
-from mlpipeline.execution.processes import start_time
+from mlpipeline.execution.processes import CUT_OFF, UNABLE, start_time
 from mlpipeline.execution.writing import to_json
 from mlpipeline.sources import imports
 from mlpipeline.sources.script import (
@@ -42,12 +43,16 @@ from mlpipeline.sources.script import (
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from mlpipeline.api.versions import Version
 
 LOWEST = 19  # for what nobody waits for: nice(2)
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+# What fails for one of these fails for want of something that others have taken.
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 def main() -> None:
@@ -66,14 +71,17 @@ class _Server:
         self._text = b""  # of requests, the last of which may not be whole
         self._files: list[int] = []  # descriptors of requests that are not whole
         self._bell, self._ringer = os.pipe()
+        self._is_over = False
+        self._end_with_me = _end_with_parent(os.getpid())
 
     def serve(self) -> None:
         for end in (self._bell, self._ringer):
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._stop)
         signal.set_wakeup_fd(self._ringer, warn_on_full_buffer=False)
         try:
-            while True:
+            while not self._is_over:
                 ready, _, _ = select.select([self._asker.fileno(), self._bell], [], [])
                 if self._bell in ready:
                     os.read(self._bell, 4096)
@@ -86,6 +94,9 @@ class _Server:
             for pid in self._children.values():
                 _kill_group(pid)
 
+    def _stop(self, *_: object) -> None:
+        self._is_over = True
+
     def _hear(self) -> bool:
         """Do what is asked; whether there may be more to come."""
         text, files, _, _ = socket.recv_fds(self._asker, 1 << 16, 64)
@@ -97,7 +108,6 @@ class _Server:
                 pid = self._children.get(request["end"])
                 if pid is not None:
                     _kill_group(pid)
-                    os.kill(pid, signal.SIGKILL)  # if it leads no group yet
             else:
                 answer, printed = self._files[:2]
                 del self._files[:2]
@@ -107,14 +117,21 @@ class _Server:
         return bool(text)
 
     def _open(self, request: dict[str, Any], answer: int, printed: int) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            self._say_ended(request["open"], UNABLE)
+            return
         if pid:
             self._children[request["open"]] = pid
             return
+        status = 1
         try:
+            self._end_with_me()
             os.setsid()
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for number in (signal.SIGCHLD, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
             for stream in (1, 2):
                 os.dup2(printed, stream)
             for end in (self._bell, self._ringer, printed, *self._files):
@@ -124,10 +141,13 @@ class _Server:
             if request["leisurely"]:
                 os.nice(LOWEST)
             _inspect(request["script"], self._models_dir, request["name"], answer)
+        except OSError:  # those of the script are among what was found
+            status = UNABLE
+            sys.excepthook(*sys.exc_info())
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
-            os._exit(1)  # it must not get back into the loop
+            os._exit(status)  # it must not get back into the loop
 
     def _tell_ended(self) -> None:
         for ticket, pid in list(self._children.items()):
@@ -136,8 +156,34 @@ class _Server:
             _kill_group(pid)  # before its leader is let go of, and the number another's
             _, status = os.waitpid(pid, 0)
             del self._children[ticket]
-            said = {"ended": ticket, "status": os.waitstatus_to_exitcode(status)}
-            self._asker.sendall(json.dumps(said).encode() + b"\n")
+            self._say_ended(ticket, os.waitstatus_to_exitcode(status))
+
+    def _say_ended(self, ticket: int, status: int) -> None:
+        said = {"ended": ticket, "status": status}
+        self._asker.sendall(json.dumps(said).encode() + b"\n")
+
+
+def _end_with_parent(parent: int) -> Callable[[], None]:
+    """What a child of process ``parent`` calls to end with it, even if that is killed.
+
+    Elsewhere than on Linux there is no such thing: there, what a killed inspector has forked ends
+    when the script has been imported.
+    """
+    if sys.platform != "linux":
+        return lambda: None
+    try:
+        import ctypes  # not in each child, where it would take 5 ms
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return lambda: None
+
+    def end_with_parent() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was killed before that
+            os._exit(1)
+
+    return end_with_parent
 
 
 def _has_ended(pid: int) -> bool:
@@ -149,22 +195,33 @@ def _has_ended(pid: int) -> bool:
 
 def _kill_group(pid: int) -> None:
     """End an inspection, and what its script has started in its process group."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    for kill in (os.killpg, os.kill):  # the latter where it leads no group yet
+        with suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
 
 
 def _inspect(script: str, models_dir: str, name: str, answer: int) -> None:
     """Write what is found, and end the process."""
     sys.argv = [script]
-    me = os.getpid()
+    me, file_of_answer = os.getpid(), _identity(answer)
     found, versions = _findings(script, models_dir, name)
     if os.getpid() != me:  # the script forked while it was imported; only one of us may answer
         os._exit(0)
+    if _identity(answer) != file_of_answer:
+        os._exit(CUT_OFF)
     with os.fdopen(answer, "wb") as file:
         file.write(to_json(found) + b"\n" + to_json({"versions": versions}))
     with suppress(OSError, ValueError):  # it may have closed or replaced it
         sys.stdout.flush()
     os._exit(0)  # threads and exit handlers of the script must not keep the queue waiting
+
+
+def _identity(descriptor: int) -> tuple[int, int] | None:
+    try:
+        stat = os.fstat(descriptor)
+    except OSError:  # it is closed
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def _findings(
@@ -194,6 +251,7 @@ def _findings(
         kind = type(error).__name__
         found["problem"] = f"it raises {kind} when it is imported: {_first_line(error)}"
         found["traceback"] = user_traceback(error)
+        found["passing"] = isinstance(error, OSError) and error.errno in PASSING
     stamp = imports.STAMPS.get(script, (stat.st_mtime_ns, stat.st_size))
     files = {**_local_files(models_dir), script: stamp}
     sources = {os.path.relpath(path, models_dir): _sha256(path) for path in sorted(files)}

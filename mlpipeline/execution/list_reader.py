@@ -7,13 +7,13 @@ model of which something is about to start.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 from mlpipeline.core.listed import ListedModel
+from mlpipeline.execution.findings import stamp_of
 from mlpipeline.execution.listing import Listed
 
 REFRESH = timedelta(seconds=1)
@@ -103,7 +103,7 @@ class ListReader:
         """Whether the files that were read for ``model`` have not been touched since; if they have,
         ``listed`` is outdated.
         """
-        if any(_stamp(path) != stamp for path, stamp in model.files.items()):
+        if any(stamp_of(path) != stamp for path, stamp in model.files.items()):
             self.outdate()
             return False
         return True
@@ -142,12 +142,3 @@ class ListReader:
         self._begun_at = time.monotonic()
         self._reading = self._thread.submit(self._read)
         self._reading.add_done_callback(lambda _: self._wake())
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    """As the inspector stamps a file; zeros for one that is not there."""
-    try:
-        stat = os.stat(path)  # noqa: PTH116 (a Path takes longer than the call)
-    except OSError:
-        return (0, 0)
-    return stat.st_mtime_ns, stat.st_size

@@ -19,10 +19,13 @@ import msgspec
 from mlpipeline.core.judging import signal_name
 from mlpipeline.execution.findings import Findings, failure, read_findings
 from mlpipeline.execution.inspecting import InspectorChild, Task
+from mlpipeline.execution.processes import CUT_OFF, UNABLE
 from mlpipeline.state.files import NOT_A_RECORD
 from mlpipeline.state.machine import cpu_count
 
 TRIES = 2  # of one inspection, where the inspector itself is killed
+MOST_PRINTED = 16 << 20  # bytes, while a script is imported
+LOOK = 0.2  # seconds between two looks at how much that is
 LEISURE = 10.0  # times the timeout for what has the lowest priority beside others
 
 
@@ -62,12 +65,13 @@ class Opener:
         self._lock = Lock()  # for what follows
         self._urgent: deque[Task] = deque()
         self._leisurely: deque[Task] = deque()
-        self._dropped: set[int] = set()  # tickets
+        self._wanted: set[int] = set()  # tickets of which somebody waits for the answer
         self._last_ticket = 0
         self._in_a_hurry = False
         self._is_closed = False
         self._thread: Thread | None = None
         self._is_at_work = False
+        self._error: Exception | None = None
         self._bell, self._ringer = socket.socketpair()
         for end in (self._bell, self._ringer):
             end.setblocking(False)
@@ -76,22 +80,40 @@ class Opener:
         """Have a script opened; returns a number by which the answer is known."""
         with self._lock:
             self._last_ticket += 1
+            self._wanted.add(self._last_ticket)
             task = Task(self._last_ticket, path, leisurely=leisurely)
             (self._leisurely if leisurely else self._urgent).append(task)
-            if not self._is_at_work and not self._is_closed:
-                if self._thread:
-                    self._thread.join()  # it is just letting its child go
-                self._is_at_work = True
-                self._thread = Thread(target=self._work, name="opener", daemon=True)
-                self._thread.start()
+            self._start()
         self._ring()
         return task.ticket
 
     def drop(self, ticket: int) -> None:
         """Nobody waits for that answer any more."""
         with self._lock:
-            self._dropped.add(ticket)
+            self._wanted.discard(ticket)
         self._ring()
+
+    def take_error(self) -> Exception | None:
+        """What went wrong in the thread, told once; what was to be opened then is not.
+
+        Those who wait are to ask now and then.
+        """
+        with self._lock:
+            self._start()
+            error, self._error = self._error, None
+        return error
+
+    def _start(self) -> None:
+        """See to it that somebody is at work, if there is some."""
+        if self._is_at_work or self._is_closed or not (self._urgent or self._leisurely):
+            return
+        if self._thread:
+            self._thread.join()  # it is just letting its child go
+            self._thread = None
+        thread = Thread(target=self._work, name="opener", daemon=True)
+        with suppress(RuntimeError):  # no room for a thread now: readers come again
+            thread.start()
+            self._thread, self._is_at_work = thread, True
 
     def hurry(self, wanted: bool) -> None:
         """Whether what nobody waits for may have the whole machine."""
@@ -117,6 +139,15 @@ class Opener:
     # ------------------------------------------------------------------ in the thread
 
     def _work(self) -> None:
+        try:
+            self._open_all()
+        except Exception as error:  # those who wait for answers are to hear of it
+            with self._lock:
+                for waiting in (self._urgent, self._leisurely, self._wanted):
+                    waiting.clear()
+                self._error, self._is_at_work = error, False
+
+    def _open_all(self) -> None:
         pause: float | None = None
         with closing(InspectorChild(self._models_dir, self._project)) as inspector:
             while not self._is_closed:
@@ -138,9 +169,7 @@ class Opener:
                 inspector.begin(task)
             except OSError as error:  # no process, no room for a temporary file: there may be later
                 task.close()
-                script = str(self._models_dir / task.path)
-                findings = failure(f"it can't be inspected: {error}", script)
-                yield Opened(ticket=task.ticket, path=task.path, findings=findings)
+                yield self._failed(task, f"it can't be inspected: {error}", passing=True)
 
     def _due(self, inspector: InspectorChild) -> list[Task]:
         """What is to be opened now."""
@@ -149,9 +178,8 @@ class Opener:
         due: list[Task] = []
         with self._lock:
             for queue in (self._urgent, self._leisurely):
-                for task in [task for task in queue if task.ticket in self._dropped]:
+                for task in [task for task in queue if task.ticket not in self._wanted]:
                     queue.remove(task)
-                    self._dropped.discard(task.ticket)
             while self._urgent and len(inspector.open) + len(due) < self._width:
                 due.append(self._urgent.popleft())
             most = self._width if self._in_a_hurry else 1
@@ -160,9 +188,12 @@ class Opener:
         return due
 
     def _wait(self, inspector: InspectorChild, pause: float | None) -> None:
-        """Until an inspection ends or takes too long, somebody rings, or for ``pause`` seconds."""
-        ends = [self._ends_at(task) for task in inspector.open.values() if not task.is_late]
-        pauses = [end - time.monotonic() for end in ends] + ([] if pause is None else [pause])
+        """Until an inspection ends or takes too long, somebody rings, or for ``pause`` seconds;
+        what is open is looked at now and then.
+        """
+        ends = [self._ends_at(task) for task in inspector.open.values() if not task.ended_for]
+        pauses = [min(LOOK, end - time.monotonic()) for end in ends]
+        pauses += [] if pause is None else [pause]
         timeout = max(0.0, min(pauses)) if pauses else None
         with selectors.DefaultSelector() as selector:
             for each in (self._bell, *inspector.sockets):
@@ -178,8 +209,7 @@ class Opener:
     def _hear(self, inspector: InspectorChild) -> Iterator[Opened]:
         """What has been opened since, but for what was dropped; end what takes too long."""
         for task, status in inspector.ended():
-            if task.ticket in self._dropped:
-                self._dropped.discard(task.ticket)
+            if task.ticket not in self._wanted:
                 task.close()
             elif status is None and task.tries < TRIES:
                 with self._lock:
@@ -187,18 +217,32 @@ class Opener:
             else:
                 yield self._read(task, status, inspector.environment)
         for task in inspector.open.values():
-            is_late = time.monotonic() >= self._ends_at(task)
-            if not task.is_late and (is_late or task.ticket in self._dropped):
-                task.is_late = True
+            if not task.ended_for and (reason := self._must_end(task)):
+                task.ended_for = reason
                 inspector.end(task)
+
+    def _must_end(self, task: Task) -> str:
+        """Why an inspection is to be ended now, if it is."""
+        if task.ticket not in self._wanted:
+            return "nobody waits for it"
+        if task.printed > MOST_PRINTED:
+            return f"it prints more than {MOST_PRINTED >> 20} MB when it is imported"
+        if time.monotonic() >= self._ends_at(task):
+            return f"importing it takes longer than inspect_timeout ({self._timeout:g} s)"
+        return ""
 
     def _read(self, task: Task, status: int | None, environment: str) -> Opened:
         """What the inspection found that ended with ``status``."""
         content, output = task.contents()
-        if task.is_late and status:
-            problem = f"importing it takes longer than inspect_timeout ({self._timeout:g} s)"
+        passing = False
+        if task.ended_for and status:
+            problem = task.ended_for
         elif status is None:
-            problem = "it can't be inspected: the inspector was killed"
+            problem, passing = "it can't be inspected: the inspector was killed", True
+        elif status == UNABLE:
+            problem, passing = "it can't be inspected: no process, or no room for the answer", True
+        elif status == CUT_OFF:
+            problem = "it closes files that it has not opened when it is imported"
         elif status or not content:
             problem = f"it ended the process when it was imported ({_status(status)})"
         else:
@@ -207,6 +251,7 @@ class Opener:
             except NOT_A_RECORD as error:
                 problem = f"what it says of its versions can't be read: {error}"
             else:
+                self._wanted.discard(task.ticket)
                 return Opened(
                     ticket=task.ticket,
                     path=task.path,
@@ -215,8 +260,12 @@ class Opener:
                     answered=True,
                     environment=environment,
                 )
+        return self._failed(task, problem, _tail(output), passing=passing)
+
+    def _failed(self, task: Task, problem: str, output: str = "", *, passing: bool) -> Opened:
+        self._wanted.discard(task.ticket)
         script = str(self._models_dir / task.path)
-        findings = failure(problem, script, task.stamp, _tail(output))
+        findings = failure(problem, script, task.stamp, output, passing=passing)
         return Opened(ticket=task.ticket, path=task.path, findings=findings)
 
 

@@ -15,6 +15,10 @@ ANSWER = struct.Struct("=iI")  # one of these, and the number of the request
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 UNFIT, READY, ENDED = range(3)
 
+# Exit statuses of an inspection; see inspector.py.
+UNABLE = 97  # it could not say what it found, which is not the script's doing
+CUT_OFF = 98  # the script has closed what the answer goes to
+
 
 def die_with_parent(wanted: bool) -> None:
     """Whether this process is to be killed when its parent ends (prctl(2)); on Linux only."""

@@ -20,12 +20,12 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 
+from mlpipeline.core.ticks import RECENT
+
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-RECENT = 2.0  # seconds; the coarsest clock of a file system (FAT) has this tick
 
 STAMPS: dict[str, tuple[int, int]] = {}  # mtime (ns) and size of what was loaded, by path
 TEXTS: dict[str, bytes] = {}  # what was loaded of the recent ones
@@ -39,7 +39,7 @@ class LocalLoader(SourceFileLoader):
         stat = os.stat(path)
         STAMPS[path] = (stat.st_mtime_ns, stat.st_size)
         TEXTS.pop(path, None)
-        if time.time() - stat.st_mtime < RECENT:
+        if time.time_ns() - stat.st_mtime_ns < RECENT:
             TEXTS[path] = b""
             raise OSError(f"{path} was just written")
         return {"mtime": stat.st_mtime, "size": stat.st_size}

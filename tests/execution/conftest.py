@@ -6,6 +6,7 @@ import os
 
 import msgspec
 import pytest
+from model_scripts import Scripts
 from projects import BASE, MODEL
 
 from mlpipeline.core.launch import Spec
@@ -48,3 +49,11 @@ def wake():
     yield readable
     os.close(readable)
     os.close(writable)
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    made = Scripts(tmp_path / "models")
+    yield made
+    for inspector in made.opened:
+        inspector.close()

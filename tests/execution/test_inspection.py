@@ -3,88 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from contextlib import closing
-from pathlib import Path
 
 import pytest
-from projects import BASE, is_there, wait_until
+from model_scripts import versions
+from projects import wait_until
 
 from mlpipeline.execution import inspection
 from mlpipeline.execution.findings import Memory, environment
-from mlpipeline.execution.inspection import Inspector
-from mlpipeline.state.lists import Entry, ModelList
-
-SCRIPT = """
-import os
-from _base import *
-with open(os.path.join(os.path.dirname(__file__), "imports.txt"), "a") as file:
-    file.write(os.path.basename(__file__) + " ")
-{lines}
-MODEL = Model(versions({names}))
-"""
-
-
-class Scripts:
-    """A folder of model scripts, each of which notes that it was imported."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.memory = folder / "outputs" / "inspected"
-        self.memory.parent.mkdir(parents=True)
-        self.write("_base.py", BASE)
-        self.opened: list[Inspector] = []
-        self.news = threading.Event()
-
-    def write(self, name: str, text: str, *, age: float = 3600.0) -> None:
-        """A file that was saved ``age`` seconds ago."""
-        path = self.folder / name
-        path.write_text(text)
-        at = path.stat().st_mtime - age
-        os.utime(path, (at, at))
-
-    def script(self, name: str, names: str, lines: str = "", **age: float) -> None:
-        self.write(name, SCRIPT.format(names=names, lines=lines), **age)
-
-    def imported(self, name: str) -> int:
-        """How often the script has been imported."""
-        notes = self.folder / "imports.txt"
-        return notes.read_text().split().count(name) if notes.exists() else 0
-
-    def inspector(self, *, session: bool) -> Inspector:
-        made = Inspector(self.folder, self.folder, 60, memory=self.memory, session=session)
-        made.wake = self.news.set
-        self.opened.append(made)
-        return made
-
-    def list(self, *paths: str, **more) -> ModelList:
-        entries = tuple(Entry(path=path) for path in paths)
-        return ModelList(path=self.folder / "models.config", entries=entries, **more)
-
-    def read(self, inspector: Inspector, *paths: str) -> dict[str, list[str]]:
-        """What is listed, at once."""
-        return versions(inspector.listed(self.list(*paths)))
-
-    def settled(self, inspector: Inspector, *paths: str) -> dict[str, list[str]]:
-        """What is listed when all scripts have been looked at."""
-        wait_until(lambda: inspector.listed(self.list(*paths)).is_final)
-        return self.read(inspector, *paths)
-
-
-def versions(reading) -> dict[str, list[str]]:
-    return {
-        model.name: [version.name for version in model.versions] or [model.problem]
-        for model in reading.models
-    }
-
-
-@pytest.fixture
-def scripts(tmp_path):
-    made = Scripts(tmp_path / "models")
-    yield made
-    for inspector in made.opened:
-        inspector.close()
 
 
 @pytest.mark.parametrize("session", [True, False], ids=["session", "view"])
@@ -357,27 +283,6 @@ def test_a_script_that_is_deleted_can_not_be_read(scripts):
     assert problem == "m.py: it can't be read: No such file or directory"
 
 
-def test_an_inspector_that_is_killed_is_replaced(scripts):
-    scripts.script(
-        "m.py",
-        "'a'",
-        "if not Path('pid').exists():\n"
-        "    Path('.pid').write_text(str(os.getppid())); os.rename('.pid', 'pid')\n"
-        "    wait_for_file('never')",
-    )
-    inspector = scripts.inspector(session=False)
-    reader = threading.Thread(target=scripts.read, args=(inspector, "m.py"))
-    reader.start()
-    pid = scripts.folder / "pid"
-    wait_until(pid.exists)
-
-    os.kill(int(pid.read_text()), signal.SIGKILL)
-    reader.join()
-
-    assert scripts.read(inspector, "m.py") == {"m": ["a"]}
-    assert scripts.imported("m.py") == 2
-
-
 def test_what_fails_for_its_low_priority_is_no_problem(scripts):
     scripts.script("m.py", "'a'", "if os.nice(0) == 19: os.kill(os.getpid(), 9)")
     scripts.read(scripts.inspector(session=True), "m.py")
@@ -386,35 +291,6 @@ def test_what_fails_for_its_low_priority_is_no_problem(scripts):
 
     assert scripts.settled(inspector, "m.py") == {"m": ["a"]}
     assert scripts.imported("m.py") == 3
-
-
-def test_processes_that_a_script_starts_end_with_its_inspection(scripts):
-    scripts.script(
-        "m.py",
-        "'a'",
-        "import subprocess\n"
-        "child = subprocess.Popen(['sleep', '600'])\n"
-        "Path('child').write_text(str(child.pid))",
-    )
-
-    scripts.read(scripts.inspector(session=False), "m.py")
-
-    pid = int((scripts.folder / "child").read_text())
-    wait_until(lambda: not is_there(pid))
-
-
-def test_a_session_that_ends_leaves_no_inspection_behind(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
-    scripts.script(
-        "m.py", "'a'", "Path('pid').write_text(str(os.getpid()))\nwait_for_file('never')"
-    )
-    with closing(scripts.inspector(session=True)) as inspector:
-        inspector.listed(scripts.list("m.py"))
-        wait_until(lambda: (scripts.folder / "pid").exists() and scripts.imported("m.py"))
-        wait_until((scripts.folder / "pid").read_text)
-        scripts.opened.clear()
-
-    assert not is_there(int((scripts.folder / "pid").read_text()))
 
 
 def test_a_script_knows_nothing_of_the_others(scripts):

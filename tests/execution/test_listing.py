@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 
 import pytest
 from projects import BASE, MODEL
@@ -27,7 +28,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inspector(folder):
-    return Inspector(folder, folder, 60)
+    with closing(Inspector(folder, folder, 60)) as made:
+        yield made
 
 
 def write(folder, text, *, age=10.0):
