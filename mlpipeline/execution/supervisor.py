@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mlpipeline.execution.spare import Spare
 
-SETTLED = 0.1  # seconds; what costs something and helps long runs only waits until then
+LASTING = 0.1  # seconds; what costs something and helps long runs only waits until then
 LOOK = 0.5  # seconds between two looks for a sign of life
 POLL = 0.02  # seconds between two looks for the worker's end, where a signal can't be awaited
 SIGNS_OF_LIFE = (run_files.CONSOLE, run_files.MESSAGES, run_files.PROGRESS, run_files.METRICS)
@@ -48,8 +48,8 @@ class Ward:
         self._spare = spare
         self._worker = spare.pid  # leads a process group
         self._ending: dict[str, Any] = {}
-        self._oom_kills_before: int | None = None  # as long as it has not settled
-        self._settles_at: float | None = time.monotonic() + SETTLED
+        self._oom_kills_before: int | None = None  # until it is one that lasts
+        self._lasts_from: float | None = time.monotonic() + LASTING
         self._cap = ConsoleCap(folder, spec)
         self._limits = _Limits(folder, spec, self._worker)
         self._settler: int | None = None  # pid of what settles the log, which may take its time
@@ -74,15 +74,15 @@ class Ward:
     @property
     def due(self) -> float | None:
         """When the next :meth:`look` is due, in monotonic seconds; None: at the worker's end."""
-        due = (self._settles_at, self._limits.due, self._cap.due)
+        due = (self._lasts_from, self._limits.due, self._cap.due)
         return min((moment for moment in due if moment is not None), default=None)
 
     def look(self) -> None:
         """Hold the worker to its limits."""
         self._limits.look()
         self._cap.look()
-        if self._settles_at is not None and time.monotonic() >= self._settles_at:
-            self._settles_at = None
+        if self._lasts_from is not None and time.monotonic() >= self._lasts_from:
+            self._lasts_from = None
             keep_ballast(self._folder)
             self._oom_kills_before = oom_kill_count()
 

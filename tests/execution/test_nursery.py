@@ -142,7 +142,7 @@ def test_what_is_preloaded_is_there_at_once(project, monkeypatch):
         ),
         ("import os; os._exit(3)", "preload: importing heavy ends the process (exit status 3)"),
         ("import sys; sys.exit(4)", "preload: heavy can't be imported: SystemExit: 4"),
-        ("import time; time.sleep(600)", "preload: heavy takes longer than inspect_timeout (3 s)"),
+        ("import signal; signal.pause()", "preload: heavy takes longer than inspect_timeout (3 s)"),
     ],
     ids=["missing", "raises", "thread", "exits", "leaves", "sleeps"],
 )
@@ -380,11 +380,10 @@ def test_a_nursery_has_no_more_descriptors_open_after_runs_that_could_not_begin(
         (nursery,) = nurseries(os.getpid())
         wait_until(lambda: len(children(nursery)) == 1)
         before = open_files(nursery)
-        for number in range(2, 6):
+        for number in range(2, 12):
             made = spec("pass", number)
             executor.handle_of(made.folder)
             (Path(made.folder) / "proc.json").touch()  # a later session has given it up
             ending(executor, executor.submit(made), wake)
 
-        wait_until(lambda: len(children(nursery)) == 1)
-        assert open_files(nursery) == before
+        wait_until(lambda: open_files(nursery) <= before, "all that was opened is closed")

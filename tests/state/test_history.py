@@ -4,40 +4,19 @@ import errno
 import os
 import resource
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
-from core.events import adopted, finished, starting, stopping
+from core.events import finished, starting
+from histories import EVENTS, layout_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpipeline.core.runs import FORMAT, IllegalTransition, Outcome, RunId
+from mlpipeline.core.runs import FORMAT, IllegalTransition, RunId
 from mlpipeline.errors import StorageError
 from mlpipeline.state.history import DiskHistory, History, read_histories
 from mlpipeline.state.layout import Layout
-
-EVENTS = [
-    starting("a", seconds=0),
-    starting("b", seconds=1),
-    adopted("a", seconds=2),
-    finished("a", seconds=3, outcome=Outcome.FAILED, reason="ValueError: größe\nzwei"),
-    starting("a", 2, seconds=4, resume=True),
-    stopping("b", seconds=5),
-    finished("a", 2, seconds=6, steps=10, results={"test": {"accuracy": 0.5}}),
-]
-
-
-def layout_in(folder, host="here"):
-    outputs = Path(folder) / "models" / "outputs"
-    outputs.mkdir(parents=True, exist_ok=True)
-    return Layout.of(Path(folder), outputs.parent, host)
-
-
-@pytest.fixture
-def layout(tmp_path):
-    return layout_in(tmp_path)
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 import os
 import threading
 from contextlib import closing
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
 from core.events import adopted, clock, finished, ordered, rehearsed, starting, stopping
+from histories import EVENTS, layout_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,29 +18,8 @@ from mlpipeline.core.runs import FORMAT, Fenced, IllegalTransition, Outcome, Run
 from mlpipeline.state import index, journals
 from mlpipeline.state.history import DiskHistory, read_histories, rebuild_index
 from mlpipeline.state.journals import Journals
-from mlpipeline.state.layout import Layout
 
-EVENTS = [
-    starting("a", seconds=0),
-    starting("b", seconds=1),
-    adopted("a", seconds=2),
-    finished("a", seconds=3, outcome=Outcome.FAILED, reason="ValueError: größe\nzwei"),
-    starting("a", 2, seconds=4, resume=True),
-    stopping("b", seconds=5),
-    finished("a", 2, seconds=6, steps=10, results={"test": {"accuracy": 0.5}}),
-]
 NOTES = [ordered(Order.SKIP, "c"), rehearsed("c", problem="failed")]
-
-
-def layout_in(folder, host="here"):
-    outputs = Path(folder) / "models" / "outputs"
-    outputs.mkdir(parents=True, exist_ok=True)
-    return Layout.of(Path(folder), outputs.parent, host)
-
-
-@pytest.fixture
-def layout(tmp_path):
-    return layout_in(tmp_path)
 
 
 def append(layout, *records):

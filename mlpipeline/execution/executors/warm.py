@@ -99,18 +99,18 @@ class WarmStarter:
     def _replace(self, nursery: _Nursery) -> None:
         """By another one; by none where it could not become ready."""
         nursery.retire()
-        if nursery.is_dead and nursery.going and nursery.is_ready:
+        if not nursery.is_ready:
+            self._nursery = None
+            self._warn(f"{self._why_unfit(nursery)}; runs are started cold")
+            return
+        if nursery.is_dead and nursery.going:
             self._warn(
                 f"the process that runs are forked from has died ({nursery.end}); of those that go "
                 "on, a crash can't be told from a kill any more"
             )
-        if nursery.is_ready:
-            self._retired.append(nursery)
-            self._stamp = _installed()
-            self._nursery = _Nursery(self._preload, self._stderr)
-        else:
-            self._nursery = None
-            self._warn(f"{self._why_unfit(nursery)}; runs are started cold")
+        self._retired.append(nursery)
+        self._stamp = _installed()
+        self._nursery = _Nursery(self._preload, self._stderr)
 
     def _why_unfit(self, nursery: _Nursery) -> str:
         if not self._preload:
