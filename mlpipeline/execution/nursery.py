@@ -35,7 +35,7 @@ from mlpipeline.execution.processes import (
     read_message,
 )
 from mlpipeline.execution.spare import Spare, prepare_streams
-from mlpipeline.execution.supervisor import Ward, this_process
+from mlpipeline.execution.supervisor import Ward, sync, this_process
 from mlpipeline.execution.worker import read_spec, redirect
 from mlpipeline.execution.writing import WAIT_FOR_ROOM
 from mlpipeline.sources.code import keep
@@ -61,8 +61,9 @@ def main() -> None:
         os.write(2, problem.encode("utf-8", "backslashreplace"))
         os.write(1, ANSWER.pack(UNFIT, 0))
         return
+    sys.modules[__name__] = sys.modules.pop(__name__)  # the last one: see _own_modules
     nursery = _Nursery(frozenset(sys.modules))
-    gc.freeze()  # what is here is not looked at again in each run
+    gc.freeze()  # what is here is not looked at again
     nursery.serve()
     os._exit(0)  # there is nothing left to flush, and somebody may wait
 
@@ -79,7 +80,8 @@ class _Nursery:
         self._waiting: deque[str] = deque()  # folders of runs that were asked for
         self._wards: dict[int, Ward] = {}  # by the number of their request
         self._unrecorded: dict[int, Ward] = {}  # they have ended, and the disk did not take it
-        self._unwritten: deque[tuple[float, Ward]] = deque()  # recorded, perhaps in memory only
+        # When (monotonic seconds), and folders: recorded, perhaps in memory only.
+        self._unwritten: deque[tuple[float, str]] = deque()
         self._requests, self._answers = os.dup(0), os.dup(1)
         redirect(0, os.devnull, os.O_RDONLY)
         redirect(1, os.devnull, os.O_WRONLY)
@@ -163,7 +165,7 @@ class _Nursery:
         """There will be no more requests; the scheduler may be dead."""
         self._is_open = False
         while self._unwritten:
-            self._unwritten.popleft()[1].sync()
+            sync(self._unwritten.popleft()[1])
 
     def _look(self) -> None:
         """Hold runs to their limits, and record their ends."""
@@ -176,18 +178,18 @@ class _Nursery:
             if ward.record():
                 del self._unrecorded[number]
                 self._say(ENDED, number)
-                self._keep(ward)
+                self._keep(ward.folder)
 
-    def _keep(self, ward: Ward) -> None:
+    def _keep(self, folder: str) -> None:
         """As long as there is a scheduler, its history has the end on the platter; once there is
         none, this does.
         """
         now = time.monotonic()
-        self._unwritten.append((now, ward))
+        self._unwritten.append((now, folder))
         while self._unwritten and (not self._is_open or self._unwritten[0][0] < now - UNWRITTEN):
-            ward = self._unwritten.popleft()[1]
+            folder = self._unwritten.popleft()[1]
             if not self._is_open:
-                ward.sync()
+                sync(folder)
 
     def _say(self, word: int, number: int) -> None:
         with suppress(BrokenPipeError):  # the scheduler is gone
@@ -195,6 +197,7 @@ class _Nursery:
 
     def _leave(self) -> None:
         """What a fresh process has and a forked one has not, and the other way round."""
+        gc.freeze()  # what has come since is not the run's garbage, either
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for descriptor in (self._requests, self._answers, *self._inner):
@@ -255,7 +258,7 @@ def _end(status: int, inherited: Collection[str]) -> None:
     except BaseException as error:  # Ctrl-C, say
         sys.excepthook(type(error), error, error.__traceback__)
     _flush_files()
-    for name in [name for name in sys.modules if name not in inherited]:
+    for name in _own_modules(inherited):
         del sys.modules[name]
     gc.collect()
     for stream in (sys.stdout, sys.stderr):
@@ -266,6 +269,20 @@ def _end(status: int, inherited: Collection[str]) -> None:
         except Exception:  # a full disk, or whatever a script has put there
             status = status or 120  # as Python has it
     _c_library.exit(status)
+
+
+def _own_modules(inherited: Collection[str]) -> list[str]:
+    """What the run has imported, in that order.
+
+    It stands behind this module; to look at what stands before would copy the pages of all names.
+    """
+    names = []
+    for name in reversed(sys.modules):
+        if name == __name__:
+            break
+        if name not in inherited:  # else the script has taken it out, and imported it anew
+            names.append(name)
+    return names[::-1]
 
 
 def _flush_files() -> None:
