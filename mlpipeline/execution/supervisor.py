@@ -6,7 +6,6 @@ started cold a process of its own (:func:`supervise`), for all that a nursery fo
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from mlpipeline.execution.writing import (
     drop_ballast,
     iso_now,
     keep_ballast,
+    read_json,
     try_at_last,
 )
 
@@ -281,8 +281,7 @@ class _Limits:
 def _read_report(folder: str) -> dict[str, Any] | None:
     """What the worker says of the user's code; None when that never came to an end."""
     try:
-        with open(os.path.join(folder, run_files.REPORT), encoding="utf-8") as file:
-            report: dict[str, Any] = json.load(file)
+        report: dict[str, Any] = read_json(folder, run_files.REPORT)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
