@@ -19,7 +19,6 @@ BALLAST_SIZE = 64 << 10  # bytes
 FULL = (errno.ENOSPC, errno.EDQUOT)
 WAIT_FOR_ROOM = 0.5  # seconds between two tries to write on a full disk
 
-
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
