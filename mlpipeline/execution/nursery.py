@@ -1,20 +1,17 @@
 """Child process: a clean, single-threaded interpreter, from which runs are forked at once.
 
 It has imported what every run imports, and what `preload` names, but no model script; it opens no
-GPU and starts no thread. One worker is forked ahead and waits for its run. Each request, on
-standard input, is the length (4 bytes, native order) and the name of a run's folder. Each answer,
-on standard output, is a word of processes.py and the number of the request that it is about (4
-bytes each, native order). The nursery supervises what it has forked: when its input has come to its
-end, it stays until the last of its runs has. See docs/decisions/0011.
+GPU and starts no thread. A worker, or a few, are forked ahead and wait for their runs. Each
+request, on standard input, is the length (4 bytes, native order) and the name of a run's folder.
+Each answer, on standard output, is a word of processes.py and the number of the request that it is
+about (4 bytes each, native order). The nursery supervises what it has forked: when its input has
+come to its end, it stays until the last of its runs has. See docs/decisions/0011.
 """
 
 from __future__ import annotations
 
-import atexit
-import ctypes
 import gc
 import importlib
-import io
 import os
 import random  # noqa: F401 - it seeds itself anew in a forked child, and many scripts use it
 import select
@@ -25,6 +22,7 @@ from collections import deque
 from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
+from mlpipeline.execution.leaving import end, known_modules
 from mlpipeline.execution.processes import (
     ANSWER,
     ENDED,
@@ -35,7 +33,7 @@ from mlpipeline.execution.processes import (
     read_message,
 )
 from mlpipeline.execution.spare import Spare, prepare_streams
-from mlpipeline.execution.supervisor import Ward, this_process
+from mlpipeline.execution.supervisor import Ward, sync, this_process
 from mlpipeline.execution.worker import read_spec, redirect
 from mlpipeline.execution.writing import WAIT_FOR_ROOM
 from mlpipeline.sources.code import keep
@@ -44,9 +42,9 @@ TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisi
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_c_library = ctypes.CDLL(None)
-
-STREAMS = 3  # that every process has
+# Workers that are forked at once where a run begins within SOON seconds of another: after each
+# fork, this process copies the pages that it writes to.
+SEVERAL, SOON = 4, 0.1
 UNWRITTEN = 60.0  # seconds after which the system has written a file by itself
 
 
@@ -61,8 +59,8 @@ def main() -> None:
         os.write(2, problem.encode("utf-8", "backslashreplace"))
         os.write(1, ANSWER.pack(UNFIT, 0))
         return
-    nursery = _Nursery(frozenset(sys.modules))
-    gc.freeze()  # what is here is not looked at again in each run
+    nursery = _Nursery(known_modules())
+    gc.freeze()  # what is here is not looked at again
     nursery.serve()
     os._exit(0)  # there is nothing left to flush, and somebody may wait
 
@@ -79,7 +77,8 @@ class _Nursery:
         self._waiting: deque[str] = deque()  # folders of runs that were asked for
         self._wards: dict[int, Ward] = {}  # by the number of their request
         self._unrecorded: dict[int, Ward] = {}  # they have ended, and the disk did not take it
-        self._unwritten: deque[tuple[float, Ward]] = deque()  # recorded, perhaps in memory only
+        # When (monotonic seconds), and folders: recorded, perhaps in memory only.
+        self._unwritten: deque[tuple[float, str]] = deque()
         self._requests, self._answers = os.dup(0), os.dup(1)
         redirect(0, os.devnull, os.O_RDONLY)
         redirect(1, os.devnull, os.O_WRONLY)
@@ -92,7 +91,9 @@ class _Nursery:
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        self._spare: Spare | None = None
+        self._spares: deque[Spare] = deque()  # each waits for its run
+        self._newest: float | None = None  # when the newest run began, in monotonic seconds
+        self._ahead = 1  # workers that are forked at once
 
     def serve(self) -> None:
         """Until there is nothing more to do."""
@@ -107,29 +108,30 @@ class _Nursery:
             self._look()
             if self._requests in readable:
                 self._hear()
-            while self._waiting and (spare := self._have_spare()):
-                self._spare = None
-                self._begin(spare)
+            while self._waiting and self._have_spare():
+                self._begin(self._spares.popleft())
             self._have_spare()
-            if self._spare and not self._is_open:
-                self._spare.dismiss()
-                self._spare = None
+            while self._spares and not self._is_open:
+                self._spares.popleft().dismiss()
 
-    def _have_spare(self) -> Spare | None:
-        """The worker that waits; None where there is to be none, or can't be one for now."""
-        if self._spare and not self._spare.is_there():  # somebody killed it
-            self._spare = None
-        if self._spare is None and (self._is_open or self._waiting):
+    def _have_spare(self) -> bool:
+        """Whether a worker waits; else there is to be none, or can't be one for now."""
+        while self._spares and not self._spares[0].is_there():  # somebody killed it
+            self._spares.popleft()
+        if not self._spares and (self._is_open or self._waiting):
             with suppress(OSError):
-                self._spare = Spare(lambda status: _end(status, self._inherited), self._leave)
-        return self._spare
+                for _ in range(self._ahead):
+                    self._spares.append(
+                        Spare(lambda status: end(status, self._inherited), self._leave)
+                    )
+        return bool(self._spares)
 
     def _pause(self) -> float | None:
         """Seconds until something is due."""
         now = time.monotonic()
         due = [ward.due for ward in self._wards.values()]
         times = [max(0.0, moment - now) for moment in due if moment is not None]
-        if self._unrecorded or (self._is_open and self._spare is None):  # what can't be done now
+        if self._unrecorded or (self._is_open and not self._spares):  # what can't be done now
             times.append(WAIT_FOR_ROOM)
         return min(times, default=None)
 
@@ -145,6 +147,9 @@ class _Nursery:
         """Give the run that was asked for first to ``spare``."""
         folder = self._waiting.popleft()
         self._asked += 1
+        now = time.monotonic()
+        is_soon = self._newest is not None and now - self._newest < SOON
+        self._ahead, self._newest = SEVERAL if is_soon else 1, now
         try:
             spec = read_spec(folder)
             ward = Ward(folder, spec, spare, self._me)
@@ -163,7 +168,7 @@ class _Nursery:
         """There will be no more requests; the scheduler may be dead."""
         self._is_open = False
         while self._unwritten:
-            self._unwritten.popleft()[1].sync()
+            sync(self._unwritten.popleft()[1])
 
     def _look(self) -> None:
         """Hold runs to their limits, and record their ends."""
@@ -176,18 +181,18 @@ class _Nursery:
             if ward.record():
                 del self._unrecorded[number]
                 self._say(ENDED, number)
-                self._keep(ward)
+                self._keep(ward.folder)
 
-    def _keep(self, ward: Ward) -> None:
+    def _keep(self, folder: str) -> None:
         """As long as there is a scheduler, its history has the end on the platter; once there is
         none, this does.
         """
         now = time.monotonic()
-        self._unwritten.append((now, ward))
+        self._unwritten.append((now, folder))
         while self._unwritten and (not self._is_open or self._unwritten[0][0] < now - UNWRITTEN):
-            ward = self._unwritten.popleft()[1]
+            folder = self._unwritten.popleft()[1]
             if not self._is_open:
-                ward.sync()
+                sync(folder)
 
     def _say(self, word: int, number: int) -> None:
         with suppress(BrokenPipeError):  # the scheduler is gone
@@ -195,10 +200,13 @@ class _Nursery:
 
     def _leave(self) -> None:
         """What a fresh process has and a forked one has not, and the other way round."""
+        gc.freeze()  # what has come since is not the run's garbage, either
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for descriptor in (self._requests, self._answers, *self._inner):
             os.close(descriptor)
+        for spare in self._spares:
+            spare.close()
         numpy = sys.modules.get("numpy")
         if numpy:
             numpy.random.seed()
@@ -238,44 +246,3 @@ def _threads() -> int:
     except OSError:  # not Linux
         threading = sys.modules.get("threading")
         return int(threading.active_count()) if threading else 1
-
-
-def _end(status: int, inherited: Collection[str]) -> None:
-    """End a run as Python would, but for taking down what the nursery had imported: of that, all
-    pages would be copied, which takes five times as long as the rest of a short run.
-
-    As in Py_FinalizeEx: threads are waited for, exit handlers called, the run's own modules and
-    what they hold let go, streams flushed, and the C library's exit handlers called.
-    """
-    threading = sys.modules.get("threading")
-    try:
-        if threading:
-            threading._shutdown()
-        atexit._run_exitfuncs()
-    except BaseException as error:  # Ctrl-C, say
-        sys.excepthook(type(error), error, error.__traceback__)
-    _flush_files()
-    for name in [name for name in sys.modules if name not in inherited]:
-        del sys.modules[name]
-    gc.collect()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is None or getattr(stream, "closed", False):
-            continue
-        try:
-            stream.flush()
-        except Exception:  # a full disk, or whatever a script has put there
-            status = status or 120  # as Python has it
-    _c_library.exit(status)
-
-
-def _flush_files() -> None:
-    """Files that were never closed lose their last words when they are collected in a cycle, the
-    buffer before its text (bpo-17852).
-    """
-    with suppress(OSError):  # not Linux
-        if len(os.listdir("/proc/self/fd")) <= STREAMS + 1:  # the folder itself is open, too
-            return
-    for each in gc.get_objects():
-        if isinstance(each, io.IOBase):
-            with suppress(Exception):  # closed, or not for writing
-                each.flush()

@@ -32,10 +32,10 @@ class Spare:
         except OSError:
             os.close(orders)
             os.close(sign)
-            self._close()
+            self.close()
             raise
         if self.pid == 0:
-            self._close()
+            self.close()
             leave()
             os.setsid()
             for number in STOP_SIGNALS:
@@ -62,21 +62,22 @@ class Spare:
         """Whether it still waits: somebody may have killed it. Where not, it is done with."""
         if os.waitpid(self.pid, os.WNOHANG)[0] == 0:
             return True
-        self._close()
+        self.close()
         return False
 
     def run(self, folder: str, spec: dict[str, Any]) -> None:
         """Let it run what the ``launch.Spec`` of the run in ``folder`` says."""
         with suppress(BrokenPipeError), os.fdopen(self._orders, "wb", closefd=False) as file:
             file.write(message(marshal.dumps((folder, spec))))
-        self._close()  # where it was killed meanwhile, its end will tell
+        self.close()  # where it was killed meanwhile, its end will tell
 
     def dismiss(self) -> None:
         """Let it go without a run."""
-        self._close()
+        self.close()
         os.waitpid(self.pid, 0)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of what leads to it; it ends, where it has had no run."""
         os.close(self._orders)
         os.close(self._sign)
 

@@ -6,7 +6,6 @@ started cold a process of its own (:func:`supervise`), for all that a nursery fo
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from mlpipeline.execution.writing import (
     drop_ballast,
     iso_now,
     keep_ballast,
+    read_json,
     try_at_last,
 )
 
@@ -42,7 +42,7 @@ class Ward:
 
     def __init__(self, folder: str, spec: dict[str, Any], spare: Spare, me: dict[str, Any]):
         """``spec`` is a ``launch.Spec``, ``me`` what :func:`this_process` says."""
-        self._folder = folder
+        self.folder = folder
         self._spec = spec
         self._me = me
         self._spare = spare
@@ -68,8 +68,8 @@ class Ward:
             "process_group": self._worker,
             "started_at": iso_now(),
         }
-        create_json(self._folder, run_files.PROCESSES, processes)
-        self._spare.run(self._folder, self._spec)
+        create_json(self.folder, run_files.PROCESSES, processes)
+        self._spare.run(self.folder, self._spec)
 
     @property
     def due(self) -> float | None:
@@ -83,7 +83,7 @@ class Ward:
         self._cap.look()
         if self._lasts_from is not None and time.monotonic() >= self._lasts_from:
             self._lasts_from = None
-            keep_ballast(self._folder)
+            keep_ballast(self.folder)
             self._oom_kills_before = oom_kill_count()
 
     def has_ended(self) -> bool:
@@ -106,13 +106,13 @@ class Ward:
         if not self._is_log_settled():
             return False
         try:
-            if not try_at_last(self._folder, run_files.EXIT, self._ending):
+            if not try_at_last(self.folder, run_files.EXIT, self._ending):
                 return False
         except FileNotFoundError:  # somebody has deleted the folder: there is nobody to tell
             return True
         except OSError:
             return False
-        drop_ballast(self._folder)
+        drop_ballast(self.folder)
         return True
 
     def _is_log_settled(self) -> bool:
@@ -141,13 +141,6 @@ class Ward:
         self._tries_to_settle -= 1
         return False
 
-    def sync(self) -> None:
-        """Have the record on the platter."""
-        with suppress(OSError):
-            file = os.open(os.path.join(self._folder, run_files.EXIT), os.O_RDONLY)
-            os.fsync(file)
-            os.close(file)
-
     def _reap(self) -> dict[str, Any]:
         with suppress(OSError):  # macOS: EPERM where only the dead worker is left
             # It is not reaped yet, so that its id can't name another group.
@@ -163,8 +156,16 @@ class Ward:
             "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             **self._limits.exceeded,
             "oom_kills": oom_kill_count() - before if before is not None else 0,
-            "report": _read_report(self._folder),
+            "report": _read_report(self.folder),
         }
+
+
+def sync(folder: str) -> None:
+    """Have the record of a run's end on the platter."""
+    with suppress(OSError):
+        file = os.open(os.path.join(folder, run_files.EXIT), os.O_RDONLY)
+        os.fsync(file)
+        os.close(file)
 
 
 def this_process() -> dict[str, Any]:
@@ -192,7 +193,7 @@ def supervise(folder: str, spec: dict[str, Any], spare: Spare) -> None:
     while not ward.record():
         _await_child(time.monotonic() + WAIT_FOR_ROOM)
     if os.fork() == 0:  # the next run need not wait for the disk
-        ward.sync()
+        sync(folder)
     os._exit(0)
 
 
@@ -280,8 +281,7 @@ class _Limits:
 def _read_report(folder: str) -> dict[str, Any] | None:
     """What the worker says of the user's code; None when that never came to an end."""
     try:
-        with open(os.path.join(folder, run_files.REPORT), encoding="utf-8") as file:
-            report: dict[str, Any] = json.load(file)
+        report: dict[str, Any] = read_json(folder, run_files.REPORT)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

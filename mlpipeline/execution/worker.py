@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -11,7 +10,7 @@ from mlpipeline.api.reporting import install_reporter
 from mlpipeline.core import endings, run_files
 from mlpipeline.execution.lifecycle import Lifecycle
 from mlpipeline.execution.reporter import FolderReporter
-from mlpipeline.execution.writing import write_at_last
+from mlpipeline.execution.writing import read_json, write_at_last
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ def print_to_console(folder: str) -> None:
 
 def read_spec(folder: str) -> dict[str, Any]:
     """The ``launch.Spec`` in a run's folder."""
-    with open(os.path.join(folder, run_files.SPEC), encoding="utf-8") as file:
-        spec: dict[str, Any] = json.load(file)
+    spec: dict[str, Any] = read_json(folder, run_files.SPEC)
     return spec
 
 

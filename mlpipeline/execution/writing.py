@@ -1,4 +1,4 @@
-"""How a run's own processes write into the run's folder. Imports next to nothing."""
+"""How a run's own processes write into the run's folder, and read. Imports next to nothing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,21 @@ BALLAST_SIZE = 64 << 10  # bytes
 FULL = (errno.ENOSPC, errno.EDQUOT)
 WAIT_FOR_ROOM = 0.5  # seconds between two tries to write on a full disk
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def read_json(folder: str, name: str) -> Any:
+    """What the JSON file ``folder``/``name`` holds; raises OSError, ValueError.
+
+    At half the cost of a text file, of which the nursery would copy more pages.
+    """
+    with open(os.path.join(folder, name), "rb", buffering=0) as file:
+        return json.loads(str(file.read(), "utf-8"))
+
 
 def to_json(content: Mapping[str, Any]) -> bytes:
     """``content`` as valid UTF-8, whatever a user's strings hold."""
-    return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+    return _encode(content).encode("utf-8", "replace")
 
 
 def write_json(folder: str, name: str, content: Mapping[str, Any]) -> None:

@@ -29,8 +29,16 @@ def write_whole(path: Path, content: bytes) -> None:
 def read_record(path: Path, kind: type[R]) -> R | None:
     """The JSON record at ``path``; None when it is missing, cut, or of another form."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, *NOT_A_RECORD):
+        return decode_record(path.read_bytes(), kind)
+    except OSError:
+        return None
+
+
+def decode_record(content: bytes, kind: type[R]) -> R | None:
+    """The JSON record that ``content`` is; None when it is cut, or of another form."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except NOT_A_RECORD:
         return None
 
 

@@ -1,5 +1,6 @@
 """Warm starts: a forked run is as a started one, and what can't be forked starts cold."""
 
+import itertools
 import json
 import os
 import signal
@@ -100,6 +101,8 @@ def test_numpys_random_numbers_are_other_ones_in_each_run(project):
     [
         "self.file = open('told', 'w'); self.file.write('all')",
         "import builtins, sys; sys.modules['m'].FILE = f = open('told', 'w'); f.write('all')",
+        "import sys; sys.modules.pop('json'); sys.modules.pop('mlpipeline.execution.leaving'); "
+        "import json; sys.modules['m'].FILE = f = open('told', 'w'); f.write('all')",
         "import atexit; atexit.register(lambda: Path('told').write_text('all'))",
         "import threading; threading.Timer(0.1, lambda: Path('told').write_text('all')).start()",
         "class C:\n    def __del__(self): open('told', 'w').write('all')\nself.c = C()",
@@ -107,7 +110,15 @@ def test_numpys_random_numbers_are_other_ones_in_each_run(project):
         "f = libc.fopen; f.restype = ctypes.c_void_p; "
         "p = f(b'told', b'w'); libc.fputs(b'all', ctypes.c_void_p(p))",
     ],
-    ids=["a file of the model", "a file of the module", "atexit", "a thread", "__del__", "C"],
+    ids=[
+        "a file of the model",
+        "a file of the module",
+        "modules taken out",
+        "atexit",
+        "a thread",
+        "__del__",
+        "C",
+    ],
 )
 def test_what_a_script_leaves_to_the_end_is_done(project, left):
     project.model("m.py", "v", body=left)
@@ -279,6 +290,51 @@ def test_a_worker_that_is_killed_while_it_waits_for_a_run_is_replaced(spec, wake
         assert judge(gone.exit, gone.report, stopping_at=None).outcome is Outcome.SUCCEEDED
 
 
+def test_workers_that_wait_side_by_side_hold_nothing_of_each_other(spec, wake):
+    with closing(WARM()) as executor:
+        ending(executor, executor.submit(spec("pass", 1)), wake)
+        (nursery,) = nurseries(os.getpid())
+        waiting = have_several_wait(executor, nursery, spec, wake)
+
+        wait_until(lambda: {open_files(pid) for pid in waiting} == {4}, "each hears its own orders")
+        os.kill(nursery, signal.SIGKILL)
+
+        wait_until(lambda: not any(map(is_there, waiting)), "none waits for nothing")
+
+
+def test_workers_that_wait_side_by_side_end_with_the_session(spec, wake):
+    with closing(WARM()) as executor:
+        ending(executor, executor.submit(spec("pass", 1)), wake)
+        (nursery,) = nurseries(os.getpid())
+        waiting = have_several_wait(executor, nursery, spec, wake)
+
+    assert not any(map(is_there, [nursery, *waiting]))
+
+
+def have_several_wait(executor, nursery, spec, wake):
+    """Let runs follow one another until workers are forked several at once; returns those."""
+    numbers = itertools.count(2)
+
+    def do_wait():
+        ending(executor, executor.submit(spec("pass", next(numbers))), wake)
+        return len(children(nursery)) > 1
+
+    wait_until(do_wait, "several workers wait")
+    return children(nursery)
+
+
+def test_a_run_need_not_look_at_what_its_nursery_has_made_since(spec, wake, tmp_path):
+    count = "import gc; print(len(gc.get_objects()))"
+    with closing(WARM()) as executor:
+        for number in range(1, 21):
+            ending(executor, executor.submit(spec(count, number)), wake)
+
+    def seen(number):
+        return int((tmp_path / "runs" / str(number) / "console.log").read_text())
+
+    assert seen(20) < seen(1) + 50
+
+
 def test_a_nursery_is_replaced_when_a_package_is_installed(project, monkeypatch):
     packages = project.folder / "packages"
     packages.mkdir()
@@ -379,11 +435,14 @@ def test_a_nursery_has_no_more_descriptors_open_after_runs_that_could_not_begin(
         ending(executor, executor.submit(spec("pass", 1)), wake)
         (nursery,) = nurseries(os.getpid())
         wait_until(lambda: len(children(nursery)) == 1)
-        before = open_files(nursery)
+        before = open_files(nursery) - 2 * len(children(nursery))  # two lead to each that waits
         for number in range(2, 12):
             made = spec("pass", number)
             executor.handle_of(made.folder)
             (Path(made.folder) / "proc.json").touch()  # a later session has given it up
             ending(executor, executor.submit(made), wake)
 
-        wait_until(lambda: open_files(nursery) <= before, "all that was opened is closed")
+        wait_until(
+            lambda: open_files(nursery) - 2 * len(children(nursery)) <= before,
+            "all that was opened is closed",
+        )

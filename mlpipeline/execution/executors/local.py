@@ -22,7 +22,7 @@ from mlpipeline.execution.console_cap import ConsoleCap
 from mlpipeline.execution.executors.base import Gone, Handle, Observation, Running
 from mlpipeline.execution.executors.starting import Child, ColdStarter, Starter
 from mlpipeline.execution.processes import boot_id, is_alive
-from mlpipeline.state.files import read_record, storage
+from mlpipeline.state.files import decode_record, read_record, storage
 from mlpipeline.state.layout import RunFolder
 
 POLL_INTERVAL = 0.02  # seconds, where the system has no pidfds
@@ -110,20 +110,20 @@ class LocalExecutor:
             self._stand_in(handle)
             return Running()
         folder = RunFolder(Path(handle))
-        if handle in self._children and not folder.processes.exists():
+        recorded, report = read_end(folder)
+        if recorded is None and handle in self._children and not folder.processes.exists():
             self._keep_first_words(folder)
         self._forget(handle)
-        exit, report = read_end(folder)
-        exit = exit or self._overdue.pop(handle, None)
-        prepared = folder.prepared.exists()
+        exit = recorded or self._overdue.pop(handle, None)
         last_sign = None if exit else _last_sign(folder.path)
-        if not folder.exit.exists() and (spec := read_record(folder.spec, Spec)):
+        is_unsupervised = recorded is None and not folder.exit.exists()
+        if is_unsupervised and (spec := read_record(folder.spec, Spec)):
             _cap(spec).settle()  # which its supervisor would have done
         return Gone(
             exit=exit,
             report=report,
-            began=_has_begun(folder),
-            prepared=prepared,
+            began=recorded is not None or _has_begun(folder),
+            prepared=folder.prepared.exists(),
             last_sign=last_sign,
         )
 
@@ -227,20 +227,18 @@ def _processes(handle: Handle) -> Processes | None:
 
 def read_end(folder: RunFolder) -> tuple[Exit | None, Report | None]:
     """What a run's processes left of its end."""
-    exit = read_record(folder.exit, Exit)
-    return exit, _read_report(folder, ended=exit is not None)
-
-
-def _read_report(folder: RunFolder, *, ended: bool) -> Report | None:
-    """The worker's report; where the run has ``ended`` that is the one in exit.json."""
-    if not ended:
-        return read_record(folder.report, Report)
-    reported = read_record(folder.exit, Reported)
+    try:
+        content = folder.exit.read_bytes()
+    except OSError:
+        content = b""
+    exit = decode_record(content, Exit)
+    if exit is None:
+        return None, read_record(folder.report, Report)
+    reported = decode_record(content, Reported)
     if reported is None:
-        return Report(
-            ending=endings.UNREADABLE, detail=f"the report in {folder.exit} can't be read"
-        )
-    return reported.report
+        detail = f"the report in {folder.exit} can't be read"
+        return exit, Report(ending=endings.UNREADABLE, detail=detail)
+    return exit, reported.report
 
 
 def _cap(spec: Spec) -> ConsoleCap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -257,5 +258,10 @@ def _installed() -> tuple[int, ...]:
 
     A nursery is started without the first folder: that of the command, or the working directory.
     """
-    folders = sys.path if sys.flags.safe_path else sys.path[1:]
-    return tuple(Path(each).stat().st_mtime_ns for each in folders if Path(each).is_dir())
+    found = []
+    for folder in sys.path if sys.flags.safe_path else sys.path[1:]:
+        with suppress(OSError):  # before each start: Path.stat takes five times as long
+            status = os.stat(folder)  # noqa: PTH116
+            if stat.S_ISDIR(status.st_mode):
+                found.append(status.st_mtime_ns)
+    return tuple(found)
