@@ -78,8 +78,10 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
         if draft
         else queue.standings
     )
-    expected = expectation(project, queue, standings)
-    queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
+    queued = [each for each in standings if each.state is State.QUEUED and each.version]
+    wanted = {(each.model.name, each.version.name) for each in queued[:count] if each.version}
+    expected = expectation(project, queue, standings, wanted=wanted)
+    slots = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
     return Plan(
         list=queue.list_name if draft is None else str(draft),
         session=bool(queue.pid),
@@ -99,7 +101,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
                 if slot.starts and slot.ends
                 else None,
             )
-            for slot in queued[:count]
+            for slot in slots
         ),
         more=max(0, len(queued) - count),
         too_big=tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -100,7 +100,8 @@ def sights(queue: Queue) -> list[Sight]:
     by_state: dict[State, list[Standing]] = {state: [] for state in ORDER}
     for standing in queue.standings:
         state = standing.state
-        state = state if state is State.DONE else queue.state_of(standing)
+        if standing.last is not None and state is not State.DONE:
+            state = queue.state_of(standing)
         by_state[state].append(standing)
     listed: list[Sight] = []
     for state, standings in by_state.items():
@@ -121,7 +122,12 @@ def status(
     """
     shown = seen if shown is None else shown
     listed = len(queue.standings)  # these come first
-    expected = expectation(project, queue)
+    wanted = {
+        (each.thing.model.name, _version(each.thing))
+        for each in shown
+        if isinstance(each.thing, Standing)
+    }
+    expected = expectation(project, queue, wanted=wanted)
     slots = {(slot.standing.model.name, _version(slot.standing)): slot for slot in expected.slots}
     return Status(
         at=queue.at,
@@ -149,9 +155,15 @@ def _row(
 
 
 def expectation(
-    project: Project, queue: Queue, standings: Sequence[Standing] | None = None
+    project: Project,
+    queue: Queue,
+    standings: Sequence[Standing] | None = None,
+    *,
+    wanted: Container[tuple[str, str]],
 ) -> Forecast:
-    """When what is listed (or else ``standings``) is expected to have run."""
+    """When what is listed (or else ``standings``) is expected to have run, with the slots of those
+    that are ``wanted``, by model and version.
+    """
     standings = [
         standing
         for standing in (queue.standings if standings is None else standings)
@@ -172,6 +184,7 @@ def expectation(
         slots=queue.policy.slots,
         now=queue.at,
         machine=queue.host,
+        wanted=wanted,
     )
 
 
