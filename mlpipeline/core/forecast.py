@@ -88,9 +88,10 @@ class Durations:
         if version.name in self._ledger.versions.get(model.name, ()):
             return self._expected(model, version.name, epochs)
         key = model.name, model.digest, epochs
-        if key not in self._of_new:
-            self._of_new[key] = self._expected(model, version.name, epochs)
-        return self._of_new[key]
+        known = self._of_new.get(key, -1.0)
+        if known == -1.0:
+            known = self._of_new[key] = self._expected(model, version.name, epochs)
+        return known
 
     def _expected(self, model: ListedModel, version: str, epochs: float | None) -> float | None:
         groups = list(_groups(model.name, version, model.digest))
@@ -139,68 +140,107 @@ def forecast(
     ``machine`` is what this host has; each version is taken to start as soon as it fits.
     ``wanted``: model and version of those whose slots are asked for (None: of all).
     """
-    clock = _Clock(now)
-    held: list[_Holding] = []  # of the machine
-    free: list[int] = []  # when a slot becomes free, a heap
-    model_dirs: dict[str, int] = {}  # when one becomes free
-    expected: list[Slot] = []
-    count = unknown = 0
+    filled = _Slots(durations, now, machine, wanted)
     for standing in standings:
+        if standing.state is State.RUNNING:
+            filled.go_on(standing, left, host)
+    return filled.fill(standings, slots)
+
+
+class _Slots:
+    """The slots of a host and of the others, as they become free; moments are microseconds from
+    now on, since a hundred thousand of them are added up.
+    """
+
+    def __init__(
+        self,
+        durations: Durations,
+        now: datetime,
+        machine: Host,
+        wanted: Container[tuple[str, str]] | None,
+    ):
+        self._durations = durations
+        self._now = now
+        self._last = self._at(datetime.max.replace(tzinfo=now.tzinfo))
+        self._machine = machine
+        self._wanted = wanted
+        self._held: list[_Holding] = []  # of the machine
+        self._free: list[int] = []  # when a slot of this host becomes free, a heap
+        self._model_dirs: dict[str, int] = {}  # when one becomes free
+        self._expected: list[Slot] = []
+        self._count = self._unknown = 0
+
+    def go_on(self, standing: Standing, left: Mapping[RunId, float], host: str) -> None:
+        """Take in one that runs."""
         version, run = standing.version, standing.last
-        if standing.state is not State.RUNNING or version is None or run is None:
-            continue
+        if version is None or run is None:
+            return
         seconds = _known(left.get(run.id))
-        spent = (now - run.started_at).total_seconds()
+        spent = (self._now - run.started_at).total_seconds()
         if seconds is not None:
-            durations.learn(run, spent + seconds)
+            self._durations.learn(run, spent + seconds)
         else:
-            whole = durations.expected(standing.model, version)
+            whole = self._durations.expected(standing.model, version)
             seconds = None if whole is None else max(0.0, whole - spent)
-        count, unknown = count + 1, unknown + (seconds is None)
-        ends = clock.later(0, seconds)
-        model_dirs[version.model_dir] = ends
+        self._count, self._unknown = self._count + 1, self._unknown + (seconds is None)
+        ends = min(_microseconds(seconds), self._last)
+        self._model_dirs[version.model_dir] = ends
         if run.host == host:
-            heapq.heappush(free, ends)
-            held.append(_Holding(clock.at(run.started_at), ends, run.holds))
-        if wanted is None or (standing.model.name, version.name) in wanted:
-            ends_at = None if seconds is None else clock.moment(ends)
-            expected.append(Slot(standing=standing, starts=run.started_at, ends=ends_at))
-    while len(free) < slots:
-        heapq.heappush(free, 0)
-    while len(free) > slots:
-        heapq.heappop(free)
-    is_certain = not unknown  # a start after something of unknown length is unknown, too
-    for standing in standings:
-        version = standing.version
-        if standing.state is not State.QUEUED or version is None:
-            continue
-        starts = slot = free[0]
-        if (at := model_dirs.get(version.model_dir, 0)) > starts:
-            starts = at
-        if standing.not_before and (at := clock.at(standing.not_before)) > starts:
-            starts = at
-        if machine != UNCOUNTED and version.asks != NOTHING:
-            held = [each for each in held if each.ends > slot]
-            starts, holds = _fitting(machine, held, version.asks, starts)
-        else:
+            heapq.heappush(self._free, ends)
+            self._held.append(_Holding(self._at(run.started_at), ends, run.holds))
+        if self._wanted is None or (standing.model.name, version.name) in self._wanted:
+            ends_at = None if seconds is None else self._moment(ends)
+            self._expected.append(Slot(standing=standing, starts=run.started_at, ends=ends_at))
+
+    def fill(self, standings: Sequence[Standing], slots: int) -> Forecast:
+        """Have those start that are queued, in so many ``slots``."""
+        free, model_dirs, wanted = self._free, self._model_dirs, self._wanted
+        while len(free) < slots:
+            heapq.heappush(free, 0)
+        while len(free) > slots:
+            heapq.heappop(free)
+        count, unknown = self._count, self._unknown
+        is_certain = not unknown  # a start after something of unknown length is unknown, too
+        is_counted, queued = self._machine != UNCOUNTED, State.QUEUED
+        lengths: dict[float | None, int] = {}
+        for standing in standings:
+            version = standing.version
+            if standing.state is not queued or version is None:
+                continue
+            starts = max(free[0], model_dirs.get(version.model_dir, 0))
+            if standing.not_before:
+                starts = max(starts, self._at(standing.not_before))
             holds = None
-        seconds = durations.left(standing)
-        ends = clock.later(starts, seconds)
-        if holds:
-            held.append(_Holding(starts, ends, holds))
-        if wanted is None or (standing.model.name, version.name) in wanted:
-            ends_at = clock.moment(ends) if is_certain and seconds is not None else None
-            starts_at = clock.moment(starts) if is_certain else None
-            expected.append(Slot(standing=standing, starts=starts_at, ends=ends_at))
-        count, unknown = count + 1, unknown + (seconds is None)
-        is_certain = is_certain and seconds is not None
-        model_dirs[version.model_dir] = ends
-        heapq.heapreplace(free, ends)
-    return Forecast(
-        slots=tuple(expected),
-        empty_at=clock.moment(max(free)) if count > unknown else None,
-        unknown=unknown,
-    )
+            if is_counted and version.asks != NOTHING:
+                self._held = [each for each in self._held if each.ends > free[0]]
+                starts, holds = _fitting(self._machine, self._held, version.asks, starts)
+            seconds = self._durations.left(standing)
+            length = lengths.get(seconds)
+            if length is None:
+                length = lengths[seconds] = _microseconds(seconds)
+            ends = min(starts + length, self._last)
+            if holds:
+                self._held.append(_Holding(starts, ends, holds))
+            if wanted is None or (standing.model.name, version.name) in wanted:
+                starts_at = self._moment(starts) if is_certain else None
+                ends_at = self._moment(ends) if is_certain and seconds is not None else None
+                self._expected.append(Slot(standing=standing, starts=starts_at, ends=ends_at))
+            count += 1
+            if seconds is None:
+                unknown, is_certain = unknown + 1, False
+            model_dirs[version.model_dir] = ends
+            heapq.heapreplace(free, ends)
+        return Forecast(
+            slots=tuple(self._expected),
+            empty_at=self._moment(max(free)) if count > unknown else None,
+            unknown=unknown,
+        )
+
+    def _at(self, moment: datetime) -> int:
+        return (moment - self._now) // MICROSECOND
+
+    def _moment(self, at: int) -> datetime:
+        return self._now + timedelta(microseconds=at)
 
 
 class _Holding(NamedTuple):
@@ -211,28 +251,8 @@ class _Holding(NamedTuple):
     holds: Held
 
 
-class _Clock:
-    """Moments as microseconds from ``now`` on: a hundred thousand of them are added up."""
-
-    def __init__(self, now: datetime):
-        self._now = now
-        self._last = self.at(datetime.max.replace(tzinfo=now.tzinfo))
-        self._lengths: dict[float, int] = {}
-
-    def at(self, moment: datetime) -> int:
-        return (moment - self._now) // MICROSECOND
-
-    def moment(self, at: int) -> datetime:
-        return self._now + timedelta(microseconds=at)
-
-    def later(self, at: int, seconds: float | None) -> int:
-        """So many ``seconds`` later; a queue of centuries ends with the calendar."""
-        if not seconds:
-            return at
-        length = self._lengths.get(seconds)
-        if length is None:
-            length = self._lengths[seconds] = timedelta(seconds=seconds) // MICROSECOND
-        return min(at + length, self._last)
+def _microseconds(seconds: float | None) -> int:
+    return timedelta(seconds=seconds or 0) // MICROSECOND
 
 
 def _fitting(

@@ -214,10 +214,9 @@ class Rules:
     def standing(self, model: ListedModel, version: ListedVersion) -> Standing:
         """Where a version stands, whatever it asks for of the host."""
         ledger, policy = self._at.ledger, self._at.policy
-        if (
-            ledger.is_new(model.name, version.name)
-            and not (self._claims and (model.name, version.name) in self._claims)
-        ):  # as most of a long list are: what follows comes to the same, and takes ten times as long
+        is_claimed = self._claims and (model.name, version.name) in self._claims
+        # As most of a long list are. What follows comes to the same, and takes ten times as long.
+        if ledger.is_new(model.name, version.name) and not is_claimed:
             return self._new(model, version)
         attempts = ledger.attempts(model.name, version.name)
         last = attempts[-1] if attempts else None

@@ -58,7 +58,7 @@ class Inspector:
         its versions may depend on more. Views believe it, and wait for what is not known.
         """
         self._models_dir = models_dir
-        self._memory = Memory(memory) if memory else None
+        self._memory = Memory(memory, sparing=session) if memory else None
         self._session = session
         self._opener = Opener(models_dir, project, timeout, self._take)
         self._news = Condition()  # for what follows
