@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listed import all_asks
 from mlpipeline.core.runs import Run
 from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.executors.local import is_running
+from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.claims import Claims
@@ -82,6 +84,10 @@ class Doctor:
             for model in listed.models:
                 if model.problem:
                     yield Finding(f"{name}: {model.problem}", "mend the script, or take it off")
+            odd: list[str] = []
+            Hardware(self._settings, warn=odd.append).now(all_asks(listed.models))
+            if name == LIST:
+                yield from (Finding(each, "correct gpus in mlp.config") for each in odd)
 
     def _scheduler(self) -> tuple[str, Finding | None]:
         """The pid of the scheduler that is at work, or none; and what keeps one from that."""

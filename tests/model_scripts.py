@@ -47,8 +47,10 @@ class Scripts:
         notes = self.folder / "imports.txt"
         return notes.read_text().split().count(name) if notes.exists() else 0
 
-    def inspector(self, *, session: bool) -> Inspector:
-        made = Inspector(self.folder, self.folder, 60, memory=self.memory, session=session)
+    def inspector(self, *, session: bool, timeout: float = 60, **more) -> Inspector:
+        made = Inspector(
+            self.folder, self.folder, timeout, memory=self.memory, session=session, **more
+        )
         made.wake = self.news.set
         self.opened.append(made)
         return made

@@ -22,6 +22,7 @@ from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
 FORMAT = 1
+NO_VERSIONS = memoryview(b'{"versions":[]}')  # of a script that can't be used
 GONE = (0, 0)
 
 Stamp = tuple[int, int]  # mtime in ns, size in bytes
@@ -187,11 +188,13 @@ class Memory:
         self._folder = folder
         self._sparing = sparing
 
-    def recall(self, path: str, environment: str) -> Findings | None:
-        """What is known of a script, if it was found with the same packages."""
+    def recall(self, path: str, environment: str | None = None) -> Findings | None:
+        """What is known of a script, if it was found with the same packages (None: with any)."""
         try:
             head, versions = _parts(self._file(path).read_bytes())
             found = msgspec.json.decode(head, type=_Head)
+            if environment is None:
+                environment = found.environment
             if (found.format, found.environment, found.path) != (FORMAT, environment, path):
                 return None
             decoded = _decoded(versions)

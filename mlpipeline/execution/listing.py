@@ -61,6 +61,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool = True  # False: the file is being edited, and the list is still the one before
     look: Look | None = None  # of the file; None where that does not tell whether it has changed
     pending: frozenset[str] = frozenset()  # models, by path, whose scripts are being inspected
+    behind: frozenset[str] = frozenset()  # models, likewise, that are to start after those
     final: bool = True  # False: there are scripts to look at, and it may be another list then
     waits: str = ""  # for which, where that takes long
 
@@ -70,10 +71,13 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ready(self) -> tuple[ListedModel, ...]:
-        """The models of which something may start: an edited one when its versions are known."""
+        """The models of which something may start: an edited one when its versions are known, and
+        what stands behind it in the queue a little later.
+        """
         if not self.pending:
             return self.models
-        return tuple(model for model in self.models if model.path not in self.pending)
+        later = self.pending | self.behind
+        return tuple(model for model in self.models if model.path not in later)
 
 
 class Listing:
@@ -128,6 +132,10 @@ class Listing:
     def idle(self, idle: bool) -> None:
         self._idle = idle
         self._inspector.hurry(idle)
+
+    def leave_to_session(self, changed_at: float | None) -> None:
+        """See Inspector.changed_at."""
+        self._inspector.changed_at = changed_at
 
     def close(self) -> None:
         """Inspect no more."""
@@ -239,6 +247,7 @@ def _listed(models: ModelList, read: Reading) -> Listed:
         warnings=models.warnings,
         paused=models.paused,
         pending=read.pending,
+        behind=read.behind,
         final=read.is_final,
         waits=read.waits,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,16 +18,26 @@ from mlpipeline.state.host_config import AUTO
 from mlpipeline.state.layout import CONFIG, LIST, Layout
 from mlpipeline.state.machine import cpu_count
 
+Awaiting = Callable[[Sequence[str]], None]
+
+
+def nobody(scripts: Sequence[str]) -> None:
+    """Is told, and does nothing."""
+
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
     """An opened project."""
 
     settings: Settings
     layout: Layout
+    awaiting: Awaiting = nobody  # is told which scripts a view waits for
 
 
-def open_project(folder: Path) -> Project:
-    """The project in ``folder``; raises ConfigError when mlp.config is missing or wrong."""
+def open_project(folder: Path, awaiting: Awaiting = nobody) -> Project:
+    """The project in ``folder``; raises ConfigError when mlp.config is missing or wrong.
+
+    ``awaiting`` is called with the scripts that a view waits for, where that takes a moment.
+    """
     if not folder.is_dir():
         raise MlpipelineError(f"{folder} is not a folder; name the one that holds mlp.config")
     project = folder.absolute()
@@ -34,7 +45,8 @@ def open_project(folder: Path) -> Project:
     if above and not (project / CONFIG).exists():
         raise MlpipelineError(f"{folder} lies in the project {above}: use -C {above}, or go there")
     settings = read_settings(project)
-    return Project(settings=settings, layout=Layout.of(project, settings.models_dir))
+    layout = Layout.of(project, settings.models_dir)
+    return Project(settings=settings, layout=layout, awaiting=awaiting)
 
 
 def with_parallel(project: Project, parallel: str | None) -> Project:
@@ -59,7 +71,14 @@ def inspector(project: Project, *, session: bool = False, remember: bool = True)
     """
     layout, timeout = project.layout, project.settings.inspect_timeout
     memory = layout.inspected if remember else None
-    return Inspector(layout.models_dir, layout.project, timeout, memory=memory, session=session)
+    return Inspector(
+        layout.models_dir,
+        layout.project,
+        timeout,
+        memory=memory,
+        session=session,
+        awaiting=project.awaiting,
+    )
 
 
 def listing(project: Project, name: str, *, session: bool = False) -> Listing:

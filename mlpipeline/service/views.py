@@ -71,6 +71,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
     problems: tuple[str, ...]  # that keep the list from being used
+    inspecting: tuple[str, ...] = ()  # scripts; what is said of their versions is not sure
 
 
 class Sight(msgspec.Struct, frozen=True, gc=False):
@@ -142,6 +143,7 @@ def status(
         rows=tuple(_row(project, queue, sight, slots) for sight in shown),
         warnings=queue.warnings,
         problems=queue.listed.problems,
+        inspecting=tuple(sorted(queue.listed.pending)),
     )
 
 
@@ -300,7 +302,7 @@ def _left(progress: Progress | None) -> float | None:
 
 def check_models(queue: Queue, seen: Iterable[Sight], models: Iterable[str]) -> None:
     """Raise MlpipelineError for a model that is not listed and has never run."""
-    if not models or queue.listed.problems:  # these keep the list from being known
+    if not models or queue.listed.problems or queue.listed.pending:  # not all is known
         return
     known = dict.fromkeys(sight.model for sight in seen)
     for model in models:
