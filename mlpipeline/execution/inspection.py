@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Lock
 
 import msgspec
 
+from mlpipeline.execution.beside_session import BesideSession
 from mlpipeline.execution.choosing import Choices, Reading, entries_of
 from mlpipeline.execution.findings import (
     NO_VERSIONS,
@@ -70,15 +70,13 @@ class Inspector:
         of the files is the same, and has each script opened all the same when there is time, since
         its versions may depend on more. Views believe it, and wait for what is not known.
         """
-        self.changed_at: float | None = None
-        """Of a view: a session is at work, which looks itself at what has changed since then, or
-        is edited (seconds since the epoch); None where there is no such session.
-        """
         self._models_dir = models_dir
-        self._timeout = timeout
         self._awaiting = awaiting
         self._memory = Memory(memory, sparing=session) if memory else None
         self._session = session
+        self._beside: BesideSession | None = None
+        if self._memory and not session:
+            self._beside = BesideSession(models_dir, self._memory, timeout)
         self._opener = Opener(models_dir, project, timeout, self._take)
         self._news = Condition()  # for what follows
         self._known: dict[str, Findings] = {}
@@ -143,6 +141,13 @@ class Inspector:
                 hindrances=[each.hindrance for each in asked.values() if each.hindrance],
             )
 
+    def leave_to_session(self, changed_at: float | None) -> None:
+        """A session is at work, which looks itself at what has changed since ``changed_at`` (see
+        BesideSession); None: there is no such session. For views.
+        """
+        if self._beside:
+            self._beside.changed_at = changed_at
+
     def hurry(self, wanted: bool) -> None:
         """Whether what nobody waits for may have the whole machine."""
         self._opener.hurry(wanted)
@@ -158,33 +163,20 @@ class Inspector:
     def _leave_to_session(self, paths: Sequence[str], files: Files) -> Sequence[str]:
         """Believe what a session that is at work has found; what is not to be left to it."""
         self._left.clear()
-        if self.changed_at is None or self._memory is None:
-            return paths
         rest = []
         for path in paths:
             known = self._known.get(path)
-            if path in self._asked:
+            seen = self._beside.look(path, known, files) if self._beside else None
+            if seen is None or path in self._asked:
                 rest.append(path)
-            elif known and not (known.problem or known.is_racy) and files.are(known.files):
                 continue
-            elif (found := self._memory.recall(path)) and files.have(found):
+            found, is_being_inspected = seen
+            if is_being_inspected:
+                self._left.add(path)
+            if found and found is not known:
                 self._known[path] = found
                 self._surroundings[path] = files.surroundings() if found.problem else {}
-            elif self._is_news(path, found):
-                self._left.add(path)
-                if found and not found.problem:
-                    self._known[path] = found
-            else:  # it may be busy with its end, or have no room for what it finds
-                rest.append(path)
         return rest
-
-    def _is_news(self, path: str, found: Findings | None) -> bool:
-        """Whether the session may just be looking at a script."""
-        newest = self.changed_at or 0.0
-        for each in (self._script(path), *(found.files if found else ())):
-            with suppress(OSError):
-                newest = max(newest, Path(each).stat().st_ctime)
-        return abs(time.time() - newest) < self._timeout
 
     def _look(self, paths: Sequence[str], files: Files) -> None:
         """Ask for what is not known, or not any more."""

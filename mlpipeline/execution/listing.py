@@ -134,8 +134,8 @@ class Listing:
         self._inspector.hurry(idle)
 
     def leave_to_session(self, changed_at: float | None) -> None:
-        """See Inspector.changed_at."""
-        self._inspector.changed_at = changed_at
+        """See Inspector.leave_to_session."""
+        self._inspector.leave_to_session(changed_at)
 
     def close(self) -> None:
         """Inspect no more."""

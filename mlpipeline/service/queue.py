@@ -86,6 +86,10 @@ class Onlooker:
         self._ledger = Ledger()
         self._journals = Journals(project.layout, self._ledger)
 
+    def close(self) -> None:
+        """Let go of what it holds; a command may leave that to its end."""
+        self._listing.close()
+
     def look(self, *, wait: bool = True, trust: bool = False) -> Queue:
         """The queue now; raises StorageError when a history can't be read.
 

@@ -1,6 +1,7 @@
 """What views show while a script is edited that takes long to import."""
 
 import json
+from contextlib import closing
 
 from projects import wait_until
 
@@ -74,7 +75,8 @@ def test_a_run_that_ends_while_a_view_inspects_is_not_called_unseen(project):
 
     session = begin(project)
 
-    queue = Onlooker(open_project(project.folder, pass_time)).look()  # waits for edited.py itself
+    with closing(Onlooker(open_project(project.folder, pass_time))) as onlooker:
+        queue = onlooker.look()  # it waits for edited.py itself
     end(project, session)
 
     states = {(each.model.name, each.version.name): each.state for each in queue.standings}

@@ -364,7 +364,7 @@ def test_a_view_leaves_an_edited_script_to_the_session_that_is_at_work(scripts):
     session = scripts.inspector(session=True)
     scripts.settled(session, "m.py")
     view = scripts.inspector(session=False)
-    view.changed_at = 0.0
+    view.leave_to_session(0.0)
 
     scripts.script("m.py", "'a', 'b'", age=60)
     before = view.listed(scripts.list("m.py"))
@@ -382,7 +382,7 @@ def test_a_view_believes_what_keeps_a_session_from_using_a_script(scripts):
     scripts.settled(scripts.inspector(session=True), "m.py")
     count = scripts.imported("m.py")
     view = scripts.inspector(session=False)
-    view.changed_at = 0.0
+    view.leave_to_session(0.0)
 
     ((problem,),) = scripts.read(view, "m.py").values()
 
@@ -402,7 +402,7 @@ def test_no_session_and_no_view_alone_believes_in_a_problem_that_was(scripts):
 def test_a_view_looks_itself_where_the_session_has_not_looked_for_long(scripts):
     scripts.script("m.py", "'a'")
     view = scripts.inspector(session=False, timeout=1)
-    view.changed_at = 0.0
+    view.leave_to_session(0.0)
 
     seen = []
     wait_until(lambda: seen.append(scripts.read(view, "m.py")) or seen[-1])
