@@ -14,7 +14,7 @@ from mlpipeline.core.runs import Run
 from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.hardware import Hardware
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.claims import Claims
 from mlpipeline.state.config import Settings
@@ -73,10 +73,10 @@ class Doctor:
 
     def _lists(self) -> Iterator[Finding]:
         layout = self._layout
-        inspector = Inspector(layout.models_dir, layout.project, self._settings.inspect_timeout)
+        scripts = KnownScripts(layout.models_dir, layout.project, self._settings.inspect_timeout)
         for name in (LIST, TEST_LIST):
             path = layout.project / name
-            listed = Listing(path, layout.models_dir, inspector, patient=False).refresh()
+            listed = Listing(path, layout.models_dir, scripts, patient=False).refresh()
             for problem in listed.problems:
                 yield Finding(problem, f"correct {name}")
             for warning in listed.warnings:

@@ -14,7 +14,7 @@ from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
-from mlpipeline.service.project import Project, inspector
+from mlpipeline.service.project import Project, known_scripts
 from mlpipeline.service.queue import Queue
 from mlpipeline.service.views import expectation
 from mlpipeline.state.layout import LIST
@@ -121,7 +121,7 @@ def _read(project: Project, draft: Path) -> Listed:
     if not draft.is_file():
         raise MlpipelineError(f"{draft} is no file; a draft is a copy of {LIST} with your edits")
     models = read_list(ListText.read(draft), project.layout.models_dir)
-    read = inspector(project).listed(models)
+    read = known_scripts(project).listed(models)
     return Listed(
         models=read.models,
         warnings=models.warnings,

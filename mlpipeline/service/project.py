@@ -11,7 +11,7 @@ import msgspec
 
 from mlpipeline.core.planning import Policy
 from mlpipeline.errors import MlpipelineError
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.config import Settings, read_settings
 from mlpipeline.state.host_config import AUTO
@@ -64,14 +64,16 @@ def project_above(folder: Path) -> Path | None:
     return next((each for each in whole.parents if (each / CONFIG).is_file()), None)
 
 
-def inspector(project: Project, *, session: bool = False, remember: bool = True) -> Inspector:
-    """What opens the model scripts, for a view or for a ``session``, as in Inspector.
+def known_scripts(
+    project: Project, *, session: bool = False, remember: bool = True
+) -> KnownScripts:
+    """What knows the model scripts, for a view or for a ``session``, as in KnownScripts.
 
     Without ``remember``, nothing counts that was found before.
     """
     layout, timeout = project.layout, project.settings.inspect_timeout
     memory = layout.inspected if remember else None
-    return Inspector(
+    return KnownScripts(
         layout.models_dir,
         layout.project,
         timeout,
@@ -91,7 +93,7 @@ def listing(project: Project, name: str, *, session: bool = False) -> Listing:
     return Listing(
         layout.project / name,
         layout.models_dir,
-        inspector(project, session=session, remember=not session or name == LIST),
+        known_scripts(project, session=session, remember=not session or name == LIST),
         patient=session,
         memory=layout.list_in_use if name == LIST else None,
     )

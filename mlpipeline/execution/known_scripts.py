@@ -24,7 +24,7 @@ from mlpipeline.execution.findings import (
     environment,
 )
 from mlpipeline.execution.lead import Lead
-from mlpipeline.execution.opening import Opened, Opener
+from mlpipeline.execution.opener import Opened, Opener
 from mlpipeline.state.lists import Entry, ModelList, PythonFiles
 
 LEAD = 2.0  # seconds that others wait for a script, so that runs start in the order of the list
@@ -47,7 +47,7 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False  # at normal priority, since at the lowest one there was no answer
 
 
-class Inspector:
+class KnownScripts:
     """Knows the versions of model scripts; has each opened when it or a module of it has changed.
 
     Where that takes long, a session goes on with the others.
@@ -358,10 +358,12 @@ class Inspector:
         """Until all that is listed is known, or takes too long for others to wait for it."""
         entries = {entry.path: entry for entry in in_order}
         begun_at, is_told = time.monotonic(), False
-        while not stop():
+        while True:
             if error := self._opener.take_error():
                 self._asked.clear()  # nobody answers: to be asked anew
                 raise error
+            if stop():
+                return
             awaited = {
                 path: question.since
                 for path, question in self._asked.items()

@@ -9,7 +9,7 @@ import pytest
 from model_scripts import versions
 from projects import wait_until
 
-from mlpipeline.execution import inspection
+from mlpipeline.execution import known_scripts
 from mlpipeline.execution.findings import Memory, environment
 
 
@@ -155,7 +155,7 @@ def test_a_package_that_comes_or_goes_has_all_scripts_looked_at(scripts, monkeyp
 
 
 def test_a_slow_script_keeps_the_others_waiting_for_a_moment_only(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.2)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.2)
     scripts.script("slow.py", "'s'", "wait_for_file('go')")
     scripts.script("quick.py", "'q'")
     inspector = scripts.inspector(session=True)
@@ -172,7 +172,7 @@ def test_a_slow_script_keeps_the_others_waiting_for_a_moment_only(scripts, monke
 
 
 def test_what_an_edited_script_had_stays_listed_until_its_versions_are_known(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
     scripts.script("m.py", "'a'")
     inspector = scripts.inspector(session=True)
     scripts.settled(inspector, "m.py")
@@ -186,7 +186,7 @@ def test_what_an_edited_script_had_stays_listed_until_its_versions_are_known(scr
 
 
 def test_an_edit_overtakes_the_inspection_of_what_was_there_before(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
     scripts.script("m.py", "'a'", "wait_for_file('never')")
     inspector = scripts.inspector(session=True)
     inspector.listed(scripts.list("m.py"))
@@ -335,7 +335,7 @@ def test_the_first_script_waits_for_no_other(scripts):
 
 
 def test_what_is_waited_for_is_named_and_not_anew_with_each_that_comes(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
     names = ["a.py", "b.py", "c.py", "d.py", "e.py"]
     for name in names:
         scripts.script(name, "'v'", f"wait_for_file('go-{name}')")
