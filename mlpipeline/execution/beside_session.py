@@ -35,7 +35,8 @@ class BesideSession:
         if known and not (known.problem or known.is_racy) and files.are(known.files):
             return known, False
         found = self._memory.recall(path)
-        if found and files.have(found):
+        # Of a script that ended its inspection nothing is known but how it looked from outside.
+        if found and (files.have(found) or (found.problem and files.are(found.files))):
             return found, False
         newest = self.changed_at
         for each in (self._models_dir / path, *(found.files if found else ())):

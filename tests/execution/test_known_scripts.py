@@ -377,16 +377,21 @@ def test_a_view_leaves_an_edited_script_to_the_session_that_is_at_work(scripts):
     assert scripts.imported("m.py") == 2
 
 
-def test_a_view_believes_what_keeps_a_session_from_using_a_script(scripts):
-    scripts.script("m.py", "'a'", "raise ValueError('no')")
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("raise ValueError('no')", "it raises ValueError when it is imported: no"),
+        ("os._exit(3)", "it ended the process when it was imported (exit status 3)"),
+    ],
+)
+def test_a_view_believes_what_keeps_a_session_from_using_a_script(scripts, line, problem):
+    scripts.script("m.py", "'a'", line)
     scripts.settled(scripts.inspector(session=True), "m.py")
     count = scripts.imported("m.py")
     view = scripts.inspector(session=False)
     view.leave_to_session(0.0)
 
-    ((problem,),) = scripts.read(view, "m.py").values()
-
-    assert problem == "m.py: it raises ValueError when it is imported: no"
+    assert scripts.read(view, "m.py") == {"m": [f"m.py: {problem}"]}
     assert scripts.imported("m.py") == count
 
 
