@@ -24,7 +24,7 @@ from threading import Event
 from benchmarks.figures import table
 from benchmarks.projects import make_project
 from mlpipeline.core.listed import ListedModel
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.execution.listing import Listing
 
 LOOKS = 10  # at what is unchanged
@@ -86,9 +86,9 @@ def measure(folder: Path, rounds: int) -> tuple[Timed, float]:
 
     @contextmanager
     def opened(*, session: bool) -> Iterator[Listing]:
-        inspector = Inspector(models, folder, 600, memory=memory, session=session)
+        scripts = KnownScripts(models, folder, 600, memory=memory, session=session)
         path = folder / "models.config"
-        with closing(Listing(path, models, inspector, patient=False)) as listing:
+        with closing(Listing(path, models, scripts, patient=False)) as listing:
             yield listing
 
     for script in models.glob("*.py"):

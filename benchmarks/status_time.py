@@ -1,6 +1,8 @@
 """How long ``mlpipeline status`` takes on a project with many past runs.
 
-    python -m benchmarks.status_time [--runs 10000] [--rounds 5]
+    python -m benchmarks.status_time [--runs 10000] [--versions 100] [--rounds 5]
+
+All versions but the first hundred, which have all the runs, are queued.
 
 Beside it, in the same rounds: Python's bare start, and where task-spooler (``tsp``) is installed,
 its list of as many finished jobs. Prints wall milliseconds: median (min to max).
@@ -25,12 +27,15 @@ from benchmarks.peers.spoolers import spooler
 from benchmarks.projects import make_project
 from benchmarks.rounds import interleave
 
-VERSIONS = 100  # of the one model; each has many attempts
+VERSIONS = 100  # of the one model, that have run; each has many attempts
 
 
-def fill_project(folder: Path, runs: int) -> None:
-    """A project whose history has so many runs that ended well."""
-    make_project(folder, VERSIONS)
+def fill_project(folder: Path, runs: int, versions: int) -> None:
+    """A project whose history has so many runs that ended well, and so many versions."""
+    make_project(folder, versions)
+    whole = (folder / "models.config").read_text()
+    first = ", ".join(f"v{number}" for number in range(VERSIONS))
+    (folder / "models.config").write_text(whole.replace("noop.py", f"noop.py = {first}"))
     command = [sys.executable, "-m", "mlpipeline", "-C", str(folder), "-r", "-u"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (history,) = (folder / "models" / "outputs").glob("history-*")
@@ -41,6 +46,7 @@ def fill_project(folder: Path, runs: int) -> None:
             for event in events:
                 event["run"]["attempt"] = attempt
                 file.write(json.dumps(event) + "\n")
+    (folder / "models.config").write_text(whole)
 
 
 @contextmanager
@@ -64,11 +70,12 @@ def main() -> None:
     """Time all and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--versions", type=int, default=VERSIONS)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        fill_project(folder / "project", options.runs)
+        fill_project(folder / "project", options.runs, max(VERSIONS, options.versions))
         ours = [sys.executable, "-m", "mlpipeline", "-C", str(folder / "project"), "status"]
         contestants: dict[str, Callable[[], float]] = {
             "mlpipeline status": lambda: timed(ours),
@@ -79,7 +86,8 @@ def main() -> None:
         if shutil.which("tsp"):
             contestants["tsp"] = stack.enter_context(filled_spooler(folder, options.runs))
         times, _ = interleave(contestants, options.rounds)
-    print(f"{options.runs} past runs, {options.rounds} rounds; wall ms: median (min to max)")
+    print(f"{options.versions} versions, {options.runs} past runs, {options.rounds} rounds")
+    print("wall ms: median (min to max)")
     for each, values in times.items():
         low, high = min(values), max(values)
         print(f"{each:>18}  {statistics.median(values):7.1f}  ({low:.1f} to {high:.1f})")

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from mlpipeline.core.ledger import Ledger
+from mlpipeline.core.listed import all_asks
 from mlpipeline.core.runs import Run
 from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.executors.local import is_running
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.hardware import Hardware
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.claims import Claims
 from mlpipeline.state.config import Settings
@@ -71,10 +73,10 @@ class Doctor:
 
     def _lists(self) -> Iterator[Finding]:
         layout = self._layout
-        inspector = Inspector(layout.models_dir, layout.project, self._settings.inspect_timeout)
+        scripts = KnownScripts(layout.models_dir, layout.project, self._settings.inspect_timeout)
         for name in (LIST, TEST_LIST):
             path = layout.project / name
-            listed = Listing(path, layout.models_dir, inspector, patient=False).refresh()
+            listed = Listing(path, layout.models_dir, scripts, patient=False).refresh()
             for problem in listed.problems:
                 yield Finding(problem, f"correct {name}")
             for warning in listed.warnings:
@@ -82,6 +84,10 @@ class Doctor:
             for model in listed.models:
                 if model.problem:
                     yield Finding(f"{name}: {model.problem}", "mend the script, or take it off")
+            odd: list[str] = []
+            Hardware(self._settings, warn=odd.append).now(all_asks(listed.models))
+            if name == LIST:
+                yield from (Finding(each, "correct gpus in mlp.config") for each in odd)
 
     def _scheduler(self) -> tuple[str, Finding | None]:
         """The pid of the scheduler that is at work, or none; and what keeps one from that."""

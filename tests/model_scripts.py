@@ -8,7 +8,7 @@ from pathlib import Path
 
 from projects import BASE, wait_until
 
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.state.lists import Entry, ModelList
 
 SCRIPT = """
@@ -29,7 +29,7 @@ class Scripts:
         self.memory = folder / "outputs" / "inspected"
         self.memory.parent.mkdir(parents=True)
         self.write("_base.py", BASE)
-        self.opened: list[Inspector] = []
+        self.opened: list[KnownScripts] = []
         self.news = threading.Event()
 
     def write(self, name: str, text: str, *, age: float = 3600.0) -> None:
@@ -47,8 +47,10 @@ class Scripts:
         notes = self.folder / "imports.txt"
         return notes.read_text().split().count(name) if notes.exists() else 0
 
-    def inspector(self, *, session: bool) -> Inspector:
-        made = Inspector(self.folder, self.folder, 60, memory=self.memory, session=session)
+    def inspector(self, *, session: bool, timeout: float = 60, **more) -> KnownScripts:
+        made = KnownScripts(
+            self.folder, self.folder, timeout, memory=self.memory, session=session, **more
+        )
         made.wake = self.news.set
         self.opened.append(made)
         return made
@@ -57,11 +59,11 @@ class Scripts:
         entries = tuple(Entry(path=path) for path in paths)
         return ModelList(path=self.folder / "models.config", entries=entries, **more)
 
-    def read(self, inspector: Inspector, *paths: str) -> dict[str, list[str]]:
+    def read(self, inspector: KnownScripts, *paths: str) -> dict[str, list[str]]:
         """What is listed, at once."""
         return versions(inspector.listed(self.list(*paths)))
 
-    def settled(self, inspector: Inspector, *paths: str) -> dict[str, list[str]]:
+    def settled(self, inspector: KnownScripts, *paths: str) -> dict[str, list[str]]:
         """What is listed when all scripts have been looked at."""
         wait_until(lambda: inspector.listed(self.list(*paths)).is_final)
         return self.read(inspector, *paths)

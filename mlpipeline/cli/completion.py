@@ -27,7 +27,7 @@ def complete_model_names(ctx: click.Context, _: click.Parameter, incomplete: str
         from mlpipeline.service.project import open_project
         from mlpipeline.service.queue import Onlooker
 
-        queue = Onlooker(open_project(_folder(ctx))).look()
+        queue = Onlooker(open_project(_folder(ctx))).look(trust=True)
         return _fitting(known_models(queue.ledger, queue.versions), incomplete)
     return []
 
@@ -51,7 +51,7 @@ def complete_runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
         from mlpipeline.service.project import open_project
         from mlpipeline.service.queue import Onlooker
 
-        queue = Onlooker(open_project(_folder(ctx))).look()
+        queue = Onlooker(open_project(_folder(ctx))).look(trust=True)
         names = known_names(queue.ledger, queue.versions)
         if "#" in incomplete:
             names += [str(run.id) for run in queue.ledger]

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.digest import Digest, told
 from mlpipeline.core.since import FORMS, moment_of
 from mlpipeline.service import digests
-from mlpipeline.service.project import Project, open_project
+from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Onlooker
 
 ROWS = 2  # of a failure: `mlpipeline explain` has all that it said
@@ -34,7 +35,7 @@ def digest(since: str | None, project: Path, as_json: bool) -> None:
       mlpipeline digest --since 8h --json
     """
     opened = open_project(project)
-    queue = Onlooker(opened).look()
+    queue = Onlooker(opened).look(trust=True)
     try:
         begin = moment_of(since, queue.at) if since else digests.last_look(opened, queue.at)
     except ValueError as error:

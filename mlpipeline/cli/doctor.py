@@ -9,12 +9,12 @@ import click
 import msgspec
 
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.wording import plural
 from mlpipeline.doctor import Finding
 from mlpipeline.errors import short
 from mlpipeline.service import care
-from mlpipeline.service.project import open_project
 
 
 class CheckUp(msgspec.Struct, frozen=True, kw_only=True):

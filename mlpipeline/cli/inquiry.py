@@ -13,11 +13,11 @@ import click
 
 from mlpipeline.cli.completion import complete_runs
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import Row, show_json, show_table, show_text
 from mlpipeline.core.wording import duration, moment, shown, width
-from mlpipeline.errors import short
+from mlpipeline.errors import UnknownRun, short
 from mlpipeline.service import inquiry
-from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
 
 MOMENTS = ("started", "ended")  # in a record
@@ -37,8 +37,15 @@ def explain(run: str, project: Path, as_json: bool) -> None:
       mlpipeline explain digits/lr=0.1
     """
     opened = open_project(project)
-    queue = Onlooker(opened).look()
-    found = inquiry.explain_run(opened, queue, run)
+    onlooker = Onlooker(opened)
+    queue = onlooker.look(trust=True)
+    try:
+        found = inquiry.explain_run(opened, queue, run)
+    except UnknownRun:
+        if not queue.listed.pending:
+            raise
+        queue = onlooker.look()  # perhaps it is among what is being inspected
+        found = inquiry.explain_run(opened, queue, run)
     if as_json:
         show_json(found)
         return

@@ -10,11 +10,11 @@ import click
 
 from mlpipeline.cli.completion import complete_models, complete_versions
 from mlpipeline.cli.options import F, json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.places import LAST, Place
 from mlpipeline.service import lists
 from mlpipeline.service.lists import Edit
-from mlpipeline.service.project import open_project
 
 model_argument = click.argument("model", shell_complete=complete_models)
 versions_argument = click.argument(

@@ -13,9 +13,9 @@ import msgspec
 
 from mlpipeline.cli.completion import complete_runs
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json
 from mlpipeline.service.consoles import Console
-from mlpipeline.service.project import open_project
 
 POLL_INTERVAL = 0.2  # seconds between two looks at a file that is followed
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json
 from mlpipeline.service import messages
-from mlpipeline.service.project import open_project
 
 
 @click.command()

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import Row, show_closing, show_json, show_table
 from mlpipeline.cli.room import SEPARATOR
 from mlpipeline.core.wording import duration, moment, plural
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import plan as planning
 from mlpipeline.service.plan import Plan
-from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
 
 MOST_TOO_BIG = 5  # versions that are named
@@ -38,7 +38,7 @@ def plan(draft: Path | None, count: int, project: Path, as_json: bool) -> None:
       cp models.config draft; vi draft; mlpipeline plan draft
     """
     opened = open_project(project)
-    queue = Onlooker(opened).look()
+    queue = Onlooker(opened).look(trust=True)
     found = planning.plan(opened, queue, count=max(0, count), draft=draft)
     if as_json:
         show_json(found)

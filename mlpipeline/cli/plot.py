@@ -10,12 +10,12 @@ import click
 
 from mlpipeline.cli.completion import complete_metrics, complete_runs
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json
 from mlpipeline.cli.streams import has_colours, is_terminal
 from mlpipeline.core.wording import plural, shortened, shown
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service.learning import Curve, LearningCurves, learning_curves
-from mlpipeline.service.project import open_project
 
 LOWEST, HIGHEST = 10, 30  # lines that a plot takes
 

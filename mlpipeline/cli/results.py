@@ -15,12 +15,12 @@ import msgspec
 from mlpipeline.cli.completion import complete_runs_and_models, complete_values
 from mlpipeline.cli.fitting import ResultTable
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import plain_table, show_json, show_table
 from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.wording import plural
 from mlpipeline.service import results as service
 from mlpipeline.service import selection
-from mlpipeline.service.project import open_project
 from mlpipeline.service.results import Results
 from mlpipeline.service.selection import Column
 

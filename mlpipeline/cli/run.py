@@ -13,12 +13,13 @@ import msgspec
 
 from mlpipeline.cli.digest import greet
 from mlpipeline.cli.jsonlines import JsonScreen
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.sessions import Result
 from mlpipeline.service import sessions
 from mlpipeline.service.digests import note_look
-from mlpipeline.service.project import open_project, with_parallel
+from mlpipeline.service.project import with_parallel
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json
 from mlpipeline.service import units
-from mlpipeline.service.project import open_project
 from mlpipeline.service.units import Manager
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
 
 from mlpipeline.cli.completion import complete_model_names
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import Row as TableRow
 from mlpipeline.cli.render import rich_table, show_closing, show_json, show_table
 from mlpipeline.cli.room import SEPARATOR, parted, wrapped
@@ -18,15 +20,15 @@ from mlpipeline.cli.screen import result_line
 from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.standings import State
-from mlpipeline.core.wording import duration, moment, plural, shown
+from mlpipeline.core.wording import duration, enumeration, moment, plural, shown
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views
-from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.views import Row, Sight, Status
 
 INTERVAL = 1.0  # seconds between two looks of --watch
 MANY = 20  # queued versions that are shown
+INSPECTED = 3  # scripts that are named where there are more
 FEW = 10  # done versions that are shown where there is nothing else to see
 # Of what is listed, and of what is listed no more.
 STATES = list(dict.fromkeys(each.value for each in (*State, *Outcome)))
@@ -77,8 +79,8 @@ def status(
     opened = open_project(project)
     onlooker = Onlooker(opened)
 
-    def look() -> tuple[Status, list[Row]]:
-        queue = onlooker.look()
+    def look(*, wait: bool = True) -> tuple[Status, list[Row]]:
+        queue = onlooker.look(wait=wait, trust=True)
         seen = views.sights(queue)
         views.check_models(queue, seen, models)
         chosen, hidden = views.chosen(seen, models, states), 0
@@ -89,7 +91,7 @@ def status(
 
     found, rows = look()
     if watch and not as_json:
-        _watch(look)
+        _watch(partial(look, wait=False))
         return
     if as_json:
         show_json(found)
@@ -107,16 +109,18 @@ def closing(found: Status) -> str:
     counts = [f"{count} {state}" for state, count in found.counts.items()]
     if found.unlisted:
         counts.append(f"{found.unlisted} not listed")
-    if not counts:
+    if not counts and not found.inspecting:
         return "nothing is listed, and nothing has run yet"
-    parts = [", ".join(counts)]
+    parts = [", ".join(counts)] if counts else []
+    if found.inspecting:
+        parts.append(f"{enumeration(found.inspecting, INSPECTED)} being inspected")
     if found.paused:
         parts.append("paused: `mlpipeline resume` goes on")
     elif found.session and found.empty_at:
         parts.append(f"empty about {moment(found.empty_at, found.at)}")
     elif found.empty_at:
         parts.append(f"needs about {duration((found.empty_at - found.at).total_seconds())}")
-    if found.unknown and found.empty_at and not found.paused:
+    if parts and found.unknown and found.empty_at and not found.paused:
         parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
     if found.session:
         who = f"pid {found.pid}" if found.pid else "a session"

@@ -8,10 +8,10 @@ import click
 
 from mlpipeline.cli.completion import complete_runs
 from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.sessions import StopMode
 from mlpipeline.service import steering
-from mlpipeline.service.project import open_project
 from mlpipeline.service.steering import Done
 
 MANY = 20  # versions that are named in an answer

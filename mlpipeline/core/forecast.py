@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from statistics import median
@@ -18,6 +18,8 @@ from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host, Room
 from mlpipeline.core.standings import Standing, State
 
 RECENT = 10  # runs of a version or model that count
+MICROSECOND = timedelta(microseconds=1)
+NOTHING = Asks()
 LONGEST = 100 * 365 * 86400.0  # seconds; what seems to take longer is unknown
 
 
@@ -33,6 +35,8 @@ class Durations:
         self._ledger = ledger
         self._past: dict[tuple[str, ...], list[_Took]] = {}  # as far as it was asked for
         self._going: dict[tuple[str, ...], list[_Took]] = {}
+        # Of versions that have no past: by model, digest of its sources, and epochs.
+        self._of_new: dict[tuple[str, str, float | None], float | None] = {}
 
     def _took(self, group: tuple[str, ...]) -> list[_Took]:
         """What the newest runs of a group took."""
@@ -59,6 +63,7 @@ class Durations:
     def learn(self, run: Run, seconds: float) -> None:
         """``run`` goes on, and says that it will have taken so many ``seconds``."""
         if not run.resume:
+            self._of_new.clear()
             for group in _groups(run.id.model, run.id.version, run.script):
                 self._going[group] = [_Took(seconds, run.epochs)]
 
@@ -77,16 +82,27 @@ class Durations:
         same model and script, or what one that goes on says, or of earlier scripts. Per epoch
         where the epochs are known.
         """
-        groups = list(_groups(model.name, version.name, model.digest))
+        epochs = version.parameters.get("epoch_count")
+        if not isinstance(epochs, (int, float)):
+            epochs = None
+        if version.name in self._ledger.versions.get(model.name, ()):
+            return self._expected(model, version.name, epochs)
+        key = model.name, model.digest, epochs
+        known = self._of_new.get(key, -1.0)
+        if known == -1.0:
+            known = self._of_new[key] = self._expected(model, version.name, epochs)
+        return known
+
+    def _expected(self, model: ListedModel, version: str, epochs: float | None) -> float | None:
+        groups = list(_groups(model.name, version, model.digest))
         now, before = groups[:2], groups[2:]
         sources = [(took, part) for part in (now, before) for took in (self._took, self._going.get)]
         found = (took(group) for took, part in sources for group in part)
         known = next(filter(None, found), [])
         if not known:
             return None
-        epochs = version.parameters.get("epoch_count")
         rates = [each.seconds / each.epochs for each in known if each.epochs and each.seconds]
-        if rates and isinstance(epochs, (int, float)):
+        if rates and epochs is not None:
             return _known(median(rates) * min(epochs, LONGEST))
         return _known(median(each.seconds for each in known))
 
@@ -102,7 +118,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """When what is listed will have run, if nothing fails or changes."""
 
-    slots: tuple[Slot, ...]  # running ones, then queued ones in the order of their start
+    # Running ones, then queued ones in the order of their start, as far as they were asked for.
+    slots: tuple[Slot, ...]
     empty_at: datetime | None  # None when nothing is left, or nothing is known of what is
     unknown: int  # versions of which nothing tells how long they take; they are not counted
 
@@ -116,103 +133,142 @@ def forecast(
     slots: int,
     now: datetime,
     machine: Host = UNCOUNTED,
+    wanted: Container[tuple[str, str]] | None = None,
 ) -> Forecast:
     """Fill ``slots`` in the order of ``standings``; ``left`` are seconds that running runs say.
 
     ``machine`` is what this host has; each version is taken to start as soon as it fits.
+    ``wanted``: model and version of those whose slots are asked for (None: of all).
     """
-    held: list[tuple[datetime, datetime, Held]] = []  # of the machine, from when and until when
-    free: list[datetime] = []  # when a slot becomes free, a heap
-    model_dirs: dict[str, datetime] = {}  # when one becomes free
-    expected: list[Slot] = []
-    unknown = 0
+    filled = _Slots(durations, now, machine, wanted)
     for standing in standings:
+        if standing.state is State.RUNNING:
+            filled.go_on(standing, left, host)
+    return filled.fill(standings, slots)
+
+
+class _Slots:
+    """The slots of a host and of the others, as they become free; moments are microseconds from
+    now on, since a hundred thousand of them are added up.
+    """
+
+    def __init__(
+        self,
+        durations: Durations,
+        now: datetime,
+        machine: Host,
+        wanted: Container[tuple[str, str]] | None,
+    ):
+        self._durations = durations
+        self._now = now
+        self._last = self._at(datetime.max.replace(tzinfo=now.tzinfo))
+        self._machine = machine
+        self._wanted = wanted
+        self._held: list[_Holding] = []  # of the machine
+        self._free: list[int] = []  # when a slot of this host becomes free, a heap
+        self._model_dirs: dict[str, int] = {}  # when one becomes free
+        self._expected: list[Slot] = []
+        self._count = self._unknown = 0
+
+    def go_on(self, standing: Standing, left: Mapping[RunId, float], host: str) -> None:
+        """Take in one that runs."""
         version, run = standing.version, standing.last
-        if standing.state is not State.RUNNING or version is None or run is None:
-            continue
+        if version is None or run is None:
+            return
         seconds = _known(left.get(run.id))
-        spent = (now - run.started_at).total_seconds()
+        spent = (self._now - run.started_at).total_seconds()
         if seconds is not None:
-            durations.learn(run, spent + seconds)
+            self._durations.learn(run, spent + seconds)
         else:
-            whole = durations.expected(standing.model, version)
+            whole = self._durations.expected(standing.model, version)
             seconds = None if whole is None else max(0.0, whole - spent)
-        unknown += seconds is None
-        ends = _later(now, seconds)
-        model_dirs[version.model_dir] = ends
+        self._count, self._unknown = self._count + 1, self._unknown + (seconds is None)
+        ends = min(_microseconds(seconds), self._last)
+        self._model_dirs[version.model_dir] = ends
         if run.host == host:
-            heapq.heappush(free, ends)
-            held.append((run.started_at, ends, run.holds))
-        expected.append(
-            Slot(
-                standing=standing,
-                starts=run.started_at,
-                ends=None if seconds is None else ends,
-            )
+            heapq.heappush(self._free, ends)
+            self._held.append(_Holding(self._at(run.started_at), ends, run.holds))
+        if self._wanted is None or (standing.model.name, version.name) in self._wanted:
+            ends_at = None if seconds is None else self._moment(ends)
+            self._expected.append(Slot(standing=standing, starts=run.started_at, ends=ends_at))
+
+    def fill(self, standings: Sequence[Standing], slots: int) -> Forecast:
+        """Have those start that are queued, in so many ``slots``."""
+        free, model_dirs, wanted = self._free, self._model_dirs, self._wanted
+        while len(free) < slots:
+            heapq.heappush(free, 0)
+        while len(free) > slots:
+            heapq.heappop(free)
+        count, unknown = self._count, self._unknown
+        is_certain = not unknown  # a start after something of unknown length is unknown, too
+        is_counted, queued = self._machine != UNCOUNTED, State.QUEUED
+        lengths: dict[float | None, int] = {}
+        for standing in standings:
+            version = standing.version
+            if standing.state is not queued or version is None:
+                continue
+            starts = max(free[0], model_dirs.get(version.model_dir, 0))
+            if standing.not_before:
+                starts = max(starts, self._at(standing.not_before))
+            holds = None
+            if is_counted and version.asks != NOTHING:
+                self._held = [each for each in self._held if each.ends > free[0]]
+                starts, holds = _fitting(self._machine, self._held, version.asks, starts)
+            seconds = self._durations.left(standing)
+            length = lengths.get(seconds)
+            if length is None:
+                length = lengths[seconds] = _microseconds(seconds)
+            ends = min(starts + length, self._last)
+            if holds:
+                self._held.append(_Holding(starts, ends, holds))
+            if wanted is None or (standing.model.name, version.name) in wanted:
+                starts_at = self._moment(starts) if is_certain else None
+                ends_at = self._moment(ends) if is_certain and seconds is not None else None
+                self._expected.append(Slot(standing=standing, starts=starts_at, ends=ends_at))
+            count += 1
+            if seconds is None:
+                unknown, is_certain = unknown + 1, False
+            model_dirs[version.model_dir] = ends
+            heapq.heapreplace(free, ends)
+        return Forecast(
+            slots=tuple(self._expected),
+            empty_at=self._moment(max(free)) if count > unknown else None,
+            unknown=unknown,
         )
-    while len(free) < slots:
-        heapq.heappush(free, now)
-    while len(free) > slots:
-        heapq.heappop(free)
-    is_certain = not unknown  # a start after something of unknown length is unknown, too
-    for standing in standings:
-        version = standing.version
-        if standing.state is not State.QUEUED or version is None:
-            continue
-        slot = heapq.heappop(free)
-        held = [each for each in held if each[1] > slot]
-        starts = max(
-            slot,
-            standing.not_before or now,
-            model_dirs.get(version.model_dir, now),
-        )
-        starts, holds = _fitting(machine, held, version.asks, starts)
-        seconds = durations.left(standing)
-        ends = _later(starts, seconds)
-        held.append((starts, ends, holds))
-        expected.append(
-            Slot(
-                standing=standing,
-                starts=starts if is_certain else None,
-                ends=ends if is_certain and seconds is not None else None,
-            )
-        )
-        unknown += seconds is None
-        is_certain = is_certain and seconds is not None
-        model_dirs[version.model_dir] = ends
-        heapq.heappush(free, ends)
-    known = len(expected) - unknown
-    return Forecast(
-        slots=tuple(expected), empty_at=max(free) if known and expected else None, unknown=unknown
-    )
+
+    def _at(self, moment: datetime) -> int:
+        return (moment - self._now) // MICROSECOND
+
+    def _moment(self, at: int) -> datetime:
+        return self._now + timedelta(microseconds=at)
+
+
+class _Holding(NamedTuple):
+    """What a run holds of the machine, and from when to when."""
+
+    starts: int
+    ends: int
+    holds: Held
+
+
+def _microseconds(seconds: float | None) -> int:
+    return timedelta(seconds=seconds or 0) // MICROSECOND
 
 
 def _fitting(
-    machine: Host,
-    held: Sequence[tuple[datetime, datetime, Held]],
-    asks: Asks,
-    starts: datetime,
-) -> tuple[datetime, Held]:
+    machine: Host, held: Sequence[_Holding], asks: Asks, starts: int
+) -> tuple[int, Held | None]:
     """When, from ``starts`` on, there is room for what ``asks`` so, and what it holds then."""
-    if asks == Asks() or machine == UNCOUNTED:
-        return starts, Held()
-    for moment in (starts, *sorted({ends for _, ends, _ in held if ends > starts})):
-        room = Room.of(machine, [each for since, ends, each in held if since <= moment < ends])
-        if holds := room.place(asks):
+    for moment in (starts, *sorted({each.ends for each in held if each.ends > starts})):
+        there = [each.holds for each in held if each.starts <= moment < each.ends]
+        if holds := Room.of(machine, there).place(asks):
             return moment, holds
-    return starts, Held()  # others use it, and do not say for how long
+    return starts, None  # others use it, and do not say for how long
 
 
 def _known(seconds: float | None) -> float | None:
     """``seconds``, unless nobody will live to see their end."""
     return seconds if seconds is not None and seconds <= LONGEST else None
-
-
-def _later(moment: datetime, seconds: float | None) -> datetime:
-    try:
-        return moment + timedelta(seconds=seconds or 0)
-    except OverflowError:  # a queue of centuries
-        return datetime.max.replace(tzinfo=moment.tzinfo)
 
 
 def _groups(model: str, version: str, script: str) -> Iterator[tuple[str, ...]]:

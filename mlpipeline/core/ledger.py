@@ -44,6 +44,7 @@ class Ledger:
         self._dumped_last_in = b"{}"
         self._orders: dict[tuple[str, str], Ordered] = {}  # by model and version
         self._rehearsals: dict[tuple[str, str, str, str], Rehearsed] = {}
+        self._noted: set[tuple[str, str]] = set()  # those that either of these is about
         self._followers: list[Callable[[str, str, str], None]] = []
 
     def follow(self, call: Callable[[str, str, str], None]) -> None:
@@ -83,6 +84,7 @@ class Ledger:
 
     def note(self, note: AnyNote) -> None:
         """Take in what a history says of a version."""
+        self._noted.add((note.model, note.version))
         match note:
             case Ordered():
                 if not self.is_overtaken(note):
@@ -94,6 +96,12 @@ class Ledger:
                     self._rehearsals[key] = note
         for call in self._followers:
             call(note.model, note.version, "")
+
+    def is_new(self, model: str, version: str) -> bool:
+        """Whether nothing is known of a version: no run, no order, no rehearsal."""
+        versions = self._places.get(model)
+        has_run = versions is not None and version in versions
+        return not has_run and (model, version) not in self._noted
 
     def order(self, model: str, version: str) -> Ordered | None:
         """The order that holds for a version."""

@@ -24,7 +24,7 @@ class State(StrEnum):
     BROKEN = "broken"  # the model file can't be used
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # there may be 100,000
     """A listed version with its state, and the reason in a person's words."""
 
     model: ListedModel

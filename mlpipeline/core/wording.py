@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,13 @@ def moment(at: datetime, now: datetime) -> str:
 def plural(count: int, word: str) -> str:
     """``1 run``, ``2 runs``."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def enumeration(names: Sequence[str], most: int) -> str:
+    """``a``, ``a and b``, ``a, b and 7 more``: ``most`` of them are named."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def width(text: str) -> int:

@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.wording import enumeration
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.findings import Findings
 from mlpipeline.state.lists import Entry, ModelList, PythonFiles, choose_versions, model_files
 
 NAMED = 20  # versions in a complaint
+AWAITED = 3  # scripts that are named where there is to wait for them
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +26,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     unknown: tuple[str, ...] = ()  # versions that no model has, as model/version
     complaints: tuple[str, ...] = ()  # about them: file, line and remedy
     pending: frozenset[str] = frozenset()  # scripts that are new or edited, and not inspected yet
+    behind: frozenset[str] = frozenset()  # what waits for those, to keep the order of the queue
     is_sure: bool = True  # False: whether it has complaints depends on those
     is_final: bool = True  # False: it may change when all scripts have been looked at
     waits: str = ""  # for what of that, where it takes long
@@ -48,6 +51,7 @@ class Choices:
         self._lead = lead
         self._chosen: dict[str, _Chosen] = {}
         self._models: tuple[ListedModel, ...] = ()  # those of the last reading
+        self._awaited: list[str] = []  # scripts that there was a word about
 
     def reading(
         self,
@@ -56,12 +60,14 @@ class Choices:
         known: Mapping[str, Findings],
         *,
         pending: frozenset[str],
+        behind: frozenset[str] = frozenset(),
         open_since: Mapping[str, float],
         hindrances: Sequence[str] = (),
     ) -> Reading:
         """What the ``entries`` of ``models`` ask for.
 
-        ``pending``: scripts whose versions are not known, or not any more. ``open_since``: these,
+        ``pending``: scripts whose versions are not known, or not any more. ``behind``: those that
+        are to start after them. ``open_since``: these,
         and those that are looked at once more, with since when (monotonic seconds).
         ``hindrances``: why some of them could not be looked at.
         """
@@ -90,10 +96,24 @@ class Choices:
             unknown=tuple(nameless),
             complaints=tuple(complaints),
             pending=pending,
+            behind=behind,
             is_sure=is_sure,
             is_final=not open_since,
-            waits=_waits(open_since, self._lead, hindrances),
+            waits=self._waits(open_since, hindrances),
         )
+
+    def _waits(self, open_since: Mapping[str, float], hindrances: Sequence[str]) -> str:
+        """For which scripts there is to wait, where that takes long."""
+        if not open_since or time.monotonic() - min(open_since.values()) < self._lead:
+            self._awaited = []
+            return ""
+        # Of many, as long as one of those that were named is open, it is the same wait: there is no
+        # word for each that comes.
+        is_same = any(path in open_since for path in self._awaited[:AWAITED])
+        if not is_same or len(open_since) <= AWAITED or not open_since.keys() <= set(self._awaited):
+            self._awaited = sorted(open_since, key=open_since.__getitem__)
+        waits = f"waits for {enumeration(self._awaited, AWAITED)} to be inspected"
+        return f"{waits}: {hindrances[0]}" if hindrances else waits
 
     def forget_all_but(self, paths: Container[str]) -> None:
         """Forget what was chosen of other scripts."""
@@ -188,13 +208,3 @@ def _complaints(models: ModelList, chosen: _Chosen) -> list[str]:
         )
         for name in chosen.unknown
     ]
-
-
-def _waits(open_since: Mapping[str, float], lead: float, hindrances: Sequence[str]) -> str:
-    """For which scripts there is to wait, where that takes long."""
-    if not open_since or time.monotonic() - min(open_since.values()) < lead:
-        return ""
-    if hindrances:
-        return f"waits for scripts to be inspected: {hindrances[0]}"
-    what = next(iter(open_since)) if len(open_since) == 1 else "scripts"
-    return f"waits for {what} to be inspected"

@@ -22,6 +22,7 @@ from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
 FORMAT = 1
+NO_VERSIONS = memoryview(b'{"versions":[]}')  # of a script that can't be used
 GONE = (0, 0)
 
 Stamp = tuple[int, int]  # mtime in ns, size in bytes
@@ -73,7 +74,7 @@ def read_findings(answer: bytes) -> tuple[Findings, memoryview]:
     """
     head, versions = _parts(answer)
     found = msgspec.json.decode(head, type=Found)
-    return _joined(found, versions), versions
+    return _joined(found, _shared(_decoded(versions))), versions
 
 
 def _parts(text: bytes) -> tuple[memoryview, memoryview]:
@@ -82,16 +83,19 @@ def _parts(text: bytes) -> tuple[memoryview, memoryview]:
     return (view[:end], view[end + 1 :]) if end >= 0 else (view, view[:0])
 
 
-def _joined(found: Found, versions: memoryview) -> Findings:
-    return Findings(**{each: getattr(found, each) for each in _FIELDS}, versions=_decoded(versions))
+def _joined(found: Found, versions: Versions) -> Findings:
+    return Findings(**{each: getattr(found, each) for each in _FIELDS}, versions=versions)
 
 
 _FIELDS = Found.__struct_fields__
 
 
 def _decoded(text: memoryview) -> Versions:
-    """Versions from JSON; strings that stand in many of them are kept once."""
-    versions = _versions.decode(text).versions
+    return _versions.decode(text).versions
+
+
+def _shared(versions: Versions) -> Versions:
+    """These, with strings that stand in many of them kept once: for who keeps them for long."""
     seen: dict[str, str] = {}
     for version in versions:
         parameters = version.parameters
@@ -179,16 +183,22 @@ class Memory:
     Several processes may write there: each file is put in its place whole.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, sparing: bool = True):
+        """``sparing``: rather of memory than of time."""
         self._folder = folder
+        self._sparing = sparing
 
-    def recall(self, path: str, environment: str) -> Findings | None:
-        """What is known of a script, if it was found with the same packages."""
+    def recall(self, path: str, environment: str | None = None) -> Findings | None:
+        """What is known of a script, if it was found with the same packages (None: with any)."""
         try:
             head, versions = _parts(self._file(path).read_bytes())
             found = msgspec.json.decode(head, type=_Head)
-            same = (found.format, found.environment, found.path) == (FORMAT, environment, path)
-            return _joined(found, versions) if same else None
+            if environment is None:
+                environment = found.environment
+            if (found.format, found.environment, found.path) != (FORMAT, environment, path):
+                return None
+            decoded = _decoded(versions)
+            return _joined(found, _shared(decoded) if self._sparing else decoded)
         except (OSError, *NOT_A_RECORD):
             return None
 

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import msgspec
 
 DRIVER = Path("/proc/driver/nvidia/gpus")  # has a folder for each
+DEVICES = Path("/dev")  # has a file for each: nvidia0, nvidia1 …
+OTHERS = ("kfd", "dxg")  # there, of AMD's driver and of Windows': of their GPUs nothing is told
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,20 @@ def names(gpus: Gpus, environment: Mapping[str, str] = os.environ) -> tuple[str,
         return tuple(str(number) for number in range(len(list(DRIVER.iterdir()))))
     except OSError:
         return ()
+
+
+def absent(gpus: Gpus, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of ``wanted`` that are shown neither by NVML nor, where that tells nothing, by a device
+    file. A part of a GPU (MIG) is not looked for, nor is what no NVIDIA driver is in charge of.
+    """
+    whole = [name for name in wanted if not name.startswith("MIG")]
+    if found := gpus.look():
+        return tuple(name for name in whole if not any(gpu.is_called(name) for gpu in found))
+    if any((DEVICES / other).exists() for other in OTHERS):
+        return ()
+    count = sum(path.name[6:].isdigit() for path in DEVICES.glob("nvidia*"))
+    # In a container the one GPU that there is may be /dev/nvidia3, and is number 0 to CUDA.
+    return tuple(name for name in whole if not count or (name.isdigit() and int(name) >= count))
 
 
 def in_use(gpus: Gpus, wanted: tuple[str, ...], free_memory: float) -> frozenset[str]:

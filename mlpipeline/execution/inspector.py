@@ -1,6 +1,6 @@
 """Child process: forks a process for each model script, which reads the script's versions.
 
-Called by opening.py as ``main()`` with the arguments FD MODELS_DIR. It has imported what every
+Called by opener.py as ``main()`` with the arguments FD MODELS_DIR. It has imported what every
 inspection needs, but never a model script, so nothing of one can leak into another. What is asked,
 a JSON object a line, comes on the socket FD: ``{"open": TICKET, "script": …, "name": …}``, with two
 file descriptors, of a file for the answer and one for what the script prints; or ``{"end":

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from enum import Enum
 
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.execution.findings import stamp_of
@@ -18,6 +19,14 @@ from mlpipeline.execution.listing import Listed
 
 REFRESH = timedelta(seconds=1)
 AGAIN = timedelta(seconds=0.05)  # between two looks at a list that is being edited
+
+
+class _Next(Enum):
+    """What is to be made of the newest reading, or of the one that goes on."""
+
+    USE = "it is to be acted on"
+    REST = "nothing: it has been acted on, or does not settle anything"
+    DROP = "nothing, whatever it says: only what is begun to be read from now on counts"
 
 
 class ListReader:
@@ -49,9 +58,9 @@ class ListReader:
         # since when there may be something new on the disk.
         self._begun_at = self._read_at = self._noticed_at = float("-inf")
         self._asked_at = 0.0
-        self._is_asked = self._is_wanted = False
-        self._is_outdated = True
-        self._is_unused = False
+        self._next = _Next.DROP
+        self._is_asked = False  # to have it acted on once more
+        self._is_hastened = False  # the next reading need not wait for its time
 
     def ask(self) -> None:
         """``listed`` is to be acted on once more, if it still holds, or else what is read then."""
@@ -61,14 +70,14 @@ class ListReader:
     def outdate(self) -> None:
         """What is read, or is being read just now, is not to be acted on, but what is read next."""
         self._asked_at = time.monotonic()
-        self._is_outdated, self._is_unused, self._is_asked = True, False, False
+        self._next, self._is_asked = _Next.DROP, False
         if self._reading is None and self._is_due():
             self._begin()
 
     def hasten(self) -> None:
         """Something may have changed: the next reading is due, whatever is made of this one."""
         self._noticed_at = time.monotonic()
-        self._is_wanted = True
+        self._is_hastened = True
 
     def is_new(self) -> bool:
         """Whether ``listed`` is to be acted on; until :meth:`use` is called.
@@ -79,15 +88,16 @@ class ListReader:
         if self._reading is not None and self._reading.done():
             self.listed, self._reading = self._reading.result(), None
             self._read_at = self._begun_at
-            self._is_unused = self.listed.settled and not self._is_outdated
+            if self._next is not _Next.DROP:
+                self._next = _Next.USE if self.listed.settled else _Next.REST
             self._tell(self.listed)
-            if self._is_asked and self._is_unused and not self.listed.still_holds():
+            if self._is_asked and self._next is _Next.USE and not self.listed.still_holds():
                 self.outdate()
-        elif self._is_asked and not self._is_unused:
+        elif self._is_asked and self._next is not _Next.USE:
             self._check()
-        if self._reading is None and not self._is_unused and self._is_due():
+        if self._reading is None and self._next is not _Next.USE and self._is_due():
             self._begin()
-        return self._is_unused
+        return self._next is _Next.USE
 
     @property
     def is_fresh(self) -> bool:
@@ -110,7 +120,9 @@ class ListReader:
 
     def use(self) -> None:
         """``listed`` has been acted on."""
-        self._is_unused = self._is_asked = False
+        self._is_asked = False
+        if self._next is _Next.USE:
+            self._next = _Next.REST
 
     def close(self) -> None:
         """Wait for what is being read."""
@@ -118,12 +130,12 @@ class ListReader:
 
     def _check(self) -> None:
         """Whether what is asked for can be had without a reading."""
-        if self._is_outdated or not self.listed.still_holds():
+        if self._next is _Next.DROP or not self.listed.still_holds():
             self.outdate()
         elif self._is_recent():
-            self._is_unused = True
+            self._next = _Next.USE
         elif self._reading is None:
-            self._is_wanted = True
+            self._is_hastened = True
 
     def _is_recent(self) -> bool:
         """Whether nothing else can have changed for long: there is a reading every second, and
@@ -135,10 +147,10 @@ class ListReader:
     def _is_due(self) -> bool:
         pause = self._refresh if self.listed.settled else AGAIN
         waited = time.monotonic() - self._begun_at >= pause.total_seconds()
-        return waited or self._is_wanted or (self._is_outdated and self.listed.settled)
+        return waited or self._is_hastened or (self._next is _Next.DROP and self.listed.settled)
 
     def _begin(self) -> None:
-        self._is_outdated = self._is_wanted = False
+        self._next, self._is_hastened = _Next.REST, False
         self._begun_at = time.monotonic()
         self._reading = self._thread.submit(self._read)
         self._reading.add_done_callback(lambda _: self._wake())

@@ -14,7 +14,7 @@ import msgspec
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.choosing import Reading
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.state.files import write_whole
 from mlpipeline.state.lists import ListText, ModelList, PythonFiles, read_list
 
@@ -61,6 +61,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool = True  # False: the file is being edited, and the list is still the one before
     look: Look | None = None  # of the file; None where that does not tell whether it has changed
     pending: frozenset[str] = frozenset()  # models, by path, whose scripts are being inspected
+    behind: frozenset[str] = frozenset()  # models, likewise, that are to start after those
     final: bool = True  # False: there are scripts to look at, and it may be another list then
     waits: str = ""  # for which, where that takes long
 
@@ -70,10 +71,13 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ready(self) -> tuple[ListedModel, ...]:
-        """The models of which something may start: an edited one when its versions are known."""
+        """The models of which something may start: an edited one when its versions are known, and
+        what stands behind it in the queue a little later.
+        """
         if not self.pending:
             return self.models
-        return tuple(model for model in self.models if model.path not in self.pending)
+        later = self.pending | self.behind
+        return tuple(model for model in self.models if model.path not in later)
 
 
 class Listing:
@@ -83,7 +87,7 @@ class Listing:
         self,
         path: Path,
         models_dir: Path,
-        inspector: Inspector,
+        scripts: KnownScripts,
         *,
         patient: bool = True,
         memory: Path | None = None,
@@ -96,7 +100,7 @@ class Listing:
         self._memory = memory
         self._path = path
         self._models_dir = models_dir
-        self._inspector = inspector
+        self._scripts = scripts
         self._patient = patient
         self._good: ModelList | None = None
         self._taken: ListText | None = None  # of the good list
@@ -113,11 +117,11 @@ class Listing:
     @property
     def wake(self) -> Callable[[], None]:
         """Called, from a thread, when more is known of the scripts: time for another look."""
-        return self._inspector.wake
+        return self._scripts.wake
 
     @wake.setter
     def wake(self, call: Callable[[], None]) -> None:
-        self._inspector.wake = call
+        self._scripts.wake = call
 
     @property
     def idle(self) -> bool:
@@ -127,11 +131,15 @@ class Listing:
     @idle.setter
     def idle(self, idle: bool) -> None:
         self._idle = idle
-        self._inspector.hurry(idle)
+        self._scripts.hurry(idle)
+
+    def leave_to_session(self, changed_at: float | None) -> None:
+        """See KnownScripts.leave_to_session."""
+        self._scripts.leave_to_session(changed_at)
 
     def close(self) -> None:
         """Inspect no more."""
-        self._inspector.close()
+        self._scripts.close()
 
     def refresh(self, stop: Stop = lambda: False) -> Listed:
         """Read everything again.
@@ -150,7 +158,7 @@ class Listing:
                 text.check_whole(self._taken, models)
         except ConfigError as error:
             return self._last_good([str(error)], stop, files)
-        read = self._inspector.listed(models, stop, files)
+        read = self._scripts.listed(models, stop, files)
         if read.complaints:
             kept = self._last_good(read.complaints, stop, files)
             return msgspec.structs.replace(kept, proposed=read.models, unknown=read.unknown)
@@ -176,7 +184,7 @@ class Listing:
         """Where nothing is in use yet, inspect what may be, rather than only wait."""
         if self._good is None:
             with suppress(ConfigError):  # it is told when the list has settled
-                self._inspector.listed(self._parse(text, files), stop, files)
+                self._scripts.listed(self._parse(text, files), stop, files)
 
     def _has_settled(self, text: ListText) -> bool:
         """Whether ``text`` has stayed as it is for long enough, by its mtime or our own clock."""
@@ -212,7 +220,7 @@ class Listing:
             self._good = self._recall()
         if self._good is None:
             return Listed(problems=tuple(problems))
-        read = self._inspector.listed(self._good, stop, files)
+        read = self._scripts.listed(self._good, stop, files)
         return msgspec.structs.replace(_listed(self._good, read), problems=tuple(problems))
 
 
@@ -239,6 +247,7 @@ def _listed(models: ModelList, read: Reading) -> Listed:
         warnings=models.warnings,
         paused=models.paused,
         pending=read.pending,
+        behind=read.behind,
         final=read.is_final,
         waits=read.waits,
     )

@@ -20,7 +20,7 @@ from mlpipeline.core.spelling import nearest
 from mlpipeline.core.standings import Standing
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.execution.hardware import Hardware
-from mlpipeline.service.project import Project, inspector, policy
+from mlpipeline.service.project import Project, known_scripts, policy
 from mlpipeline.state import list_decisions
 from mlpipeline.state.history import read_histories
 from mlpipeline.state.layout import LIST, TEST_LIST
@@ -104,7 +104,7 @@ class _Desk:
         self._project = project
         self._test = test
         self._name = TEST_LIST if test else LIST
-        self._inspector = inspector(project)
+        self._scripts = known_scripts(project)
 
     def path_of(self, text: str, *, listed: bool = False) -> str:
         """The model file that ``text`` means, relative to models_dir.
@@ -141,7 +141,7 @@ class _Desk:
     def known(self, path: str) -> tuple[tuple[str, ...], str]:
         """The versions of a model, and why they can't be told."""
         whole = ModelList(path=Path(self._name), entries=(Entry(path=path),))
-        models = self._inspector.listed(whole).models
+        models = self._scripts.listed(whole).models
         names = tuple(version.name for model in models for version in model.versions)
         return names, "".join(model.problem for model in models)
 
@@ -159,9 +159,9 @@ class _Desk:
     def _told(self, edit: Edit, revision: Revision, path: str) -> Edit:
         """``edit`` with what the revision changes about the queue."""
         ledger = Ledger() if self._test else read_histories(self._project.layout)[0]
-        read = self._inspector.listed(revision.after)
+        read = self._scripts.listed(revision.after)
         problems = [model.problem for model in read.models if model.path == path and model.problem]
-        before = self._inspector.listed(revision.before).models
+        before = self._scripts.listed(revision.before).models
         return msgspec.structs.replace(
             edit,
             changes=changes(

@@ -14,7 +14,7 @@ from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.execution.listing import Listed
-from mlpipeline.service.project import Project, inspector
+from mlpipeline.service.project import Project, known_scripts
 from mlpipeline.service.queue import Queue
 from mlpipeline.service.views import expectation
 from mlpipeline.state.layout import LIST
@@ -78,8 +78,10 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
         if draft
         else queue.standings
     )
-    expected = expectation(project, queue, standings)
-    queued = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
+    queued = [each for each in standings if each.state is State.QUEUED and each.version]
+    wanted = {(each.model.name, each.version.name) for each in queued[:count] if each.version}
+    expected = expectation(project, queue, standings, wanted=wanted)
+    slots = [slot for slot in expected.slots if slot.standing.state is State.QUEUED]
     return Plan(
         list=queue.list_name if draft is None else str(draft),
         session=bool(queue.pid),
@@ -99,7 +101,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
                 if slot.starts and slot.ends
                 else None,
             )
-            for slot in queued[:count]
+            for slot in slots
         ),
         more=max(0, len(queued) - count),
         too_big=tuple(
@@ -119,7 +121,7 @@ def _read(project: Project, draft: Path) -> Listed:
     if not draft.is_file():
         raise MlpipelineError(f"{draft} is no file; a draft is a copy of {LIST} with your edits")
     models = read_list(ListText.read(draft), project.layout.models_dir)
-    read = inspector(project).listed(models)
+    read = known_scripts(project).listed(models)
     return Listed(
         models=read.models,
         warnings=models.warnings,

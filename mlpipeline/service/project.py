@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,12 +11,18 @@ import msgspec
 
 from mlpipeline.core.planning import Policy
 from mlpipeline.errors import MlpipelineError
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.execution.listing import Listing
 from mlpipeline.state.config import Settings, read_settings
 from mlpipeline.state.host_config import AUTO
 from mlpipeline.state.layout import CONFIG, LIST, Layout
 from mlpipeline.state.machine import cpu_count
+
+Awaiting = Callable[[Sequence[str]], None]
+
+
+def nobody(scripts: Sequence[str]) -> None:
+    """Is told, and does nothing."""
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,10 +30,14 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     layout: Layout
+    awaiting: Awaiting = nobody  # is told which scripts a view waits for
 
 
-def open_project(folder: Path) -> Project:
-    """The project in ``folder``; raises ConfigError when mlp.config is missing or wrong."""
+def open_project(folder: Path, awaiting: Awaiting = nobody) -> Project:
+    """The project in ``folder``; raises ConfigError when mlp.config is missing or wrong.
+
+    ``awaiting`` is called with the scripts that a view waits for, where that takes a moment.
+    """
     if not folder.is_dir():
         raise MlpipelineError(f"{folder} is not a folder; name the one that holds mlp.config")
     project = folder.absolute()
@@ -34,7 +45,8 @@ def open_project(folder: Path) -> Project:
     if above and not (project / CONFIG).exists():
         raise MlpipelineError(f"{folder} lies in the project {above}: use -C {above}, or go there")
     settings = read_settings(project)
-    return Project(settings=settings, layout=Layout.of(project, settings.models_dir))
+    layout = Layout.of(project, settings.models_dir)
+    return Project(settings=settings, layout=layout, awaiting=awaiting)
 
 
 def with_parallel(project: Project, parallel: str | None) -> Project:
@@ -52,14 +64,23 @@ def project_above(folder: Path) -> Path | None:
     return next((each for each in whole.parents if (each / CONFIG).is_file()), None)
 
 
-def inspector(project: Project, *, session: bool = False, remember: bool = True) -> Inspector:
-    """What opens the model scripts, for a view or for a ``session``, as in Inspector.
+def known_scripts(
+    project: Project, *, session: bool = False, remember: bool = True
+) -> KnownScripts:
+    """What knows the model scripts, for a view or for a ``session``, as in KnownScripts.
 
     Without ``remember``, nothing counts that was found before.
     """
     layout, timeout = project.layout, project.settings.inspect_timeout
     memory = layout.inspected if remember else None
-    return Inspector(layout.models_dir, layout.project, timeout, memory=memory, session=session)
+    return KnownScripts(
+        layout.models_dir,
+        layout.project,
+        timeout,
+        memory=memory,
+        session=session,
+        awaiting=project.awaiting,
+    )
 
 
 def listing(project: Project, name: str, *, session: bool = False) -> Listing:
@@ -72,7 +93,7 @@ def listing(project: Project, name: str, *, session: bool = False) -> Listing:
     return Listing(
         layout.project / name,
         layout.models_dir,
-        inspector(project, session=session, remember=not session or name == LIST),
+        known_scripts(project, session=session, remember=not session or name == LIST),
         patient=session,
         memory=layout.list_in_use if name == LIST else None,
     )

@@ -81,17 +81,30 @@ class Onlooker:
     def __init__(self, project: Project, *, list_name: str = LIST):
         self._project = project
         self._listing = listing(project, list_name)
-        self._hardware = Hardware(project.settings)
+        self._odd: list[str] = []  # about this host
+        self._hardware = Hardware(project.settings, warn=self._odd.append)
         self._ledger = Ledger()
         self._journals = Journals(project.layout, self._ledger)
 
-    def look(self) -> Queue:
-        """The queue now; raises StorageError when a history can't be read."""
-        project, now = self._project, datetime.now().astimezone()
-        warnings = self._journals.read()
-        listed = self._listing.refresh()
-        session = read_session(project.layout)
+    def close(self) -> None:
+        """Let go of what it holds; a command may leave that to its end."""
+        self._listing.close()
+
+    def look(self, *, wait: bool = True, trust: bool = False) -> Queue:
+        """The queue now; raises StorageError when a history can't be read.
+
+        ``wait``: until the scripts are inspected. ``trust``: leave that to the session that is at
+        work, if there is one, and say so of what it has not come to know yet.
+        """
+        project = self._project
+        is_left = trust and self._listing.name == LIST and bool(_scheduler_of(project))
+        self._listing.leave_to_session(_news_since(project) if is_left else None)
+        listed = self._listing.refresh(lambda: not wait)
+        # In this order, after what may take its time: where nobody is at work, nothing is recorded
+        # of what ends from here on.
         pid = _scheduler_of(project)
+        warnings, now = self._journals.read(), datetime.now().astimezone()
+        session = read_session(project.layout)
         there = session if pid else None
         decides = policy(
             with_parallel(project, str(there.parallel) if there and there.parallel else None),
@@ -103,11 +116,7 @@ class Onlooker:
         standings = explain(
             Situation(listed=listed.models, ledger=self._ledger, policy=decides, now=now, host=host)
         )
-        unseen = frozenset(
-            run.id
-            for run in self._ledger.active(project.layout.host)
-            if not is_running(str(project.layout.run_folder(run.id).path))
-        )
+        unseen = frozenset[RunId]() if pid else self._unseen()
         return Queue(
             at=now,
             list_name=self._listing.name,
@@ -117,10 +126,33 @@ class Onlooker:
             host=host,
             ledger=self._ledger,
             listed=listed,
-            standings=tuple(_with_signs_of_life(project, standings, unseen)),
+            standings=tuple(_with_signs_of_life(project, listed, standings, unseen)),
             unseen=unseen,
-            warnings=(*project.settings.warnings, *listed.warnings, *warnings),
+            warnings=(*project.settings.warnings, *self._odd, *listed.warnings, *warnings),
         )
+
+    def _unseen(self) -> frozenset[RunId]:
+        """What runs here by the history, and is gone, while nobody is at work who records it."""
+        project = self._project
+        gone = frozenset(
+            run.id
+            for run in self._ledger.active(project.layout.host)
+            if not is_running(str(project.layout.run_folder(run.id).path))
+        )
+        is_watched = bool(gone and _scheduler_of(project))  # it came just now, and will
+        return frozenset() if is_watched else gone
+
+
+def _news_since(project: Project) -> float:
+    """When a session that is at work had to begin to look at the scripts, at the latest: at its own
+    start, or at the newest edit of the list (seconds since the epoch).
+    """
+    session = read_session(project.layout)
+    began = session.started_at.timestamp() if session else 0.0
+    try:
+        return max(began, (project.layout.project / LIST).stat().st_ctime)
+    except OSError:
+        return began
 
 
 def _scheduler_of(project: Project) -> str:
@@ -133,10 +165,10 @@ def _scheduler_of(project: Project) -> str:
 
 
 def _with_signs_of_life(
-    project: Project, standings: Sequence[Standing], unseen: frozenset[RunId]
+    project: Project, listed: Listed, standings: Sequence[Standing], unseen: frozenset[RunId]
 ) -> Iterable[Standing]:
-    """Say what is being rehearsed; and where history calls a run of this host running, and its
-    processes are gone.
+    """Say what is being rehearsed or inspected; and where history calls a run of this host running,
+    and its processes are gone.
     """
     layout = project.layout
     rehearsing = {path for path in layout.rehearsals.glob("*/*") if is_running(str(path))}
@@ -144,10 +176,14 @@ def _with_signs_of_life(
     def seen(standing: Standing) -> Standing:
         run, version = standing.last, standing.version
         if standing.rehearses and version:
-            if layout.rehearsal(standing.model.name, version.name) in rehearsing:
+            is_going_on = layout.rehearsal(standing.model.name, version.name) in rehearsing
+            if is_going_on:
                 return msgspec.structs.replace(standing, reason="is being rehearsed")
-        elif run and run.id in unseen and run.host == layout.host:
+        if standing.state is State.QUEUED and standing.model.path in listed.pending:
+            reason = f"waits for {standing.model.path} to be inspected"
+            return msgspec.structs.replace(standing, reason=reason)
+        if run and run.id in unseen and run.host == layout.host:
             return msgspec.structs.replace(standing, reason=ENDED_UNSEEN)
         return standing
 
-    return map(seen, standings) if rehearsing or unseen else standings
+    return map(seen, standings) if rehearsing or unseen or listed.pending else standings

@@ -145,7 +145,7 @@ def _scheduler(
     history: History,
     executor: Executor,
     listeners: Sequence[Listener],
-    warnings: Sequence[str],
+    warnings: list[str],
     unattended: bool = False,
     test: bool = False,
     watch: bool = False,
@@ -180,7 +180,7 @@ def _scheduler(
         test=test,
         watch=watch,
         room=room,
-        host=uncounted if test else Hardware(project.settings).now,
+        host=uncounted if test else Hardware(project.settings, warn=warnings.append).now,
         warnings=warnings,
     )
 

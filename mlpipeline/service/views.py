@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
     problems: tuple[str, ...]  # that keep the list from being used
+    inspecting: tuple[str, ...] = ()  # scripts; what is said of their versions is not sure
 
 
 class Sight(msgspec.Struct, frozen=True, gc=False):
@@ -100,7 +101,8 @@ def sights(queue: Queue) -> list[Sight]:
     by_state: dict[State, list[Standing]] = {state: [] for state in ORDER}
     for standing in queue.standings:
         state = standing.state
-        state = state if state is State.DONE else queue.state_of(standing)
+        if standing.last is not None and state is not State.DONE:
+            state = queue.state_of(standing)
         by_state[state].append(standing)
     listed: list[Sight] = []
     for state, standings in by_state.items():
@@ -121,7 +123,12 @@ def status(
     """
     shown = seen if shown is None else shown
     listed = len(queue.standings)  # these come first
-    expected = expectation(project, queue)
+    wanted = {
+        (each.thing.model.name, _version(each.thing))
+        for each in shown
+        if isinstance(each.thing, Standing)
+    }
+    expected = expectation(project, queue, wanted=wanted)
     slots = {(slot.standing.model.name, _version(slot.standing)): slot for slot in expected.slots}
     return Status(
         at=queue.at,
@@ -136,6 +143,7 @@ def status(
         rows=tuple(_row(project, queue, sight, slots) for sight in shown),
         warnings=queue.warnings,
         problems=queue.listed.problems,
+        inspecting=tuple(sorted(queue.listed.pending)),
     )
 
 
@@ -149,9 +157,15 @@ def _row(
 
 
 def expectation(
-    project: Project, queue: Queue, standings: Sequence[Standing] | None = None
+    project: Project,
+    queue: Queue,
+    standings: Sequence[Standing] | None = None,
+    *,
+    wanted: Container[tuple[str, str]],
 ) -> Forecast:
-    """When what is listed (or else ``standings``) is expected to have run."""
+    """When what is listed (or else ``standings``) is expected to have run, with the slots of those
+    that are ``wanted``, by model and version.
+    """
     standings = [
         standing
         for standing in (queue.standings if standings is None else standings)
@@ -172,6 +186,7 @@ def expectation(
         slots=queue.policy.slots,
         now=queue.at,
         machine=queue.host,
+        wanted=wanted,
     )
 
 
@@ -287,7 +302,7 @@ def _left(progress: Progress | None) -> float | None:
 
 def check_models(queue: Queue, seen: Iterable[Sight], models: Iterable[str]) -> None:
     """Raise MlpipelineError for a model that is not listed and has never run."""
-    if not models or queue.listed.problems:  # these keep the list from being known
+    if not models or queue.listed.problems or queue.listed.pending:  # not all is known
         return
     known = dict.fromkeys(sight.model for sight in seen)
     for model in models:

@@ -1,6 +1,7 @@
 """--rehearse: a version is run in test mode before its first real run."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from projects import is_there, wait_until
@@ -111,8 +112,11 @@ def test_what_a_killed_session_left_is_ended_before_it_is_rehearsed_again(projec
     session = project.start("-r", "-u", "--rehearse")
 
     def pids():
-        consoles = (project.outputs / "rehearsals").rglob("console.log")
-        return [int(path.read_text()) for path in consoles if path.read_text()]
+        texts = []
+        for path in (project.outputs / "rehearsals").rglob("console.log"):
+            with suppress(FileNotFoundError):  # it is being emptied
+                texts.append(path.read_text())
+        return [int(text) for text in texts if text]
 
     wait_until(pids, "the rehearsal goes on")
     (first,) = pids()

@@ -10,7 +10,7 @@ import pytest
 
 from mlpipeline.core.slots import UNCOUNTED, Asks
 from mlpipeline.execution import gpus
-from mlpipeline.execution.gpus import Nvml, in_use, names
+from mlpipeline.execution.gpus import Nvml, absent, in_use, names
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.state.config import Settings
 
@@ -120,3 +120,42 @@ def test_a_real_gpu_is_seen_with_its_memory():
 
     assert all(0 < gpu.free <= gpu.memory for gpu in found)
     assert all(gpu.uuid.startswith("GPU-") and gpu.name for gpu in found)
+
+
+# --- GPUs that mlp.config names
+
+
+def test_gpus_that_are_named_and_not_there_are_warned_of_once(machine, tmp_path):
+    machine(80, 80)
+    warnings = []
+    hardware = Hardware(Settings(models_dir=tmp_path, gpus=("1", "7")), warn=warnings.append)
+
+    hardware.now({Asks(cpus=1)})
+    before = list(warnings)
+    hosts = [hardware.now({Asks(gpus=1)}) for _ in range(2)]
+
+    assert before == []  # nothing asks for GPUs
+    (warning,) = warnings
+    assert warning.startswith("mlp.config: gpus names 7, but neither NVML nor")
+    assert hosts[0].gpus == ("1", "7")
+
+
+@pytest.mark.parametrize(
+    ("devices", "missing"),
+    [
+        ([], ("0", "7", "GPU-1")),
+        (["nvidia0", "nvidiactl", "nvidia-uvm"], ("7",)),
+        (["nvidia3"], ("7",)),  # in a container it is number 0
+        (["dxg"], ()),
+        (["kfd"], ()),
+    ],
+)
+def test_without_the_library_device_files_show_which_gpus_there_may_be(
+    monkeypatch, tmp_path, devices, missing
+):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr(gpus, "DEVICES", tmp_path)
+    for device in devices:
+        (tmp_path / device).touch()
+
+    assert absent(Nvml(), ("0", "7", "GPU-1", "MIG-2")) == missing

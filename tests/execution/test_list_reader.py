@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlpipeline.core.listed import ListedModel
-from mlpipeline.execution import inspection
+from mlpipeline.execution import known_scripts
 from mlpipeline.execution.list_reader import ListReader
 from mlpipeline.execution.listing import Listed, Listing, Look
 
@@ -149,7 +149,7 @@ def test_after_a_sign_of_change_the_list_is_read_first(reading):
 def test_a_file_that_was_written_just_now_is_read_each_time(tmp_path):
     class Nothing:
         def listed(self, models, stop, files):
-            return inspection.Reading(models=())
+            return known_scripts.Reading(models=())
 
     path = tmp_path / "models.config"
     path.write_text("[WHITELISTED_MODELS]\n")

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from projects import BASE, MODEL
 
-from mlpipeline.execution.inspection import Inspector
+from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.execution.listing import Listing
 
 WHITELIST = "[MLP]\nuse_blacklist = no\n[WHITELISTED_MODELS]\none.py = a\ntwo.py = v, vw\n"
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inspector(folder):
-    with closing(Inspector(folder, folder, 60)) as made:
+    with closing(KnownScripts(folder, folder, 60)) as made:
         yield made
 
 

@@ -7,18 +7,29 @@ content. See docs/decisions/0016.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from threading import Condition, Lock
 
 import msgspec
 
+from mlpipeline.execution.beside_session import BesideSession
 from mlpipeline.execution.choosing import Choices, Reading, entries_of
-from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
-from mlpipeline.execution.opening import Opened, Opener
-from mlpipeline.state.lists import ModelList, PythonFiles
+from mlpipeline.execution.findings import (
+    NO_VERSIONS,
+    Files,
+    Findings,
+    Memory,
+    Stamp,
+    environment,
+)
+from mlpipeline.execution.lead import Lead
+from mlpipeline.execution.opener import Opened, Opener
+from mlpipeline.state.lists import Entry, ModelList, PythonFiles
 
-LEAD = 3.0  # seconds that others wait for a script, so that runs start in the order of the list
+LEAD = 2.0  # seconds that others wait for a script, so that runs start in the order of the list
+MOMENT = 0.5  # seconds in which most scripts are read: then even the first one waits for the others
+NOTICE = 0.5  # seconds after which there is a word about what a view waits for
 AGAIN = 5.0  # seconds until another try where what failed was not the script
 LISTS = 3  # of which what is known is kept: one that can't be used takes turns with the one before
 RINGS = 0.2  # seconds between two times that the session is told of news, while there are more
@@ -36,7 +47,7 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False  # at normal priority, since at the lowest one there was no answer
 
 
-class Inspector:
+class KnownScripts:
     """Knows the versions of model scripts; has each opened when it or a module of it has changed.
 
     Where that takes long, a session goes on with the others.
@@ -50,16 +61,22 @@ class Inspector:
         *,
         memory: Path | None = None,
         session: bool = False,
+        awaiting: Callable[[Sequence[str]], None] = lambda _: None,
     ):
-        """``timeout``: seconds that importing a script may take.
+        """``timeout``: seconds that importing a script may take. ``awaiting`` is called with the
+        scripts that a view waits for, where that takes a moment.
 
         ``memory``: a folder that keeps what is found. A ``session`` believes it where the content
         of the files is the same, and has each script opened all the same when there is time, since
         its versions may depend on more. Views believe it, and wait for what is not known.
         """
         self._models_dir = models_dir
-        self._memory = Memory(memory) if memory else None
+        self._awaiting = awaiting
+        self._memory = Memory(memory, sparing=session) if memory else None
         self._session = session
+        self._beside: BesideSession | None = None
+        if self._memory and not session:
+            self._beside = BesideSession(models_dir, self._memory, timeout)
         self._opener = Opener(models_dir, project, timeout, self._take)
         self._news = Condition()  # for what follows
         self._known: dict[str, Findings] = {}
@@ -69,6 +86,8 @@ class Inspector:
         self._again_at: dict[str, float] = {}  # monotonic seconds; of what is to be tried again
         self._lists: list[list[str]] = []  # the scripts of the newest ones
         self._choices = Choices(LEAD)
+        self._queue = Lead(LEAD)
+        self._left: set[str] = set()  # scripts that the session is looking at
         self._environment = environment()
         self._has_news = False
         self._rang_at = 0.0  # monotonic seconds
@@ -101,19 +120,33 @@ class Inspector:
         python_files = files or PythonFiles(self._models_dir)
         entries = entries_of(models, python_files)
         paths = [entry.path for entry in entries]
+        in_order = sorted(entries, key=lambda entry: -models.priorities.get(entry.path, 0))
         with self._news:
             self._forget_all_but(paths)
-            self._look(paths, Files(self._models_dir, python_files))
-            self._wait(set(paths), stop)
+            files_now = Files(self._models_dir, python_files)
+            self._look(self._leave_to_session(paths, files_now), files_now)
+            self._wait(in_order, stop)
             asked = {path: self._asked[path] for path in paths if path in self._asked}
+            pending = {path for path, each in asked.items() if each.is_urgent} | self._left
+            ready = {path for path in self._known if path not in pending}
             return self._choices.reading(
                 entries,
                 models,
                 self._known,
-                pending=frozenset(path for path, each in asked.items() if each.is_urgent),
+                pending=frozenset(pending),
+                behind=self._queue.behind(
+                    [entry.path for entry in in_order], pending, ready, now=time.monotonic()
+                ),
                 open_since={path: each.since for path, each in asked.items()},
                 hindrances=[each.hindrance for each in asked.values() if each.hindrance],
             )
+
+    def leave_to_session(self, changed_at: float | None) -> None:
+        """A session is at work, which looks itself at what has changed since ``changed_at`` (see
+        BesideSession); None: there is no such session. For views.
+        """
+        if self._beside:
+            self._beside.changed_at = changed_at
 
     def hurry(self, wanted: bool) -> None:
         """Whether what nobody waits for may have the whole machine."""
@@ -126,6 +159,24 @@ class Inspector:
             self._memory.tidy(PythonFiles(self._models_dir)())
 
     # ---------------------------------------------------------------------- look
+
+    def _leave_to_session(self, paths: Sequence[str], files: Files) -> Sequence[str]:
+        """Believe what a session that is at work has found; what is not to be left to it."""
+        self._left.clear()
+        rest = []
+        for path in paths:
+            known = self._known.get(path)
+            seen = self._beside.look(path, known, files) if self._beside else None
+            if seen is None or path in self._asked:
+                rest.append(path)
+                continue
+            found, is_being_inspected = seen
+            if is_being_inspected:
+                self._left.add(path)
+            if found and found is not known:
+                self._known[path] = found
+                self._surroundings[path] = files.surroundings() if found.problem else {}
+        return rest
 
     def _look(self, paths: Sequence[str], files: Files) -> None:
         """Ask for what is not known, or not any more."""
@@ -191,7 +242,7 @@ class Inspector:
     def _recall(self, path: str, files: Files) -> bool:
         """Whether what is remembered of a script may be believed."""
         findings = self._memory.recall(path, self._environment) if self._memory else None
-        if findings is None:
+        if findings is None or findings.problem:
             return False
         is_same = files.are(findings.files) and not findings.is_racy
         if self._session or not is_same:
@@ -296,23 +347,42 @@ class Inspector:
         if not findings.passing:
             self._again_at.pop(path, None)
         if self._memory and findings.problem:
-            if not findings.passing:
+            if not findings.passing and self._session:  # for views, as long as it is at work
+                self._memory.keep(path, opened.environment, findings, NO_VERSIONS)
+            elif not findings.passing:
                 self._memory.forget(path)
         elif self._memory and not is_same:
             self._memory.keep(path, opened.environment, findings, opened.versions)
 
-    def _wait(self, paths: Collection[str], stop: Callable[[], bool]) -> None:
-        """Until all ``paths`` are known, or take too long for others to wait for them."""
-        while not stop():
+    def _wait(self, in_order: Sequence[Entry], stop: Callable[[], bool]) -> None:
+        """Until all that is listed is known, or takes too long for others to wait for it."""
+        entries = {entry.path: entry for entry in in_order}
+        begun_at, is_told = time.monotonic(), False
+        while True:
             if error := self._opener.take_error():
                 self._asked.clear()  # nobody answers: to be asked anew
                 raise error
-            since = [
-                question.since
-                for path, question in self._asked.items()
-                if question.is_urgent and path in paths
-            ]
-            rest = max(since, default=0.0) + LEAD - time.monotonic() if self._session else LEAD
-            if not since or rest <= 0:
+            if stop():
                 return
-            self._news.wait(min(rest, 0.05))
+            awaited = {
+                path: question.since
+                for path, question in self._asked.items()
+                if question.is_urgent and path in entries
+            }
+            rest = max(awaited.values(), default=0.0) + LEAD - time.monotonic()
+            if not awaited or (self._session and rest <= 0):
+                return
+            if self._session and rest <= LEAD - MOMENT and self._may_begin(entries, awaited):
+                return
+            if not (is_told or self._session) and time.monotonic() - begun_at >= NOTICE:
+                is_told = True
+                self._awaiting(list(awaited))
+            self._news.wait(min(rest, 0.05) if self._session else 0.05)
+
+    def _may_begin(self, entries: Mapping[str, Entry], awaited: Container[str]) -> bool:
+        """Whether the first of the queue is known, and the list is sure to be right."""
+        first = next(iter(entries))
+        is_known = first in self._known and first not in awaited
+        return is_known and not any(
+            entry.narrowing for path, entry in entries.items() if path in awaited
+        )

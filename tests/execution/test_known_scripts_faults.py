@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from projects import is_there, wait_until
 
-from mlpipeline.execution import inspecting, inspection, inspector, opening
+from mlpipeline.execution import inspector, inspector_child, known_scripts, opener
 from mlpipeline.execution.processes import UNABLE
 
 HANGS_ONCE = """
@@ -88,7 +88,7 @@ def test_processes_that_a_script_starts_end_with_its_inspection(scripts):
 
 
 def test_a_session_that_ends_leaves_no_inspection_behind(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
     scripts.script(
         "m.py", "'a'", "Path('pid').write_text(str(os.getpid()))\nimport signal; signal.pause()"
     )
@@ -103,8 +103,8 @@ def test_a_session_that_ends_leaves_no_inspection_behind(scripts, monkeypatch):
 
 
 def test_an_edited_script_that_can_not_be_inspected_for_now_is_waited_for(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
-    monkeypatch.setattr(inspection, "AGAIN", 0.0)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
+    monkeypatch.setattr(known_scripts, "AGAIN", 0.0)
     scripts.script("m.py", "'a'", NO_ROOM)
     made = scripts.inspector(session=True)
     scripts.settled(made, "m.py")
@@ -157,7 +157,7 @@ def test_a_new_script_that_can_not_be_inspected_for_now_is_tried_again(
     scripts.script("m.py", "'a'")
     made = scripts.inspector(session=session)
     with monkeypatch.context() as patch:
-        patch.setattr(inspecting.Task, "make_files", fail)
+        patch.setattr(inspector_child.Task, "make_files", fail)
         ((problem,),) = scripts.read(made, "m.py").values()
     ((later,),) = scripts.read(made, "m.py").values()
     made._again_at["m.py"] = 0.0
@@ -186,7 +186,7 @@ def test_an_inspector_that_can_not_fork_says_so(tmp_path, monkeypatch):
 
 
 def test_a_script_that_prints_without_end_is_ended(scripts, monkeypatch):
-    monkeypatch.setattr(opening, "MOST_PRINTED", 1 << 20)
+    monkeypatch.setattr(opener, "MOST_PRINTED", 1 << 20)
     scripts.script("m.py", "'a'", "while True: print('x' * 99)")
 
     (model,) = scripts.inspector(session=False).listed(scripts.list("m.py")).models
@@ -202,7 +202,7 @@ def test_of_a_long_line_that_a_script_prints_only_the_end_is_kept(scripts):
 
     assert model.problem.endswith("it ended the process when it was imported (exit status 3)")
     assert model.traceback.endswith("x end\n")
-    assert len(model.traceback) <= inspecting.TAIL + 1
+    assert len(model.traceback) <= inspector_child.TAIL + 1
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_what_goes_wrong_in_the_opener_is_told_to_the_reader(scripts, monkeypatc
     scripts.script("m.py", "'a'")
     made = scripts.inspector(session=False)
     with monkeypatch.context() as patch:
-        patch.setattr(opening, "read_findings", fail)
+        patch.setattr(opener, "read_findings", fail)
         with pytest.raises(RuntimeError, match="a bug"):
             scripts.read(made, "m.py")
 
@@ -241,7 +241,7 @@ def test_where_no_thread_can_be_started_another_try_is_made(scripts, monkeypatch
                 raise RuntimeError("can't start new thread")
             super().start()
 
-    monkeypatch.setattr(opening, "Thread", Scarce)
+    monkeypatch.setattr(opener, "Thread", Scarce)
     scripts.script("m.py", "'a'")
 
     assert scripts.read(scripts.inspector(session=False), "m.py") == {"m": ["a"]}
@@ -252,7 +252,7 @@ def test_what_is_not_listed_any_more_is_forgotten_and_not_opened(scripts, monkey
     packages = tmp_path / "site-packages"
     packages.mkdir()
     monkeypatch.syspath_prepend(packages)
-    names = ["old.py", *(f"m{number}.py" for number in range(inspection.LISTS))]
+    names = ["old.py", *(f"m{number}.py" for number in range(known_scripts.LISTS))]
     made = scripts.inspector(session=True)
     for name in names:
         scripts.script(name, "'a'")
@@ -291,8 +291,8 @@ def test_an_inspector_of_other_packages_opens_nothing_more(scripts, monkeypatch,
     packages = tmp_path / "site-packages"
     packages.mkdir()
     monkeypatch.syspath_prepend(packages)
-    monkeypatch.setattr(opening, "cpu_count", lambda: 2)
-    monkeypatch.setattr(inspection, "LEAD", 0.3)
+    monkeypatch.setattr(opener, "cpu_count", lambda: 2)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.3)
     scripts.script(
         "slow.py", "'s'", "Path('slow').write_text(str(os.getppid()))\nwait_for_file('go')"
     )

@@ -1,6 +1,6 @@
 """Opens model scripts, a few at a time, and tells what is found in them.
 
-A thread, and the child that it asks (inspecting.py), are there as long as there is work.
+A thread, and the child that it asks (inspector_child.py), are there as long as there is work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from mlpipeline.core.judging import signal_name
 from mlpipeline.execution.findings import Findings, failure, read_findings
-from mlpipeline.execution.inspecting import InspectorChild, Task
+from mlpipeline.execution.inspector_child import InspectorChild, Task
 from mlpipeline.execution.processes import CUT_OFF, UNABLE
 from mlpipeline.state.files import NOT_A_RECORD
 from mlpipeline.state.machine import cpu_count

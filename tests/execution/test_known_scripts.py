@@ -9,7 +9,7 @@ import pytest
 from model_scripts import versions
 from projects import wait_until
 
-from mlpipeline.execution import inspection
+from mlpipeline.execution import known_scripts
 from mlpipeline.execution.findings import Memory, environment
 
 
@@ -155,7 +155,7 @@ def test_a_package_that_comes_or_goes_has_all_scripts_looked_at(scripts, monkeyp
 
 
 def test_a_slow_script_keeps_the_others_waiting_for_a_moment_only(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.2)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.2)
     scripts.script("slow.py", "'s'", "wait_for_file('go')")
     scripts.script("quick.py", "'q'")
     inspector = scripts.inspector(session=True)
@@ -172,7 +172,7 @@ def test_a_slow_script_keeps_the_others_waiting_for_a_moment_only(scripts, monke
 
 
 def test_what_an_edited_script_had_stays_listed_until_its_versions_are_known(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
     scripts.script("m.py", "'a'")
     inspector = scripts.inspector(session=True)
     scripts.settled(inspector, "m.py")
@@ -186,7 +186,7 @@ def test_what_an_edited_script_had_stays_listed_until_its_versions_are_known(scr
 
 
 def test_an_edit_overtakes_the_inspection_of_what_was_there_before(scripts, monkeypatch):
-    monkeypatch.setattr(inspection, "LEAD", 0.0)
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
     scripts.script("m.py", "'a'", "wait_for_file('never')")
     inspector = scripts.inspector(session=True)
     inspector.listed(scripts.list("m.py"))
@@ -301,3 +301,130 @@ def test_a_script_knows_nothing_of_the_others(scripts):
     found = scripts.read(scripts.inspector(session=False), "a.py", "b.py")
 
     assert found == {"a": ["v0"], "b": ["v0"]}
+
+
+# --- the order of the queue
+
+
+def test_a_quick_script_lets_a_slow_one_before_it_start_first(scripts):
+    scripts.script("slow.py", "'s'", "wait_for_file('go')")
+    scripts.script("quick.py", "'q'")
+    inspector = scripts.inspector(session=True)
+
+    def read():
+        return inspector.listed(scripts.list("slow.py", "quick.py"))
+
+    wait_until(lambda: versions(read()) == {"quick": ["q"]})
+    before = read()
+    (scripts.folder / "go").touch()
+    wait_until(lambda: not read().pending)
+
+    assert (before.pending, before.behind) == ({"slow.py"}, {"quick.py"})
+    assert read().behind == frozenset()
+
+
+def test_the_first_script_waits_for_no_other(scripts):
+    scripts.script("quick.py", "'q'")
+    scripts.script("slow.py", "'s'", "wait_for_file('never')")
+    inspector = scripts.inspector(session=True)
+
+    reading = inspector.listed(scripts.list("quick.py", "slow.py"))
+
+    assert versions(reading) == {"quick": ["q"]}
+    assert (reading.pending, reading.behind) == ({"slow.py"}, frozenset())
+
+
+def test_what_is_waited_for_is_named_and_not_anew_with_each_that_comes(scripts, monkeypatch):
+    monkeypatch.setattr(known_scripts, "LEAD", 0.0)
+    names = ["a.py", "b.py", "c.py", "d.py", "e.py"]
+    for name in names:
+        scripts.script(name, "'v'", f"wait_for_file('go-{name}')")
+    inspector = scripts.inspector(session=True)
+
+    def waits():
+        return inspector.listed(scripts.list(*names)).waits
+
+    first = waits()
+    told = []
+    for name in names:
+        told.append(waits())
+        (scripts.folder / f"go-{name}").touch()
+        wait_until(lambda name=name: name not in inspector.listed(scripts.list(*names)).pending)
+
+    assert first == "waits for a.py, b.py, c.py and 2 more to be inspected"
+    few = ["c.py, d.py and e.py", "d.py and e.py", "e.py"]
+    assert told == [first, first, *(f"waits for {each} to be inspected" for each in few)]
+
+
+# --- views beside a session
+
+
+def test_a_view_leaves_an_edited_script_to_the_session_that_is_at_work(scripts):
+    scripts.script("m.py", "'a'")
+    session = scripts.inspector(session=True)
+    scripts.settled(session, "m.py")
+    view = scripts.inspector(session=False)
+    view.leave_to_session(0.0)
+
+    scripts.script("m.py", "'a', 'b'", age=60)
+    before = view.listed(scripts.list("m.py"))
+    count = scripts.imported("m.py")
+    scripts.settled(session, "m.py")
+    after = view.listed(scripts.list("m.py"))
+
+    assert (versions(before), before.pending, count) == ({"m": ["a"]}, {"m.py"}, 1)
+    assert (versions(after), after.pending) == ({"m": ["a", "b"]}, frozenset())
+    assert scripts.imported("m.py") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("raise ValueError('no')", "it raises ValueError when it is imported: no"),
+        ("os._exit(3)", "it ended the process when it was imported (exit status 3)"),
+    ],
+)
+def test_a_view_believes_what_keeps_a_session_from_using_a_script(scripts, line, problem):
+    scripts.script("m.py", "'a'", line)
+    scripts.settled(scripts.inspector(session=True), "m.py")
+    count = scripts.imported("m.py")
+    view = scripts.inspector(session=False)
+    view.leave_to_session(0.0)
+
+    assert scripts.read(view, "m.py") == {"m": [f"m.py: {problem}"]}
+    assert scripts.imported("m.py") == count
+
+
+def test_no_session_and_no_view_alone_believes_in_a_problem_that_was(scripts):
+    scripts.script("m.py", "'a'", "if not Path('mended').exists(): raise ValueError('no')")
+    scripts.settled(scripts.inspector(session=True), "m.py")
+    (scripts.folder / "mended").touch()
+
+    assert scripts.read(scripts.inspector(session=True), "m.py") == {"m": ["a"]}
+    assert scripts.read(scripts.inspector(session=False), "m.py") == {"m": ["a"]}
+
+
+def test_a_view_looks_itself_where_the_session_has_not_looked_for_long(scripts):
+    scripts.script("m.py", "'a'")
+    view = scripts.inspector(session=False, timeout=1)
+    view.leave_to_session(0.0)
+
+    seen = []
+    wait_until(lambda: seen.append(scripts.read(view, "m.py")) or seen[-1])
+
+    assert seen[0] == {}
+    assert seen[-1] == {"m": ["a"]}
+
+
+def test_a_view_tells_what_it_waits_for(scripts):
+    def come(names):
+        told.append(list(names))
+        (scripts.folder / "go").touch()
+
+    told = []
+    scripts.script("slow.py", "'s'", "wait_for_file('go')")
+    scripts.script("quick.py", "'q'")
+    view = scripts.inspector(session=False, awaiting=come)
+
+    assert scripts.read(view, "quick.py", "slow.py") == {"quick": ["q"], "slow": ["s"]}
+    assert told == [["slow.py"]]
