@@ -58,10 +58,15 @@ class Stages:
 
 
 def told_apart(name: str, beside: str) -> str:
-    """``name`` in short, for one who sees ``beside``: of names that are made of parts, as in
-    ``stage=train,lr=0.1``, those parts that the other one does not have.
+    """``name`` in short, for one who sees ``beside``: of names that are made of parts, those parts
+    that the other one does not have. Beside ``stage=test,lr=0.1``, ``stage=train,lr=0.1`` is
+    ``train``.
     """
-    shared = beside.split(",")
-    own = [part for part in name.split(",") if part not in shared]
+    theirs = beside.split(",")
+    own = [part for part in name.split(",") if part not in theirs]
     short = ",".join(own)
-    return name if not own or any(bracket in short for bracket in "[](){}'\"") else short
+    if not own or any(bracket in short for bracket in "[](){}'\""):
+        return name
+    key, divider, value = short.partition("=")
+    is_shared = len(own) == 1 and value and any(part.startswith(key + divider) for part in theirs)
+    return value if is_shared else short

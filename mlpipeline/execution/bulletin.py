@@ -13,8 +13,8 @@ from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level
 from mlpipeline.core.orders import Rehearsed
 from mlpipeline.core.slots import Host
+from mlpipeline.core.stages import told_apart
 from mlpipeline.core.standings import Standing, fate
-from mlpipeline.core.wording import plural
 from mlpipeline.execution.listing import Listed
 from mlpipeline.state.notify_config import Notify
 
@@ -83,12 +83,14 @@ class Bulletin:
     def of_skips(self, skips: Iterable[Skips]) -> None:
         """What is skipped, since it comes after something that is not to be had."""
         for each in skips:
-            root, names = each.root, ", ".join(each.names[:NAMED])
+            root = each.root
+            beside = root.version.name if root.version else ""
+            names = ", ".join(told_apart(name, beside) for name in each.names[:NAMED])
             more = len(each.names) - NAMED
-            if more > 0:
-                names += f" and {more} more"
-            count = plural(len(each.names), "version")
-            text = f"{root.model.name}: {fate(root)}; skips {count} after it: {names}"
+            rest = f" and {more} more" if more > 0 else ""
+            text = (
+                f"{root.model.name}/{fate(root)}, so what comes after it is skipped: {names}{rest}"
+            )
             self._audience.say(Level.WARNING, text)
 
     def of_room(self, lack: str) -> None:
