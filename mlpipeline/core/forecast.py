@@ -16,6 +16,7 @@ from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host, Room
 from mlpipeline.core.standings import Standing, State
+from mlpipeline.core.turns import Turns
 
 RECENT = 10  # runs of a version or model that count
 MICROSECOND = timedelta(microseconds=1)
@@ -167,6 +168,7 @@ class _Slots:
         self._held: list[_Holding] = []  # of the machine
         self._free: list[int] = []  # when a slot of this host becomes free, a heap
         self._model_dirs: dict[str, int] = {}  # when one becomes free
+        self._going: list[tuple[Standing, int | None]] = []  # what runs, and until when
         self._expected: list[Slot] = []
         self._count = self._unknown = 0
 
@@ -185,6 +187,7 @@ class _Slots:
         self._count, self._unknown = self._count + 1, self._unknown + (seconds is None)
         ends = min(_microseconds(seconds), self._last)
         self._model_dirs[version.model_dir] = ends
+        self._going.append((standing, None if seconds is None else ends))
         if run.host == host:
             heapq.heappush(self._free, ends)
             self._held.append(_Holding(self._at(run.started_at), ends, run.holds))
@@ -201,13 +204,13 @@ class _Slots:
             heapq.heappop(free)
         count, unknown = self._count, self._unknown
         is_certain = not unknown  # a start after something of unknown length is unknown, too
-        is_counted, queued = self._machine != UNCOUNTED, State.QUEUED
+        is_counted = self._machine != UNCOUNTED
         lengths: dict[float | None, int] = {}
-        for standing in standings:
+        turns = Turns(standings, self._going)
+        for standing, since in turns.taken(free):
             version = standing.version
-            if standing.state is not queued or version is None:
-                continue
-            starts = max(free[0], model_dirs.get(version.model_dir, 0))
+            assert version is not None
+            starts = max(free[0], since, model_dirs.get(version.model_dir, 0))
             if standing.not_before:
                 starts = max(starts, self._at(standing.not_before))
             holds = None
@@ -218,6 +221,8 @@ class _Slots:
             length = lengths.get(seconds)
             if length is None:
                 length = lengths[seconds] = _microseconds(seconds)
+            if turns.staged:  # what comes after another comes later, however long that takes
+                length = max(length, 1)
             ends = min(starts + length, self._last)
             if holds:
                 self._held.append(_Holding(starts, ends, holds))
@@ -230,6 +235,8 @@ class _Slots:
                 unknown, is_certain = unknown + 1, False
             model_dirs[version.model_dir] = ends
             heapq.heapreplace(free, ends)
+            if turns.staged:
+                turns.ends(standing, ends)
         return Forecast(
             slots=tuple(self._expected),
             empty_at=self._moment(max(free)) if count > unknown else None,

@@ -40,6 +40,7 @@ from mlpipeline.sources.script import (
     signature,
     time_limit,
 )
+from mlpipeline.sources.stages import check_stages, comes_after
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -239,6 +240,7 @@ def _findings(
     try:
         ordered = ordered_versions(load_model(script, models_dir))
         gc.disable()  # nothing is thrown away from here on
+        check_stages(ordered)
         versions = [dict(_shown(name, version)) for version in ordered]
     except ModelError as error:
         found["problem"] = safe_text(error)
@@ -272,6 +274,8 @@ def _shown(name: str, version: Version) -> Iterator[tuple[str, Any]]:
         yield "timeout", limit
     if (limit := console_limit(version)) is not None:
         yield "console_limit", limit
+    if after := comes_after(version):
+        yield "after", after
 
 
 def _first_line(error: BaseException) -> str:

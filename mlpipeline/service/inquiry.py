@@ -18,6 +18,7 @@ from mlpipeline.core.wording import plural
 from mlpipeline.service.naming import Named, meant, newest
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
+from mlpipeline.service.stages import Before, before, why_behind
 from mlpipeline.service.views import find_run, find_runs
 from mlpipeline.state.reports import run_record
 from mlpipeline.state.sources import Sources
@@ -44,6 +45,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     state: str  # as in status; "not listed" where that is why
     reasons: tuple[str, ...]  # sentences, the most important one first
+    after: tuple[Before, ...] = ()  # versions that must be done before it starts
     attempts: tuple[Attempt, ...] = ()  # oldest first
     parameters: dict[str, Any] = {}  # as listed; of what is not listed, as it ran
     git: dict[str, Any] = {}  # of the newest attempt: commit, and whether it was dirty
@@ -90,6 +92,7 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
         run=str(last.id) if last else str(named),
         state=queue.state_of(standing).value if standing else "not listed",
         reasons=tuple(_why(project, queue, named, standing, last)),
+        after=before(queue, standing) if standing else (),
         attempts=tuple(_attempt(run) for run in runs),
         parameters=record.get("parameters") or {} if listed is None else listed,
         git=record.get("git") or {},
@@ -149,6 +152,8 @@ def _why(
         case State.HELD:
             yield standing.reason
             yield f"it is tried again when its script changes, or by `mlpipeline retry '{named}'`"
+        case State.SKIPPED if standing.behind:
+            yield from why_behind(queue, standing)
         case State.SKIPPED:
             yield _ordered(queue, named)
         case State.QUEUED:
@@ -169,10 +174,14 @@ def _ordered(queue: Queue, named: Named) -> str:
 
 
 def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
+    if standing.behind and queue.state_of(standing) is State.SKIPPED:
+        yield from why_behind(queue, standing)
     if not queue.pid:
         yield "no session works on this project on this host: `mlpipeline start`"
     if queue.listed.paused:
         yield f"{queue.list_name} is paused: `mlpipeline resume`"
+    if standing.behind and queue.state_of(standing) is State.SKIPPED:
+        return
     if standing.reason:
         yield f"it {standing.reason}"
     if standing.model.priority:
