@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mlpipeline.core.narrowing import choose_versions
 from mlpipeline.core.places import LAST, Place
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError, short
@@ -23,7 +24,7 @@ from mlpipeline.state.list_edits import (
     Remove,
     meant,
 )
-from mlpipeline.state.lists import Entry, ModelList, choose_versions
+from mlpipeline.state.lists import Entry, ModelList
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
