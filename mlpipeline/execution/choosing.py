@@ -193,6 +193,7 @@ def _model(
         problem=problem,
         traceback=findings.traceback,
         files=findings.files,
+        takes_overrides=findings.takes_overrides,
         overrides=findings.overrides,
     )
 
