@@ -209,7 +209,7 @@ def main(cfg):
 main()
 """
 
-OURS = """
+OURS = r"""
 import sys
 from mlpipeline import DataLoader, Versions
 versions = Versions.from_hydra(
