@@ -59,7 +59,9 @@ class Lifecycle:
         """Go through all parts of the run."""
         model: Model | None = None
         try:
-            listed.now = listed.Listed(used=self._spec.get("overrides", ""), most=None)
+            listed.now = listed.Listed(
+                used=self._spec.get("overrides", ""), most=None, wanted=self._spec["version"]
+            )
             model = self._part("import", load_model, self._spec["script"], self._spec["models_dir"])
             if hasattr(model, "on_stop"):
                 signal.signal(signal.SIGTERM, _request_stop)
