@@ -66,8 +66,9 @@ class Lifecycle:
             if hasattr(model, "on_stop"):
                 signal.signal(signal.SIGTERM, _request_stop)
             version = self._part("versions", self._choose, model)
-            if version.job:
-                self._part("hydra", version.job.begin, self._spec["folder"])
+            job = getattr(version, "job", None)
+            if job is not None:
+                self._part("hydra", job.begin, self._spec["folder"])
             self._execute(model, version)
         except _Stopped:
             pass
