@@ -18,6 +18,15 @@ ALIASES = {"epoch_count": version_parameters.EPOC_COUNT}
 class Version(dict):  # type: ignore[type-arg]  # dict[str, Any] would need typing at run time
     """One named set of parameters: a dict keyed by the values of ``version_parameters``."""
 
+    job: Any = None  # of a sweep, as Versions.from_hydra puts it there
+
+    @property
+    def cfg(self) -> Any:
+        """The composed config of a version that :meth:`Versions.from_hydra` made: a DictConfig."""
+        if self.job is None:
+            raise AttributeError(f"version {self.name} has no cfg: it is not made from_hydra")
+        return self.job.cfg
+
     @property
     def name(self) -> str:
         """The version's name."""
@@ -27,11 +36,15 @@ class Version(dict):  # type: ignore[type-arg]  # dict[str, Any] would need typi
         """As for any dict, with the modern spellings too."""
         if key in self:
             return self[key]
+        if self.job is not None and self.job.fill(self):
+            return self.get(key, default)
         return super().get(ALIASES.get(key, key), default)
 
     def __missing__(self, key: str) -> Any:
         if key in ALIASES and ALIASES[key] in self:
             return self[ALIASES[key]]
+        if self.job is not None and self.job.fill(self):
+            return self[key]
         raise KeyError(f"{key!r} (this version has: {', '.join(map(str, self))})")
 
 
@@ -60,7 +73,7 @@ class Versions:
             version_parameters.EPOC_COUNT: epoc_count,
             version_parameters.MODEL_DIR_SUFFIX: model_dir_suffix,
             version_parameters.ORDER: order,
-            **_modern(defaults),
+            **modern(defaults),
         }
         self.versions: dict[str, Version] = {}
 
@@ -85,8 +98,8 @@ class Versions:
                     break
             else:
                 return parameters
-        modern = _modern(parameters)
-        return {k: v for k, v in modern.items() if v is not None or k not in self.defaults}
+        spelled = modern(parameters)
+        return {k: v for k, v in spelled.items() if v is not None or k not in self.defaults}
 
     def _add(self, name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> Version:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
@@ -126,9 +139,9 @@ class Versions:
                 version_parameters.LEARNING_RATE: learning_rate,
                 version_parameters.MODEL_DIR_SUFFIX: model_dir_suffix,
                 version_parameters.ORDER: order,
-                **_modern(parameters),
-                **_modern(custom_paramters or {}),
-                **_modern(custom_parameters or {}),
+                **modern(parameters),
+                **modern(custom_paramters or {}),
+                **modern(custom_parameters or {}),
             },
         )
 
@@ -149,7 +162,7 @@ class Versions:
         Raises ValueError for too few or too many names, a combined parameter without values, or
         two combinations of one name.
         """
-        values = {**_modern(parameters or {}), **_modern(more_parameters)}
+        values = {**modern(parameters or {}), **modern(more_parameters)}
         if combining_parameters is None:
             combined = [
                 key for key, value in values.items() if isinstance(value, list) and key != AFTER
@@ -176,6 +189,50 @@ class Versions:
 
     rangeOnParameters = add_grid  # noqa: N815 - historic name
 
+    @classmethod
+    def from_hydra(
+        cls,
+        config_dir: str,
+        config_name: str = "config",
+        overrides: Sequence[str] = (),
+        *,
+        version_base: str | None = None,
+        chain: str | None = None,
+        model_dir_suffix: str | bool | None = True,
+        **parameters: Any,
+    ) -> Versions:
+        """One version for each job of a sweep with Hydra, called by its ``override_dirname``.
+
+        ``config_dir`` is relative to the calling script. ``overrides`` are as on the command line
+        of a Hydra app; those with several values sweep. What a line of the list says behind the
+        script's name is added to them. ``version_base`` is as that of ``@hydra.main``.
+
+        A version has the composed config as :attr:`Version.cfg`, and its values as parameters, by
+        their dotted keys. ``parameters`` are those of :class:`Versions`; where one of them should
+        be a number (``batch_size``, ``epoch_count``, ``learning_rate``, ``order``, ``timeout``,
+        ``cpus``, ``memory``, ``gpus``, ``console_limit``), a text says where in the config it
+        stands: ``batch_size="params.batch_size"``. Jobs that differ only in ``chain`` come after
+        one another.
+
+        Raises HydraProblem, with Hydra's own words; TooManyJobs, EmptySweep or DuplicateJobs, with
+        what to do; HydraMissing where hydra is not installed. All of them are ModelErrors.
+        """
+        import os
+        import sys
+
+        # Hydra takes 0.2 s, and most scripts have none.
+        from mlpipeline.api.hydra_versions import Sweep, parameters_of, where_is
+
+        script = sys._getframe(1).f_code.co_filename
+        task = os.path.splitext(os.path.basename(script))[0]
+        sweep = Sweep(where_is(config_dir, script), config_name, overrides, task, version_base)
+        versions = cls(model_dir_suffix=model_dir_suffix, **parameters)
+        for name, job, own in parameters_of(sweep, parameters, chain):
+            version = versions._add(name, versions.defaults, versions._given(own))
+            version.job = job
+            job.leave_out(version)
+        return versions
+
     def get(self, name: str) -> Version:
         """The version ``name``; raises ValueError, listing the known ones, when there is none."""
         try:
@@ -187,7 +244,7 @@ class Versions:
     getVersion = get  # noqa: N815 - historic name
 
 
-def _modern(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def modern(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """``parameters`` with aliases replaced by the words that versions are keyed by."""
     return {ALIASES.get(key, key): value for key, value in parameters.items()}
 

@@ -23,18 +23,22 @@ class BesideSession:
         self._timeout = timeout
 
     def look(
-        self, path: str, known: Findings | None, files: Files
+        self, path: str, known: Findings | None, text: str, files: Files
     ) -> tuple[Findings | None, bool] | None:
         """The newest that is known of a script, and whether the session is just looking at it.
 
+        ``text`` is what the list says behind its name.
         None where it does not seem to: it may be busy with its end, or have no room for what it
         finds.
         """
         if self.changed_at is None:
             return None
-        if known and not (known.problem or known.is_racy) and files.are(known.files):
+        is_known = known and known.holds_for(text) and not (known.problem or known.is_racy)
+        if is_known and known and files.are(known.files):
             return known, False
         found = self._memory.recall(path)
+        if found and not found.holds_for(text):
+            found = None
         # Of a script that ended its inspection nothing is known but how it looked from outside.
         if found and (files.have(found) or (found.problem and files.are(found.files))):
             return found, False

@@ -27,7 +27,7 @@ HEARD: list[type[events.FileSystemEvent]] = [
 
 
 class FileWatch(events.FileSystemEventHandler):
-    """Calls back, in a thread of its own, when lists, scripts or requests change.
+    """Calls back, in a thread of its own, when lists, scripts, configs or requests change.
 
     ``works`` is False where the system can't tell (no inotify left, say): then look yourself. It
     never hears of what another machine does in a shared folder.
@@ -66,7 +66,11 @@ class FileWatch(events.FileSystemEventHandler):
 
     def _matters(self, path: Path) -> bool:
         is_list = path.name in (LIST, TEST_LIST)
-        return is_list or path.suffix == ".py" or path.parent == self._layout.requests
+        return (
+            is_list
+            or path.suffix in (".py", ".yaml", ".yml")
+            or path.parent == self._layout.requests
+        )
 
     def _uncover(self, observer: BaseObserver, folder: Path) -> None:
         watch = self._covered.pop(folder, None)

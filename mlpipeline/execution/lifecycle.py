@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from mlpipeline.api import listed
 from mlpipeline.api.keys import ExecutionModeKeys, version_parameters
 from mlpipeline.core import endings
 from mlpipeline.core.plain import plain, safe_text
@@ -58,10 +59,16 @@ class Lifecycle:
         """Go through all parts of the run."""
         model: Model | None = None
         try:
+            listed.now = listed.Listed(
+                used=self._spec.get("overrides", ""), most=None, wanted=self._spec["version"]
+            )
             model = self._part("import", load_model, self._spec["script"], self._spec["models_dir"])
             if hasattr(model, "on_stop"):
                 signal.signal(signal.SIGTERM, _request_stop)
             version = self._part("versions", self._choose, model)
+            job = getattr(version, "job", None)
+            if job is not None:
+                self._part("hydra", job.begin, self._spec["folder"])
             self._execute(model, version)
         except _Stopped:
             pass
@@ -85,7 +92,7 @@ class Lifecycle:
         if model.versions is None:  # the inspector saw some
             raise _Edited(EDITED_MEANWHILE)
         stat = os.stat(self._spec["script"])
-        edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"]
+        edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"] or listed.now.files
         name = self._spec["version"]
         if edited and (
             name not in model.versions.versions

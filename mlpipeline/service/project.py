@@ -58,6 +58,12 @@ def with_parallel(project: Project, parallel: str | None) -> Project:
     return msgspec.structs.replace(project, settings=settings)
 
 
+def with_any_number(project: Project) -> Project:
+    """``project`` where a sweep may have any number of versions."""
+    settings = msgspec.structs.replace(project.settings, max_versions=0)
+    return msgspec.structs.replace(project, settings=settings)
+
+
 def project_above(folder: Path) -> Path | None:
     """The project in whose folders ``folder`` lies, itself not counted."""
     whole = Path(os.path.normpath(folder.absolute()))
@@ -80,6 +86,7 @@ def known_scripts(
         memory=memory,
         session=session,
         awaiting=project.awaiting,
+        most=project.settings.max_versions or None,
     )
 
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlpipeline.core.narrowing import choose_versions
 from mlpipeline.errors import ConfigError
 from mlpipeline.state import machine
 from mlpipeline.state.config import read_settings
 from mlpipeline.state.ini import IniFile
-from mlpipeline.state.lists import ListText, choose_versions, model_files, read_list
+from mlpipeline.state.lists import ListText, model_files, read_list
 
 WHITELIST = "[WHITELISTED_MODELS]\n"
 
