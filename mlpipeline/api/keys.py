@@ -32,13 +32,16 @@ GPUS = "gpus"  # whole ones, or a share of one
 def looks_secret(name: str, value: object) -> bool:
     """Whether a parameter is kept out of records by its name: a token, password, secret or key.
 
-    A number of tokens, and a tokenizer, are no secrets.
+    A number of tokens, and a tokenizer, are no secrets. Of a dotted name, each part counts.
     """
+    if "." in name:
+        *outer, last = name.split(".")
+        return looks_secret(last, value) or any(looks_secret(each, "") for each in outer)
     word = name.lower()
     if "tokenizer" in word or (word.endswith("tokens") and isinstance(value, (int, float))):
         return False
     parts = ("token", "secret", "password", "passwd", "apikey")
-    return word.endswith("_key") or any(part in word for part in parts)
+    return word == "pw" or word.endswith(("_key", "_pw")) or any(part in word for part in parts)
 
 
 def holds_secret(name: str, value: object) -> bool:
