@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from mlpipeline.api.keys import holds_secret, version_parameters
+from mlpipeline.api.keys import AFTER, holds_secret, version_parameters
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -151,15 +151,18 @@ class Versions:
         """Add one version for each combination of the values of ``combining_parameters``.
 
         The values are looked up in ``parameters`` (or further keywords); what is not combined is
-        shared by all. Without ``combining_parameters`` every list is combined. Without ``names``
-        a version is called after what differs: ``lr=0.1,depth=2``.
+        shared by all. Without ``combining_parameters`` every list is combined, but for ``after``,
+        whose value is one. Without ``names`` a version is called after what differs:
+        ``lr=0.1,depth=2``.
 
         Raises ValueError for too few or too many names, a combined parameter without values, or
         two combinations of one name.
         """
         values = {**_modern(parameters or {}), **_modern(more_parameters)}
         if combining_parameters is None:
-            combined = [key for key, value in values.items() if isinstance(value, list)]
+            combined = [
+                key for key, value in values.items() if isinstance(value, list) and key != AFTER
+            ]
         else:
             combined = [ALIASES.get(key, key) for key in combining_parameters]
         missing = [key for key in combined if key not in values]
