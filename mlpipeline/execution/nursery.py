@@ -161,6 +161,9 @@ class _Nursery:
             return
         self._wards[self._asked] = ward
         source_of(spec["script"]).keep(spec["script"])
+        if len(sys.modules) > len(self._inherited):  # what reads a command file
+            self._inherited = frozenset(sys.modules)
+            gc.freeze()
 
     def _close(self) -> None:
         """There will be no more requests; the scheduler may be dead."""
