@@ -264,7 +264,8 @@ def _end(status: int, inherited: Collection[str]) -> None:
     except BaseException as error:  # Ctrl-C, say
         sys.excepthook(type(error), error, error.__traceback__)
     _flush_files()
-    for name in [name for name in sys.modules if name not in inherited]:
+    # A command's program has been put in the place of __main__.
+    for name in [name for name in sys.modules if name == "__main__" or name not in inherited]:
         del sys.modules[name]
     gc.collect()
     for stream in (sys.stdout, sys.stderr):
