@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import OrderedDict
 from contextlib import suppress
-from copy import deepcopy
 from itertools import pairwise
 
+from mlpipeline.api.config_copies import copy_of, texts_in
 from mlpipeline.api.hydra_adapter import (
     FALLING_BACK,
     ConfigLoader,
@@ -104,13 +103,12 @@ class FastLoader(ConfigLoader):
         """As Hydra's own."""
         return self.inner.compute_defaults_list(*args, **kwargs)
 
-    def _master(self, master: DictConfig) -> _Master:
-        hydra = list(master.hydra.overrides.hydra)
-        key = (
-            master.hydra.job.config_name,
-            *(os.getcwd(), JobRuntime.instance().get("name"), str(version.getbase())),
-            *hydra,
-        )
+    def _master(self, master: Any) -> _Master:
+        node = master._get_node("hydra")
+        hydra = texts_in(node._get_node("overrides")._get_node("hydra"))
+        name = node._get_node("job")._get_node("config_name")._value()
+        app = JobRuntime.instance().conf._get_node("name")._value()
+        key = (name, os.getcwd(), app, version.getbase(), *hydra)
         if key not in self._masters:
             self._masters[key] = _Master(self.inner, master, hydra)
         return self._masters[key]
@@ -178,7 +176,8 @@ class _Base:
 
     def __init__(self, config: DictConfig):
         self._config = config
-        self._overrides_of = config.hydra.overrides.task
+        self._line = config.copy().hydra.overrides.task
+        self._line.append("")
         dirname = config.hydra.job.config.override_dirname
         self._names = {
             "kv_sep": dirname.kv_sep,
@@ -186,19 +185,13 @@ class _Base:
             "exclude_keys": list(dirname.exclude_keys),
         }
         self._copied = list(config.hydra.job.env_copy)
-        try:
-            self._pickled: bytes | None = pickle.dumps(config, pickle.HIGHEST_PROTOCOL)
-        except Exception:  # a class that is defined in a function, say
-            self._pickled = None
         self._plain: Any = None
         self._patches: dict[str, tuple[tuple[str, ...], Any] | None] = {}
         self._apart: dict[tuple[tuple[str, ...], ...], bool] = {}
 
     def copy(self) -> DictConfig:
         """A copy that shares nothing with it."""
-        if self._pickled is None:
-            return deepcopy(self._config)
-        copied: DictConfig = pickle.loads(self._pickled)
+        copied: DictConfig = copy_of(self._config, None)
         return copied
 
     def with_values(self, values: list[Override], overrides: list[Override]) -> DictConfig:
@@ -207,13 +200,23 @@ class _Base:
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         hydra = config.hydra
         task = [each for each in overrides if not each.is_hydra_override()]
-        hydra.overrides.task = [each.input_line for each in task]
+        self._put_lines(hydra.overrides.task, task)
         hydra.job.override_dirname = get_overrides_dirname(task, **self._names)
         if self._copied:
             with open_dict(hydra):
                 for key in self._copied:
                     hydra.job.env_set[key] = os.environ[key]
         return config
+
+    def _put_lines(self, node: Any, overrides: list[Override]) -> None:
+        """Have a list of texts hold the overrides; assigning them takes ten times as long."""
+        lines = node.__dict__["_content"] = []
+        pattern = self._line.__dict__["_content"][-1]
+        for i, override in enumerate(overrides):
+            line = copy_of(pattern, node)
+            line.__dict__["_val"] = override.input_line
+            line._metadata.key = i
+            lines.append(line)
 
     def overlaid(self, values: Sequence[str], parse: Callable[[str], tuple[Override, bool]]) -> Any:
         """The task's part as plain data with ``values`` set; None where that is not so simple."""

@@ -26,7 +26,7 @@ try:
     from hydra.core.utils import JobRuntime, setup_globals
     from hydra.errors import HydraException
     from hydra.types import RunMode
-    from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
+    from omegaconf import DictConfig, ListConfig, Node, OmegaConf, open_dict, read_write
     from omegaconf.errors import OmegaConfBaseException
 except ModuleNotFoundError as missing:
     if (missing.name or "").partition(".")[0] not in ("hydra", "omegaconf", "antlr4"):
@@ -46,6 +46,7 @@ __all__ = [
     "HydraProblem",
     "JobRuntime",
     "ListConfig",
+    "Node",
     "OmegaConf",
     "Override",
     "Overrides",

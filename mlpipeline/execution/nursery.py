@@ -25,6 +25,7 @@ from collections import deque
 from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
+from mlpipeline.api import listed
 from mlpipeline.execution.processes import (
     ANSWER,
     ENDED,
@@ -58,6 +59,7 @@ def main() -> None:
     die_with_parent(True)  # a module may take for ever
     problem = _preload(sys.argv[1:])
     die_with_parent(False)
+    listed.now = listed.Listed(most=None)  # who listed them has counted the jobs of sweeps
     if problem:
         os.write(2, problem.encode("utf-8", "backslashreplace"))
         os.write(1, ANSWER.pack(UNFIT, 0))

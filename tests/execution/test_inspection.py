@@ -232,7 +232,7 @@ def test_a_memory_that_is_cut_anywhere_is_not_believed(scripts):
     [
         lambda whole: b"garbage",
         lambda whole: bytes(len(whole)),
-        lambda whole: whole.replace(b'"format":1', b'"format":0'),
+        lambda whole: whole.replace(b'"format":2', b'"format":0'),
         lambda whole: whole.replace(b'"signature"', b'"sygnature"'),
         lambda whole: whole.replace(b'"path":"m.py"', b'"path":"other.py"'),
     ],
