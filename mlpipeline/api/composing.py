@@ -79,6 +79,15 @@ class FastLoader(ConfigLoader):
                 return overlaid
         return task_container(self.load_sweep_config(master_config, list(sweep_overrides)))
 
+    def base(
+        self, master_config: DictConfig, sweep_overrides: Sequence[str]
+    ) -> tuple[Base, list[str]]:
+        """The composition that a job's config is made of, and which overrides are set in it then.
+
+        Raises one of FALLING_BACK where that is not how it is made, or can't be.
+        """
+        return self._master(master_config).parts(sweep_overrides)
+
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
         """As Hydra's own."""
         return self.inner.load_configuration(*args, **kwargs)
@@ -125,7 +134,7 @@ class _Master:
         _, self._repository = loader._parse_overrides_and_create_caching_repo(name, hydra)
         self._parser = OverridesParser.create(loader)
         self._parsed: dict[str, tuple[Override, bool]] = {}
-        self._bases: OrderedDict[tuple[str, ...], _Base] = OrderedDict()
+        self._bases: OrderedDict[tuple[str, ...], Base] = OrderedDict()
 
     def config(self, overrides: Sequence[str]) -> DictConfig:
         """The composition with ``overrides``."""
@@ -138,12 +147,16 @@ class _Master:
         base = self._base(overrides)
         return base.overlaid([each for each in overrides if self._parse(each)[1]], self._parse)
 
-    def _base(self, overrides: Sequence[str]) -> _Base:
+    def parts(self, overrides: Sequence[str]) -> tuple[Base, list[str]]:
+        """The composition without what only sets values, and that."""
+        return self._base(overrides), [each for each in overrides if self._parse(each)[1]]
+
+    def _base(self, overrides: Sequence[str]) -> Base:
         """The composition without what only sets values."""
         lines = tuple([each for each in overrides if not self._parse(each)[1]])
         base = self._bases.get(lines)
         if base is None:
-            base = _Base(self._loader.load_sweep_config(self._master, list(lines)))
+            base = Base(self._loader.load_sweep_config(self._master, list(lines)))
             self._bases[lines] = base
             if len(self._bases) > BASES:
                 self._bases.popitem(last=False)
@@ -171,19 +184,13 @@ class _Master:
         return known
 
 
-class _Base:
+class Base:
     """A composition, and how to make others of it that differ in values."""
 
     def __init__(self, config: DictConfig):
         self._config = config
-        self._line = config.copy().hydra.overrides.task
-        self._line.append("")
-        dirname = config.hydra.job.config.override_dirname
-        self._names = {
-            "kv_sep": dirname.kv_sep,
-            "item_sep": dirname.item_sep,
-            "exclude_keys": list(dirname.exclude_keys),
-        }
+        self._line = _line_of(config)
+        self._names = _naming(config)
         self._copied = list(config.hydra.job.env_copy)
         self._plain: Any = None
         self._patches: dict[str, tuple[tuple[str, ...], Any] | None] = {}
@@ -197,26 +204,12 @@ class _Base:
     def with_values(self, values: list[Override], overrides: list[Override]) -> DictConfig:
         """As composed with ``overrides``, of which ``values`` are those that it was not."""
         config = self.copy()
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        hydra = config.hydra
-        task = [each for each in overrides if not each.is_hydra_override()]
-        self._put_lines(hydra.overrides.task, task)
-        hydra.job.override_dirname = get_overrides_dirname(task, **self._names)
+        set_values(config, values, overrides, self._names, self._line)
         if self._copied:
-            with open_dict(hydra):
+            with open_dict(config.hydra):
                 for key in self._copied:
-                    hydra.job.env_set[key] = os.environ[key]
+                    config.hydra.job.env_set[key] = os.environ[key]
         return config
-
-    def _put_lines(self, node: Any, overrides: list[Override]) -> None:
-        """Have a list of texts hold the overrides; assigning them takes ten times as long."""
-        lines = node.__dict__["_content"] = []
-        pattern = self._line.__dict__["_content"][-1]
-        for i, override in enumerate(overrides):
-            line = copy_of(pattern, node)
-            line.__dict__["_val"] = override.input_line
-            line._metadata.key = i
-            lines.append(line)
 
     def overlaid(self, values: Sequence[str], parse: Callable[[str], tuple[Override, bool]]) -> Any:
         """The task's part as plain data with ``values`` set; None where that is not so simple."""
@@ -284,4 +277,46 @@ def task_container(config: DictConfig) -> dict[Any, Any]:
     return {
         key: OmegaConf.to_container(node) if OmegaConf.is_config(node) else node._value()
         for key, node in nodes
+    }
+
+
+def set_values(
+    config: DictConfig,
+    values: Sequence[Override],
+    overrides: Sequence[Override],
+    naming: dict[str, Any] | None = None,
+    line: Any = None,
+) -> None:
+    """Set ``values`` in a config, which becomes that of a job with all of ``overrides``.
+
+    ``naming`` is how override_dirname is written, ``line`` a node as in the list of overrides; by
+    default as the config has them.
+    """
+    ConfigLoaderImpl._apply_overrides_to_config(list(values), config)
+    hydra = config.hydra
+    task = [each for each in overrides if not each.is_hydra_override()]
+    node: Any = hydra.overrides.task
+    pattern = _line_of(config) if line is None else line
+    node.__dict__["_content"] = []  # assigning the texts would take ten times as long
+    for i, override in enumerate(task):
+        made = copy_of(pattern, node)
+        made.__dict__["_val"] = override.input_line
+        made._metadata.key = i
+        node.__dict__["_content"].append(made)
+    hydra.job.override_dirname = get_overrides_dirname(task, **(naming or _naming(config)))
+
+
+def _line_of(config: DictConfig) -> Any:
+    """A node as it stands in the list of a config's overrides."""
+    lines: Any = copy_of(config.hydra.overrides.task, config.hydra.overrides)
+    lines.append("")
+    return lines.__dict__["_content"][-1]
+
+
+def _naming(config: DictConfig) -> dict[str, Any]:
+    dirname = config.hydra.job.config.override_dirname
+    return {
+        "kv_sep": dirname.kv_sep,
+        "item_sep": dirname.item_sep,
+        "exclude_keys": list(dirname.exclude_keys),
     }

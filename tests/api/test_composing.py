@@ -26,6 +26,11 @@ def master(loader):
     return loader.load_configuration("config", ["hydra.verbose=true"], RunMode.MULTIRUN)
 
 
+@pytest.fixture(scope="module")
+def fast(loader):
+    return FastLoader(loader)
+
+
 # ------------------------------------------------------------------------- axes
 
 KEYS = ["lr", "+x.y", "model", "db@store", "~gone"]
@@ -145,17 +150,16 @@ def outline(node):
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25
 )
-def test_a_quick_config_equals_the_full_composition(loader, master, overrides):
-    check(loader, master, overrides)
+def test_a_quick_config_equals_the_full_composition(loader, fast, master, overrides):
+    check(loader, fast, master, overrides)
 
 
 @pytest.mark.parametrize("override", OVERRIDES)
-def test_each_override_by_itself_gives_the_same(loader, master, override):
-    check(loader, master, [override])
+def test_each_override_by_itself_gives_the_same(loader, fast, master, override):
+    check(loader, fast, master, [override])
 
 
-def check(loader, master, overrides):
-    fast = FastLoader(loader)
+def check(loader, fast, master, overrides):
     try:
         expected = full(loader, master, overrides)
     except HydraProblem as problem:
