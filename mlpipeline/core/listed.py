@@ -37,6 +37,7 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     files: dict[str, tuple[int, int]] = {}  # of all that was read for it: paths and their stamps
     versions: tuple[ListedVersion, ...] = ()
     left_out: tuple[ListedVersion, ...] = ()  # not listed, and one of ``versions`` comes after it
+    preload: tuple[str, ...] = ()  # modules that its runs would have at hand
     takes_overrides: bool = False  # so that what the list has behind its name may be such
     overrides: str = ""  # Hydra's, that the list adds to those of the file
     problem: str = ""  # why it has no versions

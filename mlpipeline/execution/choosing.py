@@ -12,11 +12,13 @@ import msgspec
 from mlpipeline.api.listed import split
 from mlpipeline.api.sweeps import shown
 from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.model_files import model_name
 from mlpipeline.core.narrowing import choose_versions
 from mlpipeline.core.wording import enumeration
 from mlpipeline.errors import ConfigError, short
 from mlpipeline.execution.findings import Findings
-from mlpipeline.state.lists import Entry, ModelList, PythonFiles, model_files
+from mlpipeline.state.files_below import FilesBelow, model_files
+from mlpipeline.state.lists import Entry, ModelList
 
 NAMED = 20  # versions in a complaint
 AWAITED = 3  # scripts that are named where there is to wait for them
@@ -152,19 +154,14 @@ class Choices:
         return chosen
 
 
-def model_name(path: str) -> str:
-    """The model's name: its path in models_dir without ``.py``."""
-    return path.removesuffix(".py")
-
-
-def entries_of(models: ModelList, files: PythonFiles) -> Sequence[Entry]:
+def entries_of(models: ModelList, files: FilesBelow) -> Sequence[Entry]:
     """The list's entries; for a blacklist all other scripts, and what is narrowed in it."""
     if not models.blacklist:
         return models.entries
     black = {entry.path: entry for entry in models.entries}
     return [
         black.get(path, Entry(path=path))
-        for path in model_files(Path(), files)
+        for path in model_files(files())
         if path not in black or black[path].narrowing
     ]
 
@@ -216,6 +213,7 @@ def _model(
         stamp=findings.stamp,
         versions=versions,
         left_out=tuple(each for each in findings.versions if each.name in before) if before else (),
+        preload=findings.preload,
         problem=problem,
         traceback=findings.traceback,
         files=findings.files,

@@ -27,29 +27,24 @@ from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
 from mlpipeline.api import listed
+from mlpipeline.core.model_files import is_command_file
 from mlpipeline.core.narrowing import are_names
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
 from mlpipeline.execution.processes import CUT_OFF, UNABLE, start_time
 from mlpipeline.execution.writing import to_json
 from mlpipeline.sources import imports
-from mlpipeline.sources.script import (
-    asked,
-    console_limit,
-    load_model,
-    model_dir_name,
-    ordered_versions,
-    shown_parameters,
-    signature,
-    time_limit,
-)
+from mlpipeline.sources.loading import source_of
+from mlpipeline.sources.script import asked, console_limit, model_dir_name, time_limit
 from mlpipeline.sources.stages import check_stages, comes_after
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
     from typing import Any
 
+    from mlpipeline.api.model import Model
     from mlpipeline.api.versions import Version
 
 LOWEST = 19  # for what nobody waits for: nice(2)
@@ -242,10 +237,14 @@ def _findings(
     versions: list[dict[str, Any]] = []
     found: dict[str, Any] = {"at": at}
     try:
-        ordered = ordered_versions(load_model(script, models_dir))
+        source = source_of(script)
+        model = source.load_model(script, models_dir)
+        if is_command_file(script):
+            found["preload"] = model.file.preload
+        ordered = source.ordered_versions(model)
         gc.disable()  # nothing is thrown away from here on
         check_stages(ordered)
-        versions = [dict(_shown(name, version)) for version in ordered]
+        versions = [dict(_shown(name, version, model, source)) for version in ordered]
     except ModelError as error:
         found["problem"] = safe_text(error)
     except SystemExit as error:
@@ -279,12 +278,14 @@ def _asked_of_list() -> dict[str, Any]:
     }
 
 
-def _shown(name: str, version: Version) -> Iterator[tuple[str, Any]]:
+def _shown(
+    name: str, version: Version, model: Model, source: ModuleType
+) -> Iterator[tuple[str, Any]]:
     """What there is to say of a version; what it does not ask for is left out."""
     yield "name", version.name
-    yield "signature", signature(version)
+    yield "signature", source.signature(version)
     yield "model_dir", model_dir_name(name, version)
-    yield "parameters", shown_parameters(version)
+    yield "parameters", source.shown_parameters(version, model)
     if asks := asked(version):
         yield "asks", asks
     if (limit := time_limit(version)) is not None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from mlpipeline.core.model_files import model_name
 from mlpipeline.execution.findings import GONE, Stamp, environment, stamp_of
 from mlpipeline.execution.processes import child_command
 
@@ -97,7 +98,7 @@ class InspectorChild:
         request = {
             "open": task.ticket,
             "script": str(script),
-            "name": task.path.removesuffix(".py"),
+            "name": model_name(task.path),
             "leisurely": task.leisurely,
             "text": task.text,
             "most": self._most,

@@ -24,8 +24,9 @@ from mlpipeline.execution.findings import (
     environment,
 )
 from mlpipeline.execution.lead import Lead
-from mlpipeline.execution.opener import Opened, Opener
-from mlpipeline.state.lists import Entry, ModelList, PythonFiles
+from mlpipeline.execution.opener import Opened, Opener, Question
+from mlpipeline.state.files_below import FilesBelow
+from mlpipeline.state.lists import Entry, ModelList
 
 LEAD = 2.0  # seconds that others wait for a script, so that runs start in the order of the list
 MOMENT = 0.5  # seconds in which most scripts are read: then even the first one waits for the others
@@ -33,19 +34,6 @@ NOTICE = 0.5  # seconds after which there is a word about what a view waits for
 AGAIN = 5.0  # seconds until another try where what failed was not the script
 LISTS = 3  # of which what is known is kept: one that can't be used takes turns with the one before
 RINGS = 0.2  # seconds between two times that the session is told of news, while there are more
-
-
-class _Question(msgspec.Struct, frozen=True, kw_only=True):
-    """That a script is to be opened."""
-
-    ticket: int
-    is_urgent: bool  # nothing of it may start; else what is known is only looked at once more
-    since: float  # monotonic seconds
-    stamp: Stamp  # of the script
-    surroundings: dict[str, Stamp]
-    text: str = ""  # what the list has behind its name
-    hindrance: str = ""  # why it could not be opened; it is tried again after a pause
-    again: bool = False  # at normal priority, since at the lowest one there was no answer
 
 
 class KnownScripts:
@@ -85,7 +73,7 @@ class KnownScripts:
         self._opener = Opener(models_dir, project, timeout, self._take, most)
         self._news = Condition()  # for what follows
         self._known: dict[str, Findings] = {}
-        self._asked: dict[str, _Question] = {}
+        self._asked: dict[str, Question] = {}
         self._texts: dict[str, str] = {}  # what the newest list has behind their names
         self._surroundings: dict[str, dict[str, Stamp]] = {}  # of scripts that can't be used
         self._racy: set[str] = set()
@@ -116,21 +104,21 @@ class KnownScripts:
         self,
         models: ModelList,
         stop: Callable[[], bool] = lambda: False,
-        files: PythonFiles | None = None,
+        files: FilesBelow | None = None,
     ) -> Reading:
         """The models that the list asks for; what is not known of them is found out.
 
         When ``stop`` turns true, what is not known yet is left out. Raises what went wrong where
         scripts are opened.
         """
-        python_files = files or PythonFiles(self._models_dir)
-        entries = entries_of(models, python_files)
+        files_below = files or FilesBelow(self._models_dir)
+        entries = entries_of(models, files_below)
         paths = [entry.path for entry in entries]
         in_order = sorted(entries, key=lambda entry: -models.priorities.get(entry.path, 0))
         with self._news:
             self._forget_all_but(paths)
             self._texts |= {entry.path: text_of(entry, models) for entry in entries}
-            files_now = Files(self._models_dir, python_files)
+            files_now = Files(self._models_dir, files_below)
             self._look(self._leave_to_session(paths, files_now), files_now)
             self._wait(in_order, stop)
             asked = {path: self._asked[path] for path in paths if path in self._asked}
@@ -163,7 +151,7 @@ class KnownScripts:
         """Open no more scripts."""
         self._opener.close()
         if self._memory and self._session:
-            self._memory.tidy(PythonFiles(self._models_dir)())
+            self._memory.tidy(FilesBelow(self._models_dir)())
 
     # ---------------------------------------------------------------------- look
 
@@ -281,7 +269,7 @@ class KnownScripts:
             self._opener.drop(before.ticket)
             since = before.since if before.is_urgent else since
         text = self._texts[path]
-        self._asked[path] = _Question(
+        self._asked[path] = Question(
             ticket=self._opener.open(path, text, leisurely=not is_urgent),
             text=text,
             is_urgent=is_urgent,
@@ -330,7 +318,7 @@ class KnownScripts:
             self._wake()
         return None
 
-    def _put_off(self, opened: Opened, question: _Question) -> bool:
+    def _put_off(self, opened: Opened, question: Question) -> bool:
         """Try later what failed, but not for the script; whether what was known stays till then."""
         path = opened.path
         self._again_at[path] = time.monotonic() + AGAIN
@@ -344,7 +332,7 @@ class KnownScripts:
             del self._asked[path]
         return True
 
-    def _learn(self, opened: Opened, question: _Question) -> None:
+    def _learn(self, opened: Opened, question: Question) -> None:
         path, findings = opened.path, opened.findings
         known = self._known.get(path)
         if known and known.is_as(findings):

@@ -43,8 +43,9 @@ def end(status: int, inherited: Collection[str]) -> None:
     except BaseException as error:  # Ctrl-C, say
         sys.excepthook(type(error), error, error.__traceback__)
     _flush_files()
-    for name in _own_modules(inherited):
-        del sys.modules[name]
+    # A command's program has been put in the place of __main__.
+    for name in ("__main__", *_own_modules(inherited)):
+        sys.modules.pop(name, None)
     gc.collect()
     for stream in (sys.stdout, sys.stderr):
         if stream is None or getattr(stream, "closed", False):

@@ -22,12 +22,14 @@ from collections import deque
 from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
+from mlpipeline.api import listed
 from mlpipeline.execution.leaving import end, known_modules
 from mlpipeline.execution.processes import (
     ANSWER,
     ENDED,
     READY,
     STOP_SIGNALS,
+    TRY,
     UNFIT,
     die_with_parent,
     read_message,
@@ -36,7 +38,7 @@ from mlpipeline.execution.spare import Spare, prepare_streams
 from mlpipeline.execution.supervisor import Ward, sync, this_process
 from mlpipeline.execution.worker import read_spec, redirect
 from mlpipeline.execution.writing import WAIT_FOR_ROOM
-from mlpipeline.sources.code import keep
+from mlpipeline.sources.loading import source_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def main() -> None:
     die_with_parent(True)  # a module may take for ever
     problem = _preload(sys.argv[1:])
     die_with_parent(False)
+    listed.now = listed.Listed(most=None)  # who listed them has counted the jobs of sweeps
     if problem:
         os.write(2, problem.encode("utf-8", "backslashreplace"))
         os.write(1, ANSWER.pack(UNFIT, 0))
@@ -121,10 +124,11 @@ class _Nursery:
         if not self._spares and (self._is_open or self._waiting):
             with suppress(OSError):
                 for _ in range(self._ahead):
-                    self._spares.append(
-                        Spare(lambda status: end(status, self._inherited), self._leave)
-                    )
+                    self._spares.append(Spare(self._end, self._leave, self._end))
         return bool(self._spares)
+
+    def _end(self, status: int) -> None:
+        end(status, self._inherited)
 
     def _pause(self) -> float | None:
         """Seconds until something is due."""
@@ -162,7 +166,10 @@ class _Nursery:
             self._say(ENDED, self._asked)
             return
         self._wards[self._asked] = ward
-        keep(spec["script"])
+        source_of(spec["script"]).keep(spec["script"])
+        if len(sys.modules) > len(self._inherited):  # what reads a command file
+            self._inherited = known_modules()
+            gc.freeze()
 
     def _close(self) -> None:
         """There will be no more requests; the scheduler may be dead."""
@@ -216,15 +223,17 @@ def _preload(modules: list[str]) -> str:
     """Import them; why runs can't be forked after that, in a person's words."""
     for name in modules:
         try:
-            importlib.import_module(name)
+            importlib.import_module(name.removeprefix(TRY))
         except BaseException as error:  # whatever a module raises at import
+            if name.startswith(TRY):  # the run says why
+                continue
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == name
             remedy = "; install it, or name its folder in PYTHONPATH" if is_missing else ""
             return f"{name} can't be imported: {type(error).__name__}: {error}{remedy}"
     if _threads() > 1:
         _fork_for_trial()
     if threads := _threads() - 1:
-        names = ", ".join(modules)
+        names = ", ".join(name.removeprefix(TRY) for name in modules)
         return f"{names} starts threads ({threads}), which a forked run would lack"
     return ""
 

@@ -17,7 +17,7 @@ from threading import Lock, Thread
 import msgspec
 
 from mlpipeline.core.judging import signal_name
-from mlpipeline.execution.findings import Findings, failure, read_findings
+from mlpipeline.execution.findings import Findings, Stamp, failure, read_findings
 from mlpipeline.execution.inspector_child import InspectorChild, Task
 from mlpipeline.execution.processes import CUT_OFF, UNABLE
 from mlpipeline.state.files import NOT_A_RECORD
@@ -38,6 +38,19 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     versions: memoryview | None = None  # those of the findings, encoded
     answered: bool = False  # otherwise it crashed, was killed, or took too long
     environment: str = ""  # as findings.environment, when it was opened
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """That a script is to be opened, as the one who waits for the answer remembers it."""
+
+    ticket: int
+    is_urgent: bool  # nothing of it may start; else what is known is only looked at once more
+    since: float  # monotonic seconds
+    stamp: Stamp  # of the script
+    surroundings: dict[str, Stamp]
+    text: str = ""  # what the list has behind its name
+    hindrance: str = ""  # why it could not be opened; it is tried again after a pause
+    again: bool = False  # at normal priority, since at the lowest one there was no answer
 
 
 class Opener:

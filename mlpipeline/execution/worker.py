@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 
-from mlpipeline.api.reporting import install_reporter
+from mlpipeline.api.reporting import RUN, install_reporter
 from mlpipeline.core import endings, run_files
 from mlpipeline.execution.lifecycle import Lifecycle
 from mlpipeline.execution.reporter import FolderReporter
@@ -14,6 +14,7 @@ from mlpipeline.execution.writing import read_json, write_at_last
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 # What the usual libraries read when they are imported; PyTorch reads the first.
@@ -26,16 +27,20 @@ THREADS = (
 )
 
 
-def work(folder: str, spec: dict[str, Any]) -> int:
-    """Run the version that ``spec``, a ``launch.Spec``, names; returns the exit status."""
+def work(folder: str, spec: dict[str, Any], end: Callable[[int], object] | None = None) -> int:
+    """Run the version that ``spec``, a ``launch.Spec``, names; returns the exit status.
+
+    ``end`` is a Lifecycle's.
+    """
     print_to_console(folder)
     os.chdir(spec["project"])
     _keep_to_share(spec)
+    os.environ.pop(RUN, None)  # of a run that has started this session
     sys.argv = [spec["script"]]
     name = f"{spec['model']}/{spec['version']}#{spec['attempt']}"
     reporter = FolderReporter(folder, name, stop_on_nan=spec["stop_on_nan"])
     install_reporter(reporter)
-    lifecycle = Lifecycle(spec, reporter)
+    lifecycle = Lifecycle(spec, reporter, end)
     lifecycle.run()
     report = {**lifecycle.report, "environment": _environment()}
     with suppress(OSError):  # its folder is deleted: there is nobody to tell

@@ -13,6 +13,7 @@ import msgspec
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, all_asks
+from mlpipeline.core.model_files import SUFFIXES, is_model_file, model_name
 from mlpipeline.core.places import Place
 from mlpipeline.core.planning import Situation, explain
 from mlpipeline.core.slots import UNCOUNTED
@@ -22,12 +23,13 @@ from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.service.project import Project, known_scripts, policy
 from mlpipeline.state import list_decisions
+from mlpipeline.state.files_below import FilesBelow, model_files
 from mlpipeline.state.history import read_histories
 from mlpipeline.state.layout import LIST, TEST_LIST
 from mlpipeline.state.list_decisions import Wanted
 from mlpipeline.state.list_edits import Decision
 from mlpipeline.state.list_writing import Revision, revise
-from mlpipeline.state.lists import Entry, ListText, ModelList, model_files, read_list
+from mlpipeline.state.lists import Entry, ListText, ModelList, read_list
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +56,7 @@ def add(
     Raises MlpipelineError for names that nothing has, ConfigError for a list that can't be used,
     StorageError when it can't be written.
     """
-    desk = _Desk(project, test=test)
+    desk = Desk(project, test=test)
     wanted = desk.wanted(desk.path_of(model), versions)
     where = desk.place(place) if place else None
     return desk.edit(lambda models: list_decisions.add(models, wanted, where), wanted.path)
@@ -64,40 +66,40 @@ def remove(
     project: Project, model: str, versions: Sequence[str] = (), *, test: bool = False
 ) -> Edit:
     """Have a model run no longer, or some of its versions; raises what :func:`add` does."""
-    desk = _Desk(project, test=test)
+    desk = Desk(project, test=test)
     wanted = desk.wanted(desk.path_of(model, listed=True), versions)
     return desk.edit(lambda models: list_decisions.remove(models, wanted), wanted.path)
 
 
 def move(project: Project, model: str, place: Place, *, test: bool = False) -> Edit:
     """Put a listed model in another place; raises what :func:`add` does."""
-    desk = _Desk(project, test=test)
+    desk = Desk(project, test=test)
     path, where = desk.path_of(model, listed=True), desk.place(place)
     return desk.edit(lambda models: list_decisions.move(models, path, where), path)
 
 
 def pause(project: Project) -> Edit:
     """Have nothing more started on any host; raises what :func:`add` does."""
-    return _Desk(project).edit(lambda models: list_decisions.pause(models, True))
+    return Desk(project).edit(lambda models: list_decisions.pause(models, True))
 
 
 def resume(project: Project) -> Edit:
     """Have what is listed started again; raises what :func:`add` does."""
-    return _Desk(project).edit(lambda models: list_decisions.pause(models, False))
+    return Desk(project).edit(lambda models: list_decisions.pause(models, False))
 
 
 def models(project: Project) -> list[str]:
     """All model files, listed or not."""
-    return model_files(project.layout.models_dir)
+    return model_files(FilesBelow(project.layout.models_dir)())
 
 
 def versions(project: Project, model: str) -> tuple[str, ...]:
     """The versions of a model, listed or not; raises MlpipelineError for an unknown model."""
-    desk = _Desk(project)
+    desk = Desk(project)
     return desk.known(desk.path_of(model))
 
 
-class _Desk:
+class Desk:
     """Where one edit of a list is made."""
 
     def __init__(self, project: Project, *, test: bool = False):
@@ -109,19 +111,19 @@ class _Desk:
     def path_of(self, text: str, *, listed: bool = False) -> str:
         """The model file that ``text`` means, relative to models_dir.
 
-        As in a list, or relative to the working directory; ``.py`` may be left out. Raises
+        As in a list, or relative to the working directory; its suffix may be left out. Raises
         MlpipelineError, with the nearest model, or the nearest ``listed`` one, where none is meant.
         """
         layout = self._project.layout
-        models = read_list(ListText.read(layout.project / self._name), layout.models_dir)
-        files = model_files(layout.models_dir)
+        models = self._list()
+        files = model_files(FilesBelow(layout.models_dir)())
         for path in _candidates(text, layout.models_dir):
-            if path in files or (not models.blacklist and _is_script(layout.models_dir / path)):
+            if path in files or (not models.blacklist and _is_there(layout.models_dir / path)):
                 return path
         paths = files
         if listed and not models.blacklist:
             paths = [entry.path for entry in models.entries]
-        near = nearest(text, paths if text.endswith(".py") else map(_stem, paths))
+        near = nearest(text, paths if is_model_file(text) else map(model_name, paths))
         where = short(models.path if listed else layout.models_dir)
         raise MlpipelineError(f"there is no model {text} in {where}{near}")
 
@@ -148,10 +150,27 @@ class _Desk:
         """The versions of a model."""
         return tuple(version.name for model in self._whole(path) for version in model.versions)
 
+    def problem(self, path: str) -> str:
+        """Why the versions of a model can't be told, if that is so."""
+        return "".join(model.problem for model in self._whole(path))
+
     def _whole(self, path: str) -> Sequence[ListedModel]:
         """A model as it would be listed without narrowing."""
         whole = ModelList(path=Path(self._name), entries=(Entry(path=path),))
         return self._scripts.listed(whole).models
+
+    def narrows(self, path: str) -> bool:
+        """Whether the list has some versions of a model only."""
+        return any(entry.path == path and entry.narrowing for entry in self._list().entries)
+
+    def standings(self) -> list[Standing]:
+        """Where everything stands that the list asks for as it is."""
+        ledger = Ledger() if self._test else read_histories(self._project.layout)[0]
+        return self._standings(self._scripts.listed(self._list()).models, ledger)
+
+    def _list(self) -> ModelList:
+        layout = self._project.layout
+        return read_list(ListText.read(layout.project / self._name), layout.models_dir)
 
     def edit(self, decide: Callable[[ModelList], Decision], path: str = "") -> Edit:
         """Write what is decided, and see what that changes; ``path`` is the model in question."""
@@ -193,17 +212,15 @@ def _candidates(text: str, models_dir: Path) -> Iterator[str]:
         bases.append(below.as_posix())
     for base in bases:
         if not base.startswith(("..", "/")):
-            yield from (base, f"{base}.py") if base.endswith(".py") else (f"{base}.py",)
+            if is_model_file(base):
+                yield base
+            yield from (f"{base}{suffix}" for suffix in SUFFIXES)
 
 
-def _is_script(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     """Whether a model file is there, and its name is text."""
     try:
         str(path).encode()
         return path.is_file()
     except (OSError, ValueError):
         return False
-
-
-def _stem(path: str) -> str:
-    return path.removesuffix(".py")
