@@ -27,6 +27,7 @@ def why_behind(queue: Queue, standing: Standing) -> Iterator[str]:
     match queue.state_of(root):
         case State.FAILED:
             told = str(root.last.verdict) if root.last else "failed"
+            told = told if told.startswith("failed") else f"failed: {told}"
         case State.HELD:
             told = f"is held: {root.reason}"
         case _:
@@ -52,16 +53,10 @@ def before(queue: Queue, standing: Standing) -> tuple[Before, ...]:
         runs, stands = queue.ledger.attempts(model.name, name), there.get(name)
         done = next((run for run in reversed(runs) if run.succeeded), None)
         last = stands.success or stands.last if stands else done or (runs[-1] if runs else None)
-        state = queue.state_of(stands).value if stands else "not listed"
-        found.append(
-            Before(
-                run=str(last.id) if last else f"{model.name}/{name}",
-                state=state,
-                reason=queue.reason_of(stands)
-                if stands
-                else str(last.verdict or "")
-                if last
-                else "",
-            )
-        )
+        run = str(last.id) if last else f"{model.name}/{name}"
+        if stands:
+            state, reason = queue.state_of(stands).value, queue.reason_of(stands)
+        else:
+            state, reason = "not listed", str(last.verdict or "") if last else ""
+        found.append(Before(run=run, state=state, reason=reason))
     return tuple(found)
