@@ -102,7 +102,8 @@ def sights(queue: Queue) -> list[Sight]:
     by_state: dict[State, list[Standing]] = {state: [] for state in ORDER}
     for standing in queue.standings:
         state = standing.state
-        if standing.last is not None and state is not State.DONE:
+        is_new = standing.last is None and standing.behind is None  # as most of a long list are
+        if not is_new and state is not State.DONE:
             state = queue.state_of(standing)
         by_state[state].append(standing)
     listed: list[Sight] = []

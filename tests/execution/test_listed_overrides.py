@@ -123,10 +123,10 @@ def test_what_is_known_is_believed_where_the_list_says_the_same(scripts):
 
 
 def test_a_session_believes_no_more_versions_than_it_may_have(scripts):
-    from mlpipeline.execution.inspection import Inspector
+    from mlpipeline.execution.known_scripts import KnownScripts
 
     settled(scripts, scripts.inspector(session=False), "params.lr=range(0,9)")
-    inspector = Inspector(
+    inspector = KnownScripts(
         scripts.folder, scripts.folder, 60, memory=scripts.memory, session=True, most=8
     )
     scripts.opened.append(inspector)
