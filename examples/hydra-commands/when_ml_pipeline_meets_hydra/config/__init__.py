@@ -1,0 +1,1 @@
+"""The config groups, as Hydra finds them in an installed package."""

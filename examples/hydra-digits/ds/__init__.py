@@ -1,0 +1,1 @@
+"""The project's own code: its data, how a model is trained on it, and how that is tracked."""
