@@ -312,11 +312,11 @@ def _sha256(path: str) -> str:
 
 
 def _local_files(models_dir: str) -> dict[str, tuple[int, int]]:
-    """The modules below ``models_dir`` that were loaded, each with its mtime (ns) and size then."""
-    files = dict(imports.STAMPS)
+    """The local modules that were loaded, each with its mtime (ns) and size then."""
+    files, folders = dict(imports.STAMPS), (models_dir, os.getcwd())
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path not in files and path.startswith(models_dir + os.sep):
+        if isinstance(path, str) and path not in files and imports.is_local(path, folders):
             try:
                 stat = os.stat(path)
             except OSError:

@@ -8,6 +8,7 @@ two seconds is compiled anew, and that is not kept. It is also noted what was lo
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from importlib.machinery import (
@@ -24,8 +25,10 @@ from mlpipeline.core.ticks import RECENT
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
+
+INSTALLED = re.compile(r"/(site|dist)-packages(/|$)")  # as in the project's own .venv
 
 STAMPS: dict[str, tuple[int, int]] = {}  # mtime (ns) and size of what was loaded, by path
 TEXTS: dict[str, bytes] = {}  # what was loaded of the recent ones
@@ -52,8 +55,15 @@ class LocalLoader(SourceFileLoader):
         return content
 
 
-def load_locally(folder: str) -> None:
-    """From now on, have what lies below ``folder`` loaded by a LocalLoader."""
+def is_local(path: str, folders: Iterable[str]) -> bool:
+    """Whether a file or folder is in one of ``folders``, and no package that is installed there."""
+    return not INSTALLED.search(path) and any(
+        path == folder or path.startswith(folder + os.sep) for folder in folders
+    )
+
+
+def load_locally(*folders: str) -> None:
+    """From now on, have what is local to ``folders`` loaded by a LocalLoader."""
     make = FileFinder.path_hook(
         (ExtensionFileLoader, EXTENSION_SUFFIXES),
         (LocalLoader, SOURCE_SUFFIXES),
@@ -61,7 +71,7 @@ def load_locally(folder: str) -> None:
     )
 
     def hook(path: str) -> Any:
-        if path != folder and not path.startswith(folder + os.sep):
+        if not is_local(path, folders):
             raise ImportError("not there", path=path)
         return make(path)
 

@@ -73,15 +73,17 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 def load_model(script: str, models_dir: str) -> Model:
     """Execute ``script`` and return its global MODEL.
 
-    The script finds modules beside itself and in ``models_dir``, as ``python script`` would.
+    The script finds modules beside itself and in ``models_dir``, as ``python script`` would, and at
+    last in the working directory, which is the project.
     Raises ModelError when there is no usable MODEL; what the script itself raises passes through.
     """
     folder = os.path.dirname(script)
     sys.path[:0] = [folder] if folder == models_dir else [folder, models_dir]
+    sys.path.append(os.getcwd())
     name = os.path.splitext(os.path.basename(script))[0]
     if "." in name or name in sys.modules:
         name = "model_" + name.replace(".", "_")
-    load_locally(models_dir)
+    load_locally(models_dir, os.getcwd())
     loader = LocalLoader(name, script)
     module = ModuleType(name)
     module.__file__, module.__loader__ = script, loader

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mlpipeline import DataLoader, Model, Versions, version_parameters
 from mlpipeline.errors import ModelError
+from mlpipeline.sources import imports
 from mlpipeline.sources.script import (
     load_model,
     model_dir_name,
@@ -385,3 +386,19 @@ def test_a_loader_with_its_arguments_bound_is_shown_without_them():
 )
 def test_a_model_dir_is_called_after_the_model_and_the_suffix(suffix, name):
     assert model_dir_name("digits", version(model_dir_suffix=suffix)) == name
+
+
+def test_a_script_finds_modules_of_the_project_after_those_beside_it(load, tmp_path, monkeypatch):
+    (tmp_path / "of_project.py").write_text("WHERE = 'project'")
+    (tmp_path / "of_both.py").write_text("WHERE = 'project'")
+    models_dir = tmp_path / "models"
+    models_dir.mkdir()
+    (models_dir / "of_both.py").write_text("WHERE = 'models_dir'")
+    monkeypatch.chdir(tmp_path)
+    text = "import of_both, of_project\nFOUND = of_both.WHERE, of_project.WHERE\n"
+    (models_dir / "script.py").write_text(text + SCRIPT)
+
+    load_model(str(models_dir / "script.py"), str(models_dir))
+
+    assert sys.modules["script"].FOUND == ("models_dir", "project")
+    assert str(tmp_path / "of_project.py") in imports.STAMPS  # its edits are the script's, too
