@@ -396,9 +396,9 @@ def test_a_script_finds_modules_of_the_project_after_those_beside_it(load, tmp_p
     (models_dir / "of_both.py").write_text("WHERE = 'models_dir'")
     monkeypatch.chdir(tmp_path)
     text = "import of_both, of_project\nFOUND = of_both.WHERE, of_project.WHERE\n"
-    (models_dir / "script.py").write_text(text + SCRIPT)
+    (models_dir / "finder.py").write_text(text + SCRIPT)
 
-    load_model(str(models_dir / "script.py"), str(models_dir))
+    load_model(str(models_dir / "finder.py"), str(models_dir))
 
-    assert sys.modules["script"].FOUND == ("models_dir", "project")
+    assert sys.modules["finder"].FOUND == ("models_dir", "project")
     assert str(tmp_path / "of_project.py") in imports.STAMPS  # its edits are the script's, too
