@@ -132,6 +132,12 @@ class Commands(click.Group):
     help="With -r: first try each new version in test mode; hold back what fails.",
 )
 @parallel_option("With -r: so many runs at a time, or auto: one a CPU.  [default: mlp.config]")
+@click.option(
+    "--only",
+    metavar="MODEL",
+    multiple=True,
+    help="With -r: start nothing but this model; may be given more than once.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but errors.")
 @click.option("-n", "--no-log", is_flag=True, help="With -r: write no log-<hostname>.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one for each event.")

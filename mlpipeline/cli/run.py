@@ -18,6 +18,7 @@ from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.sessions import Result
 from mlpipeline.service import sessions
 from mlpipeline.service.digests import note_look
+from mlpipeline.service.lists import model_of
 from mlpipeline.service.project import open_project, with_parallel
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -34,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     no_log: bool = False
     as_json: bool = False
     parallel: str | None = None  # runs at a time, or "auto"; None: as mlp.config says
+    only: tuple[str, ...] = ()  # models that it is for, as a person names them; empty: all
 
 
 def run(folder: Path, options: Options) -> int:
@@ -52,6 +54,7 @@ def run(folder: Path, options: Options) -> int:
             log=not options.no_log,
             watch=options.watch,
             rehearse=options.rehearse,
+            only=frozenset(map(model_of, options.only)),
         )
         if options.execute
         else sessions.rehearsal(project, screen)

@@ -13,7 +13,7 @@ from threading import Condition, Lock
 
 import msgspec
 
-from mlpipeline.execution.choosing import Choices, Reading, entries_of
+from mlpipeline.execution.choosing import Choices, Reading, entries_of, model_name
 from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
 from mlpipeline.execution.opening import Opened, Opener
 from mlpipeline.state.lists import ModelList, PythonFiles
@@ -70,6 +70,8 @@ class Inspector:
         self._lists: list[list[str]] = []  # the scripts of the newest ones
         self._choices = Choices(LEAD)
         self._environment = environment()
+        # Names of the models that a session is for; empty: all that are listed.
+        self.only: frozenset[str] = frozenset()
         self._has_news = False
         self._rang_at = 0.0  # monotonic seconds
         self._wake: Callable[[], None] = lambda: None
@@ -100,6 +102,8 @@ class Inspector:
         """
         python_files = files or PythonFiles(self._models_dir)
         entries = entries_of(models, python_files)
+        if only := self.only:
+            entries = [entry for entry in entries if model_name(entry.path) in only]
         paths = [entry.path for entry in entries]
         with self._news:
             self._forget_all_but(paths)

@@ -19,6 +19,7 @@ from mlpipeline.core.slots import UNCOUNTED
 from mlpipeline.core.spelling import nearest
 from mlpipeline.core.standings import Standing
 from mlpipeline.errors import MlpipelineError, short
+from mlpipeline.execution.choosing import model_name
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.service.project import Project, inspector, policy
 from mlpipeline.state import list_decisions
@@ -95,6 +96,11 @@ def versions(project: Project, model: str) -> tuple[str, ...]:
     """The versions of a model, listed or not; raises MlpipelineError for an unknown model."""
     desk = _Desk(project)
     return desk.known(desk.path_of(model))[0]
+
+
+def model_of(text: str) -> str:
+    """The name of the model that a person means by its name, or by its file in models_dir."""
+    return model_name(os.path.normpath(text))
 
 
 class _Desk:

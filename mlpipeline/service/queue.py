@@ -55,6 +55,11 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.pid) if self.pid.isdigit() else None
 
     @property
+    def only(self) -> tuple[str, ...]:
+        """The models that the session is for, where there is one that is not for all."""
+        return self.session.only if self.pid and self.session else ()
+
+    @property
     def versions(self) -> list[tuple[str, str]]:
         """Model and version of all that is listed and can be used, in the order of the queue."""
         return [(s.model.name, s.version.name) for s in self.standings if s.version]
@@ -117,7 +122,11 @@ class Onlooker:
             host=host,
             ledger=self._ledger,
             listed=listed,
-            standings=tuple(_with_signs_of_life(project, standings, unseen)),
+            standings=tuple(
+                _with_signs_of_life(
+                    project, _of_session(standings, there.only if there else ()), unseen
+                )
+            ),
             unseen=unseen,
             warnings=(*project.settings.warnings, *listed.warnings, *warnings),
         )
@@ -130,6 +139,19 @@ def _scheduler_of(project: Project) -> str:
         return holder_of(project.layout.lock)
     except StorageError:  # an archive that may not be written to: nobody works on it
         return ""
+
+
+def _of_session(standings: Sequence[Standing], only: tuple[str, ...]) -> Sequence[Standing]:
+    """Say of what is queued, where the session is not for it, that it waits for another one."""
+    if not only:
+        return standings
+    why = f"waits for another session: this one is for {', '.join(only)} only"
+    return [
+        msgspec.structs.replace(standing, reason=why)
+        if standing.state is State.QUEUED and standing.model.name not in only
+        else standing
+        for standing in standings
+    ]
 
 
 def _with_signs_of_life(
