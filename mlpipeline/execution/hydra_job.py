@@ -1,0 +1,233 @@
+"""One job of a Hydra sweep, in the process of its run.
+
+The app is run as it is. Where it calls its decorated main, the config is there already, as the
+launcher has composed it, and the task runs on it as a job of Hydra's own launchers would. Where what
+was handed over is gone, or does not fit, the app composes it from the overrides.
+
+``python -m mlpipeline.execution.hydra_job MODULE:FUNCTION …`` is for apps whose task is in a module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+from importlib import import_module
+
+from mlpipeline.api.handover import load_handover
+from mlpipeline.api.hydra_adapter import (
+    Callbacks,
+    GlobalHydra,
+    Hydra,
+    HydraConfig,
+    HydraContext,
+    JobRuntime,
+    JobStatus,
+    OmegaConf,
+    RunMode,
+    hydra_utils,
+    open_dict,
+    read_write,
+    run_job,
+)
+from mlpipeline.core.plain import plain, safe_text
+from mlpipeline.core.run_files import RESULTS, RETURNED
+from mlpipeline.execution.writing import write_at_last
+from mlpipeline.sources.user_code import user_traceback
+
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from mlpipeline.api.hydra_adapter import ConfigLoader, DictConfig, JobReturn
+
+VARIABLE = "MLPIPELINE_HYDRA_JOB"  # where the worker says which job it is: a Job's fields, as JSON
+KEYS = ("hydra.sweep.dir", "hydra.sweep.subdir")  # where a job's folder stands in its config
+NUMBERS = (bool, int, float)
+
+
+class Job:
+    """What a run is told of its job."""
+
+    def __init__(self, *, number: int, folder: str, handover: str, results: str):
+        """``number``: the job's place in its sweep, from 0. ``folder``: its output_dir.
+
+        ``handover``: file with the composed config. ``results``: folder for what the task returns.
+        """
+        self.number = number
+        self.folder = folder
+        self.handover = handover
+        self.results = results
+
+
+def meet(job: Job) -> None:
+    """Have the app's decorated main run ``job``, and end the process, when it is called."""
+    main = import_module("hydra.main")  # the name hydra.main is that of a function
+    main._run_hydra = _Meeting(job, main._run_hydra).run  # type: ignore[attr-defined]
+
+
+def meet_as_told() -> None:
+    """Meet the job that the worker names; nothing in a process that has none."""
+    text = os.environ.pop(VARIABLE, "")  # no process that the app starts is this job
+    if text:
+        meet(Job(**json.loads(text)))
+
+
+class _Meeting:
+    """In the place of ``hydra.main._run_hydra``."""
+
+    def __init__(self, job: Job, original: Callable[..., None]):
+        self._job = job
+        self._original = original
+
+    def run(
+        self,
+        args: Any,
+        args_parser: Any,
+        task_function: Callable[..., Any],
+        config_path: str | None,
+        config_name: str | None,
+        caller_stack_depth: int = 2,
+    ) -> None:
+        """Run the job; does not return."""
+
+        def app() -> tuple[Hydra, str | None]:
+            """As Hydra sets it up, with the name of its config."""
+            depth = caller_stack_depth + 3  # the frames between the app's and Hydra's
+            arguments = (args, args_parser, task_function, config_path, config_name, depth)
+            return _captured(self._original, arguments)
+
+        overrides = list(args.overrides)
+        handed = load_handover(self._job.handover, overrides)
+        if handed is None:
+            hydra, name = app()
+            loader: ConfigLoader = hydra.config_loader
+            config = hydra_utils.run_and_report(
+                lambda: loader.load_configuration(name, [*overrides, MULTIRUN], RunMode.RUN)
+            )
+        else:
+            config, task = handed
+            loader = _LateLoader(lambda: app()[0].config_loader)  # type: ignore[assignment]
+            hydra = Hydra(task_name=task, config_loader=loader)
+        GlobalHydra.instance().clear()
+        GlobalHydra.instance().initialize(hydra)
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = self._job.number
+        self._place(config)
+        returned = run_job(
+            hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks(config)),
+            task_function=task_function,
+            config=config,
+            job_dir_key=KEYS[0],
+            job_subdir_key=KEYS[1],
+        )
+        keep(returned, config.hydra.runtime.output_dir, self._job.results)
+        hydra_utils.run_and_report(lambda: returned.return_value)  # says what was raised, and exits
+        sys.exit(0)
+
+    def _place(self, config: DictConfig) -> None:
+        """Have the job's folder be the one that it was given when it was first listed."""
+        HydraConfig.instance().set_config(config)
+        composed = os.path.join(*(str(OmegaConf.select(config, key)) for key in KEYS))
+        if os.path.abspath(composed) != os.path.abspath(self._job.folder):
+            with read_write(config.hydra):
+                config.hydra.sweep.dir, config.hydra.sweep.subdir = os.path.split(self._job.folder)
+
+
+MULTIRUN = "hydra.mode=MULTIRUN"  # as all jobs of a sweep have it
+
+
+class _LateLoader:
+    """The app's own config loader, made where somebody asks for something that it knows."""
+
+    def __init__(self, make: Callable[[], ConfigLoader]):
+        self._make = make
+        self._made: ConfigLoader | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            self._made = self._make()
+        return getattr(self._made, name)
+
+
+def _captured(
+    original: Callable[..., None], arguments: tuple[Any, ...]
+) -> tuple[Hydra, str | None]:
+    """What Hydra's own main sets up, up to where it would run the app."""
+    found: list[tuple[Hydra, str | None]] = []
+
+    def stop(*, hydra: Hydra, config_name: str | None, **_: object) -> None:
+        found.append((hydra, config_name))
+
+    run_app, before = hydra_utils._run_app, GlobalHydra.instance().hydra
+    hydra_utils._run_app = stop
+    try:
+        GlobalHydra.instance().clear()
+        original(*arguments)
+    finally:
+        hydra_utils._run_app = run_app
+        GlobalHydra.instance().hydra = before
+    return found[0]
+
+
+def keep(returned: JobReturn, output_dir: str, folder: str) -> None:
+    """Put down what the task returned or raised, for the launcher and for the results.
+
+    The exception of a job that has failed comes with its traceback as text.
+    """
+    kept = {"output_dir": output_dir, "working_dir": returned.working_dir}
+    value = returned._return_value
+    if returned.status is JobStatus.FAILED:
+        kept["traceback"] = user_traceback(value)
+    elif shown := _shown(value):
+        write_at_last(folder, RESULTS, shown)
+    try:
+        content = pickle.dumps({**kept, "value": value})
+    except Exception as error:
+        if returned.status is JobStatus.FAILED:
+            value = RuntimeError(f"{type(value).__qualname__}: {safe_text(value)}")
+        else:
+            print(
+                f"mlpipeline: what the task returned, a {type(value).__qualname__}, can't be "
+                f"handed on to the sweeper: {type(error).__name__}: {safe_text(error)}",
+                file=sys.stderr,
+            )
+            value = None
+        content = pickle.dumps({**kept, "value": value})
+    temporary = os.path.join(folder, f".{RETURNED}")
+    with open(temporary, "wb") as file:
+        file.write(content)
+    os.replace(temporary, os.path.join(folder, RETURNED))
+
+
+def _shown(value: Any) -> dict[str, Any]:
+    """A returned value as results, where it says something to people."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if value is None:
+        return {}
+    if isinstance(value, (str, list, tuple)) or hasattr(value, "__float__"):
+        return {"returned": plain(value.item() if hasattr(value, "item") else value)}
+    return {}
+
+
+def main() -> None:
+    """Run the task that the first argument names."""
+    module, _, function = sys.argv[1].partition(":")
+    sys.argv[:2] = [sys.argv[1]]
+    meet_as_told()
+    task: Any = import_module(module)
+    for name in function.split("."):
+        task = getattr(task, name)
+    if hasattr(task, "__wrapped__"):
+        task()
+        return
+    from mlpipeline.api.hydra_adapter import decorated
+
+    decorated(task)()
+
+
+if __name__ == "__main__":
+    main()
