@@ -5,6 +5,7 @@
     MlpipelineError       a person can mend it; printed as a line, never as a traceback (exit 2)
     ├── ConfigError       mlp.config or a list of models can't be used
     ├── ModelError        a model file can't be used: no MODEL, no versions, a bad parameter …
+    │   └── HydraMissing  it needs hydra, which is not installed
     ├── UnknownRun        no run has that name
     ├── AmbiguousName     several versions have that name
     ├── ProjectBusy       another scheduler holds this project on this host (exit 3)
@@ -43,6 +44,10 @@ class ConfigError(MlpipelineError):
 
 class ModelError(MlpipelineError):
     """A model file can't be used; the message says what it lacks."""
+
+
+class HydraMissing(ModelError):
+    """Hydra is needed, and is not installed; the message names the extra to install."""
 
 
 class UnknownRun(MlpipelineError):

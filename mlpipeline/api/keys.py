@@ -38,7 +38,7 @@ def looks_secret(name: str, value: object) -> bool:
     if "tokenizer" in word or (word.endswith("tokens") and isinstance(value, (int, float))):
         return False
     parts = ("token", "secret", "password", "passwd", "apikey")
-    return word.endswith("_key") or any(part in word for part in parts)
+    return word == "pw" or word.endswith(("_key", "_pw")) or any(part in word for part in parts)
 
 
 def holds_secret(name: str, value: object) -> bool:

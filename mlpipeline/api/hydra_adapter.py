@@ -1,0 +1,171 @@
+"""Hydra, as the pipeline uses it: the one module that imports hydra and omegaconf.
+
+Others take their names from here, and sweeps their axes; configs are composed in ``composing``.
+Import it where it is needed, since that takes 0.2 s; without hydra that raises HydraMissing. What
+Hydra says of a bad override or config comes as a HydraProblem, in one line.
+"""
+
+from __future__ import annotations
+
+import decimal
+import math
+from contextlib import contextmanager
+
+from mlpipeline.api import sweeps
+from mlpipeline.errors import HydraMissing, ModelError
+
+try:
+    from hydra import version
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+    from hydra._internal.defaults_list import Overrides
+    from hydra.core.config_loader import ConfigLoader
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+    from hydra.core.utils import JobRuntime
+    from hydra.errors import HydraException
+    from hydra.types import RunMode
+    from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+    from omegaconf.errors import OmegaConfBaseException
+except ModuleNotFoundError as missing:
+    if (missing.name or "").partition(".")[0] not in ("hydra", "omegaconf", "antlr4"):
+        raise
+    raise HydraMissing("hydra is not installed: pip install 'mlpipeline[hydra]'") from None
+
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "FALLING_BACK",
+    "ConfigLoader",
+    "ConfigLoaderImpl",
+    "DictConfig",
+    "HydraProblem",
+    "JobRuntime",
+    "ListConfig",
+    "OmegaConf",
+    "Override",
+    "Overrides",
+    "OverridesParser",
+    "axes",
+    "get_overrides_dirname",
+    "one_text",
+    "open_dict",
+    "readable",
+    "version",
+]
+
+NOISE = ("object_type=", "reference_type=", "See https://hydra.cc", "^")  # that no reader misses
+# What comes of an override or a config that can't be used, somewhere in Hydra or OmegaConf.
+FALLING_BACK = (
+    *(HydraException, OmegaConfBaseException, AssertionError),
+    *(ValueError, TypeError, LookupError, AttributeError, OSError),
+)
+
+
+class HydraProblem(ModelError, ValueError):
+    """What Hydra has to say of overrides or configs that can't be used."""
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into HydraProblem."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise HydraProblem(one_text(error)) from None
+
+
+def one_text(error: BaseException) -> str:
+    """What an exception of Hydra says, with what caused it, in one line."""
+    said = [str(error)]
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        said.append(str(cause))
+    text = ""
+    for line in "\n".join(said).splitlines():
+        piece = line.strip()
+        if not piece or piece.startswith(NOISE) or piece in text:
+            continue
+        if not text:
+            text = piece
+        elif line.startswith(("\t", "  ")):  # an item of a list
+            text += f"{' ' if text.endswith(':') else ', '}{piece}"
+        else:
+            text += f"{' ' if text[-1] in '.:?!' else '. '}{piece}"
+    return text or type(error).__name__
+
+
+def axes(
+    overrides: Sequence[str],
+    config_loader: ConfigLoader | None = None,
+    most: int | None = sweeps.MOST,
+) -> list[list[str]]:
+    """The axes of a sweep: for each key its overrides, one a value, as BasicSweeper splits them.
+
+    They are counted before they are written out. A key that is given twice counts as it was given
+    last, in the place where it was first. ``config_loader`` is asked for the options of a group,
+    for ``glob``. ``most``: jobs that there may be; None: any number.
+
+    Raises HydraProblem; and TooManyJobs, EmptySweep and DuplicateJobs of ``sweeps``.
+    """
+    with readable():
+        parsed = OverridesParser.create(config_loader).parse_overrides(list(overrides))
+        ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.MULTIRUN, from_shell=False)
+        by_key: dict[str, Override] = {each.get_key_element(): each for each in parsed}
+        lengths = [_length(each) for each in by_key.values()]
+        _check_lengths(by_key, lengths, most)
+        made = [_axis(key, each) for key, each in by_key.items()]
+    for axis, override in zip(made, by_key.values(), strict=True):
+        if not axis:
+            raise sweeps.EmptySweep(f"{override.input_line} has no values")
+    sweeps.check(made, most)
+    return made
+
+
+def _axis(key: str, override: Override) -> list[str]:
+    if override.is_sweep_override():
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return [f"{key}={override.get_value_element_as_str()}"]
+
+
+def _check_lengths(
+    by_key: dict[str, Override], lengths: list[int | None], most: int | None
+) -> None:
+    for override, length in zip(by_key.values(), lengths, strict=True):
+        if length == 0:
+            raise sweeps.EmptySweep(f"{override.input_line} has no values")
+    if None in lengths:
+        raise sweeps.TooManyJobs(None, most or sweeps.MOST)
+    number = math.prod(length or 0 for length in lengths)
+    if most is not None and number > most:
+        raise sweeps.TooManyJobs(number, most)
+
+
+def _length(override: Override) -> int | None:
+    """The number of its values, or nearly so; None where there is no end of them.
+
+    Raises HydraProblem where that can't be told.
+    """
+    if not override.is_sweep_override():
+        return 1
+    value = override.value()
+    if not override.is_discrete_sweep():
+        raise HydraProblem(
+            f"{override.input_line}: an interval has no list of values; name them, as in "
+            f"{override.get_key_element()}=0.1,0.2 or range(0,1,0.1), or use a sweeper that "
+            "chooses, such as Optuna's"
+        )
+    if isinstance(value, ChoiceSweep):
+        return len(value.list)
+    if not isinstance(value, RangeSweep):
+        return 1  # of a group: as many as there are files
+    try:
+        whole = value.range()
+        if isinstance(whole, range):
+            return len(whole)
+        ends = decimal.Decimal(whole.stop), decimal.Decimal(whole.start)
+        steps = (ends[0] - ends[1]) / decimal.Decimal(whole.step)
+        return max(0, math.ceil(steps)) if steps.is_finite() else None
+    except (ValueError, ArithmeticError):
+        raise HydraProblem(f"{override.input_line}: there is no such range") from None
