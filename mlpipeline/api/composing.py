@@ -80,6 +80,15 @@ class FastLoader(ConfigLoader):
                 return overlaid
         return task_container(self.load_sweep_config(master_config, sweep_overrides))
 
+    def base(
+        self, master_config: DictConfig, sweep_overrides: Sequence[str]
+    ) -> tuple[Base, list[str]]:
+        """The composition that a job's config is made of, and which overrides are set in it then.
+
+        Raises one of FALLING_BACK where that is not how it is made, or can't be.
+        """
+        return self._master(master_config).parts(sweep_overrides)
+
     def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
         """As Hydra's own."""
         return self.inner.load_configuration(*args, **kwargs)
@@ -127,7 +136,7 @@ class _Master:
         _, self._repository = loader._parse_overrides_and_create_caching_repo(name, hydra)
         self._parser = OverridesParser.create(loader)
         self._parsed: dict[str, tuple[Override, bool]] = {}
-        self._bases: OrderedDict[tuple[str, ...], _Base] = OrderedDict()
+        self._bases: OrderedDict[tuple[str, ...], Base] = OrderedDict()
 
     def config(self, overrides: Sequence[str]) -> DictConfig:
         """The composition with ``overrides``."""
@@ -140,12 +149,16 @@ class _Master:
         base = self._base(overrides)
         return base.overlaid([each for each in overrides if self._parse(each)[1]], self._parse)
 
-    def _base(self, overrides: Sequence[str]) -> _Base:
+    def parts(self, overrides: Sequence[str]) -> tuple[Base, list[str]]:
+        """The composition without what only sets values, and that."""
+        return self._base(overrides), [each for each in overrides if self._parse(each)[1]]
+
+    def _base(self, overrides: Sequence[str]) -> Base:
         """The composition without what only sets values."""
         lines = tuple([each for each in overrides if not self._parse(each)[1]])
         base = self._bases.get(lines)
         if base is None:
-            base = _Base(self._loader.load_sweep_config(self._master, list(lines)))
+            base = Base(self._loader.load_sweep_config(self._master, list(lines)))
             self._bases[lines] = base
             if len(self._bases) > BASES:
                 self._bases.popitem(last=False)
@@ -173,18 +186,13 @@ class _Master:
         return known
 
 
-class _Base:
+class Base:
     """A composition, and how to make others of it that differ in values."""
 
     def __init__(self, config: DictConfig):
         self._config = config
         self._overrides_of = config.hydra.overrides.task
-        dirname = config.hydra.job.config.override_dirname
-        self._names = {
-            "kv_sep": dirname.kv_sep,
-            "item_sep": dirname.item_sep,
-            "exclude_keys": list(dirname.exclude_keys),
-        }
+        self._names = _naming(config)
         self._copied = list(config.hydra.job.env_copy)
         try:
             self._pickled: bytes | None = pickle.dumps(config, pickle.HIGHEST_PROTOCOL)
@@ -204,15 +212,11 @@ class _Base:
     def with_values(self, values: list[Override], overrides: list[Override]) -> DictConfig:
         """As composed with ``overrides``, of which ``values`` are those that it was not."""
         config = self.copy()
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        hydra = config.hydra
-        task = [each for each in overrides if not each.is_hydra_override()]
-        hydra.overrides.task = [each.input_line for each in task]
-        hydra.job.override_dirname = get_overrides_dirname(task, **self._names)
+        set_values(config, values, overrides, self._names)
         if self._copied:
-            with open_dict(hydra):
+            with open_dict(config.hydra):
                 for key in self._copied:
-                    hydra.job.env_set[key] = os.environ[key]
+                    config.hydra.job.env_set[key] = os.environ[key]
         return config
 
     def overlaid(self, values: Sequence[str], parse: Callable[[str], tuple[Override, bool]]) -> Any:
@@ -265,6 +269,32 @@ class _Base:
         for name in path:
             value = value[name]
         return path, value
+
+
+def set_values(
+    config: DictConfig,
+    values: list[Override],
+    overrides: list[Override],
+    naming: dict[str, Any] | None = None,
+) -> None:
+    """Set ``values`` in a config, which becomes that of a job with all of ``overrides``.
+
+    ``naming``: how override_dirname is written; by default as the config says.
+    """
+    ConfigLoaderImpl._apply_overrides_to_config(values, config)
+    hydra = config.hydra
+    task = [each for each in overrides if not each.is_hydra_override()]
+    hydra.overrides.task = [each.input_line for each in task]
+    hydra.job.override_dirname = get_overrides_dirname(task, **(naming or _naming(config)))
+
+
+def _naming(config: DictConfig) -> dict[str, Any]:
+    dirname = config.hydra.job.config.override_dirname
+    return {
+        "kv_sep": dirname.kv_sep,
+        "item_sep": dirname.item_sep,
+        "exclude_keys": list(dirname.exclude_keys),
+    }
 
 
 def _are_apart(paths: Sequence[tuple[str, ...]]) -> bool:

@@ -2,15 +2,16 @@
 
 Jobs that differ in values only share one file, with the config that these are set in. It is a
 pickle, as Hydra's own launchers send configs to other processes, and trusted as far as the scripts
-of the project are.
+of the project are. Each job's config has a digest, by which the run knows that it is the right one.
 """
 
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from hashlib import sha256
 
-from mlpipeline.api.composing import set_values
+from mlpipeline.api.composing import set_values, task_container
 from mlpipeline.api.hydra_adapter import FALLING_BACK, JobRuntime, OmegaConf, OverridesParser
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -18,28 +19,38 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from mlpipeline.api.composing import FastLoader
+    from mlpipeline.api.composing import Base, FastLoader
     from mlpipeline.api.hydra_adapter import DictConfig
 
 DIGITS = 16  # hex digits that name a file
+CONFIG_DIGITS = 12  # hex digits that stand for a config
 
 
 class Handovers:
-    """What is handed over for the jobs of one sweep."""
+    """What is handed over for the jobs of one sweep: ``files`` has it, by name."""
 
     def __init__(self, loader: FastLoader, master: DictConfig):
         self._loader = loader
         self._master = master
         self._hydra = [str(each) for each in master.hydra.overrides.hydra]
-        self._named: dict[int, tuple[Any, str]] = {}  # by the id of a base, which is kept
-        self.files: dict[str, bytes] = {}  # by name
+        self._named: dict[int, tuple[Base, str]] = {}  # by the id of the base, which is kept
+        self.files: dict[str, bytes] = {}
 
-    def name_of(self, overrides: Sequence[str]) -> str:
-        """The name of the file for a job; empty where its config can't be put into one."""
+    def add(self, overrides: Sequence[str]) -> tuple[str, str]:
+        """The digest of a job's config, and the file that it is made of.
+
+        The latter is empty where there can be none; raises what Hydra raises for a config that
+        can't be composed.
+        """
+        container = self._loader.load_container(self._master, list(overrides))
+        return config_digest(container), self._file(overrides)
+
+    def _file(self, overrides: Sequence[str]) -> str:
         try:
             base, values = self._loader.base(self._master, overrides)
         except FALLING_BACK:
-            return self._put(self._loader.load_sweep_config(self._master, list(overrides)), overrides)
+            whole = self._loader.load_sweep_config(self._master, list(overrides))
+            return self._put(whole, overrides)
         known = self._named.get(id(base))
         if known is None:
             lines = [each for each in overrides if each not in values]
@@ -63,22 +74,40 @@ class Handovers:
 
 
 def load_handover(
-    path: str, overrides: Sequence[str], values: Sequence[str]
+    path: str, overrides: Sequence[str], digest: str
 ) -> tuple[DictConfig, str] | None:
-    """The config of a job, and the name of its app; None where the file is gone or is for others.
+    """The config of a job, and the name of its app.
 
-    ``overrides``: all of the job; ``values``: those that the config in the file does not have yet.
+    None where the file is gone, or what comes of it is not what ``digest`` stands for: then the
+    overrides have been edited, say.
     """
     try:
         with open(path, "rb") as file:
             content = pickle.load(file)
-        if sorted([*content["lines"], *values]) != sorted(overrides):
+        rest: Counter[str | None] = Counter(overrides)
+        rest.subtract(content["lines"])
+        if min(rest.values(), default=0) < 0:
             return None
         config: DictConfig = content["config"]
-        if values:
+        if any(rest.values()):
             parsed = OverridesParser.create().parse_overrides(list(overrides))
-            chosen = set(values)
-            set_values(config, [each for each in parsed if each.input_line in chosen], parsed)
+            set_values(config, [each for each in parsed if rest[each.input_line]], parsed)
+        if config_digest(task_container(config)) != digest:
+            return None
         return config, content["task"]
-    except Exception:  # cut short, or pickled by other versions of things: the app composes it
+    except Exception:  # cut short, or of another version of something: the app composes it
         return None
+
+
+def config_digest(container: Any) -> str:
+    """Hex digits that stand for a task's config, unresolved and in whatever order."""
+    return sha256(_canonical(container).encode("utf-8", "replace")).hexdigest()[:CONFIG_DIGITS]
+
+
+def _canonical(value: Any) -> str:
+    if isinstance(value, dict):
+        items = sorted(f"{key!r}:{_canonical(item)}" for key, item in value.items())
+        return f"{{{','.join(items)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_canonical, value))}]"
+    return repr(value)

@@ -16,15 +16,21 @@ from mlpipeline.errors import HydraMissing, ModelError
 
 try:
     from hydra import version
+    from hydra._internal import utils as hydra_utils
+    from hydra._internal.callbacks import Callbacks
     from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
     from hydra._internal.defaults_list import Overrides
+    from hydra._internal.hydra import Hydra
     from hydra.core.config_loader import ConfigLoader
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
-    from hydra.core.utils import JobRuntime
+    from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job
     from hydra.errors import HydraException
-    from hydra.types import RunMode
-    from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+    from hydra.main import main as hydra_main
+    from hydra.types import HydraContext, RunMode
+    from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
     from omegaconf.errors import OmegaConfBaseException
 except ModuleNotFoundError as missing:
     if (missing.name or "").partition(".")[0] not in ("hydra", "omegaconf", "antlr4"):
@@ -37,21 +43,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FALLING_BACK",
+    "Callbacks",
     "ConfigLoader",
     "ConfigLoaderImpl",
     "DictConfig",
+    "GlobalHydra",
+    "Hydra",
+    "HydraConfig",
+    "HydraContext",
     "HydraProblem",
+    "JobReturn",
     "JobRuntime",
+    "JobStatus",
     "ListConfig",
     "OmegaConf",
     "Override",
     "Overrides",
     "OverridesParser",
+    "RunMode",
     "axes",
     "get_overrides_dirname",
+    "hydra_main",
+    "hydra_utils",
     "one_text",
     "open_dict",
+    "read_write",
     "readable",
+    "run_job",
     "version",
 ]
 

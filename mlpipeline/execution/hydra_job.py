@@ -22,10 +22,10 @@ from mlpipeline.api.hydra_adapter import (
     Hydra,
     HydraConfig,
     HydraContext,
-    JobRuntime,
     JobStatus,
     OmegaConf,
     RunMode,
+    hydra_main,
     hydra_utils,
     open_dict,
     read_write,
@@ -45,27 +45,29 @@ if TYPE_CHECKING:
 
 VARIABLE = "MLPIPELINE_HYDRA_JOB"  # where the worker says which job it is: a Job's fields, as JSON
 KEYS = ("hydra.sweep.dir", "hydra.sweep.subdir")  # where a job's folder stands in its config
-NUMBERS = (bool, int, float)
+MULTIRUN = "hydra.mode=MULTIRUN"  # as all jobs of a sweep have it
 
 
 class Job:
     """What a run is told of its job."""
 
-    def __init__(self, *, number: int, folder: str, handover: str, results: str):
+    def __init__(self, *, number: int, folder: str, config: str, handover: str, results: str):
         """``number``: the job's place in its sweep, from 0. ``folder``: its output_dir.
 
-        ``handover``: file with the composed config. ``results``: folder for what the task returns.
+        ``config``: digest of its config, which is made of the file ``handover``. ``results``:
+        folder for what the task returns.
         """
         self.number = number
         self.folder = folder
+        self.config = config
         self.handover = handover
         self.results = results
 
 
 def meet(job: Job) -> None:
     """Have the app's decorated main run ``job``, and end the process, when it is called."""
-    main = import_module("hydra.main")  # the name hydra.main is that of a function
-    main._run_hydra = _Meeting(job, main._run_hydra).run  # type: ignore[attr-defined]
+    main: Any = sys.modules[hydra_main.__module__]  # hydra.main is the function's name, too
+    main._run_hydra = _Meeting(job, main._run_hydra).run
 
 
 def meet_as_told() -> None:
@@ -100,7 +102,7 @@ class _Meeting:
             return _captured(self._original, arguments)
 
         overrides = list(args.overrides)
-        handed = load_handover(self._job.handover, overrides)
+        handed = load_handover(self._job.handover, overrides, self._job.config)
         if handed is None:
             hydra, name = app()
             loader: ConfigLoader = hydra.config_loader
@@ -136,9 +138,6 @@ class _Meeting:
                 config.hydra.sweep.dir, config.hydra.sweep.subdir = os.path.split(self._job.folder)
 
 
-MULTIRUN = "hydra.mode=MULTIRUN"  # as all jobs of a sweep have it
-
-
 class _LateLoader:
     """The app's own config loader, made where somebody asks for something that it knows."""
 
@@ -158,11 +157,11 @@ def _captured(
     """What Hydra's own main sets up, up to where it would run the app."""
     found: list[tuple[Hydra, str | None]] = []
 
-    def stop(*, hydra: Hydra, config_name: str | None, **_: object) -> None:
+    def stop(*_: Any, hydra: Hydra, config_name: str | None, **__: Any) -> None:
         found.append((hydra, config_name))
 
     run_app, before = hydra_utils._run_app, GlobalHydra.instance().hydra
-    hydra_utils._run_app = stop
+    hydra_utils._run_app = stop  # type: ignore[assignment]
     try:
         GlobalHydra.instance().clear()
         original(*arguments)
@@ -221,12 +220,9 @@ def main() -> None:
     task: Any = import_module(module)
     for name in function.split("."):
         task = getattr(task, name)
-    if hasattr(task, "__wrapped__"):
-        task()
-        return
-    from mlpipeline.api.hydra_adapter import decorated
-
-    decorated(task)()
+    if not hasattr(task, "__wrapped__"):  # it is decorated elsewhere, by another name
+        task = hydra_main(config_path=None, version_base=None)(task)
+    task()
 
 
 if __name__ == "__main__":

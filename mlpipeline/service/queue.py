@@ -83,12 +83,26 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 class Onlooker:
     """Looks at a project again and again, reading only what is new."""
 
-    def __init__(self, project: Project, *, list_name: str = LIST):
+    def __init__(self, project: Project, *, list_name: str = LIST, of_newest: bool = False):
+        """``of_newest``: when no session goes on, look with the eyes of the last one."""
         self._project = project
+        self._of_newest = of_newest
         self._listing = listing(project, list_name)
         self._hardware = Hardware(project.settings)
         self._ledger = Ledger()
         self._journals = Journals(project.layout, self._ledger)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is known of the history: grows with each look."""
+        return self._ledger
+
+    def catch_up(self) -> list[str]:
+        """Look at the history alone, which is a matter of microseconds; returns warnings.
+
+        Raises StorageError when it can't be read.
+        """
+        return self._journals.read()
 
     def look(self) -> Queue:
         """The queue now; raises StorageError when a history can't be read."""
@@ -97,7 +111,7 @@ class Onlooker:
         listed = self._listing.refresh()
         session = read_session(project.layout)
         pid = _scheduler_of(project)
-        there = session if pid else None
+        there = session if pid or self._of_newest else None
         decides = policy(
             with_parallel(project, str(there.parallel) if there and there.parallel else None),
             session=there.name if there else "",
@@ -124,7 +138,7 @@ class Onlooker:
             listed=listed,
             standings=tuple(
                 _with_signs_of_life(
-                    project, _of_session(standings, there.only if there else ()), unseen
+                    project, _of_session(standings, there.only if there and pid else ()), unseen
                 )
             ),
             unseen=unseen,

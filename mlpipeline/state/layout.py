@@ -224,6 +224,14 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Copies of the scripts that ran, by the SHA-256 of their content."""
         return self.outputs / "sources"
 
+    def handovers(self, model: str) -> Path:
+        """A folder: the configs of a sweep's jobs, until these have run."""
+        return self.outputs / "handed-over" / safe_name(model)
+
+    def handover(self, model: str, name: str) -> Path:
+        """One of them."""
+        return self.handovers(model) / f"{safe_name(name)}.pickle"
+
     @cached_property
     def ballast(self) -> Path:
         """Room to give up when the disk is full."""

@@ -1,0 +1,130 @@
+"""Seeing to it that a session is there for one model: one that is there anyway, or one of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from contextlib import suppress
+
+from mlpipeline.core.judging import signal_name
+from mlpipeline.core.wording import plural
+from mlpipeline.errors import MlpipelineError, short
+from mlpipeline.service.background import command_line
+from mlpipeline.service.project import Project, set_umask
+from mlpipeline.state.files import storage
+from mlpipeline.state.lock import holder_of
+from mlpipeline.state.requests import Widen, put
+from mlpipeline.state.session import read_session
+
+MOST = 4  # sessions that are started for one model, where they are killed
+DONE = (0, 1)  # exit codes of a session that has worked off its queue, or was asked to leave it
+BUSY = 3  # exit code of one that meets another
+LAST_WORDS = 4096  # bytes of what it said that are shown where it could not work
+
+
+class Keeper:
+    """Has a session work on one model.
+
+    One that is started here is for this model only, and no child to be waited for: it outlives us,
+    and works the model off.
+    """
+
+    def __init__(self, project: Project, model: str, *, parallel: str | None = None):
+        """``parallel``: runs at a time in a session that is started here; None: as mlp.config has it."""
+        self._project = project
+        self._model = model
+        self._parallel = parallel
+        self._child: subprocess.Popen[bytes] | None = None
+        self._starts = 0
+        self._said_from = 0  # bytes in the log when the newest was started
+        self._asked: set[str] = set()  # sessions that were asked to work on this, too
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a session that was started here has ended, and nobody has asked what follows."""
+        return self._child is not None and self._child.poll() is not None
+
+    def check(self, left: int) -> list[str]:
+        """See that a session works on the model, of which so many versions are ``left``.
+
+        Returns what there is to say of it. Raises MlpipelineError where it was told to end, or none
+        can work on this.
+        """
+        said = self._after_the_last(left) if self.has_ended else []
+        layout = self._project.layout
+        if holder_of(layout.lock):
+            session = read_session(layout)
+            if session and session.only and self._model not in session.only:
+                if session.name not in self._asked:
+                    self._asked.add(session.name)
+                    put(layout, Widen((self._model,)))
+        elif self._child is None:
+            self._start()
+        return said
+
+    def stop(self) -> bool:
+        """Have the session end that was started here, as Ctrl-C does; a second time, at once.
+
+        Whether there is one.
+        """
+        if self._child is None or self._child.poll() is not None:
+            return False
+        with suppress(ProcessLookupError):
+            self._child.send_signal(signal.SIGINT)
+        return True
+
+    def wait(self) -> None:
+        """Until the session has ended that was started here."""
+        if self._child:
+            self._child.wait()
+
+    def let_go(self) -> None:
+        """Have it go on without us."""
+        if self._child:
+            self._child.returncode = 0
+
+    def _after_the_last(self, left: int) -> list[str]:
+        """What is to be said of the end of the one that was started here; raises MlpipelineError."""
+        assert self._child is not None
+        code, self._child = self._child.returncode, None
+        if code == BUSY:
+            return []
+        if code < 0 and self._starts < MOST:
+            return [f"the session was killed by {signal_name(-code)}; another one goes on"]
+        if code < 0 or code in DONE or code > 128:
+            raise MlpipelineError(
+                f"the session has ended before its time, and {plural(left, 'job')} "
+                f"{'is' if left == 1 else 'are'} left: the same command goes on with them"
+            )
+        raise MlpipelineError(self._last_words() or f"the session ended with exit code {code}")
+
+    def _start(self) -> None:
+        layout = self._project.layout
+        options = ["-r", "-u", "--quiet", "--only", self._model]
+        if self._parallel is not None:
+            options += ["--parallel", self._parallel]
+        set_umask(self._project.settings.shared)
+        with (
+            storage(f"{layout.daemon_log} can't be written"),
+            layout.daemon_log.open("ab") as output,
+        ):
+            self._said_from = output.tell()
+            self._child = subprocess.Popen(
+                command_line(self._project, *options),
+                cwd=layout.project,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._starts += 1
+
+    def _last_words(self) -> str:
+        log = self._project.layout.daemon_log
+        try:
+            with log.open("rb") as file:
+                file.seek(self._said_from)
+                said = file.read()[-LAST_WORDS:].decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+        return said.removeprefix("mlpipeline: ") or f"the session ended; see {short(log)}"
