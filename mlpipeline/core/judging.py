@@ -70,6 +70,8 @@ def _of_report(report: Report) -> Verdict | None:
 
 def _of_exit(exit: Exit | None, report: Report | None) -> Verdict:
     """What the supervisor saw of the worker's end, or did not live to see."""
+    if exit is None and report and report.signal:
+        return _of_signal(report.signal, 0)
     if exit is None:
         return Verdict(Outcome.LOST, "its processes are gone and left no record of their end")
     if exit.signal is not None:

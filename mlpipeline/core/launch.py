@@ -83,6 +83,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     ending: str  # a word of core/endings.py
     detail: str = ""
+    signal: int | None = None  # that ended the program of a command
     ended_at: Moment | None = None
     failures: list[Failure] = []
     steps: int | None = None  # that train_model was given

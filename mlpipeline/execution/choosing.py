@@ -5,14 +5,15 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Container, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
 from mlpipeline.core.listed import ListedModel, ListedVersion
+from mlpipeline.core.model_files import model_name
 from mlpipeline.errors import ConfigError
 from mlpipeline.execution.findings import Findings
-from mlpipeline.state.lists import Entry, ModelList, PythonFiles, choose_versions, model_files
+from mlpipeline.state.files_below import FilesBelow, model_files
+from mlpipeline.state.lists import Entry, ModelList, choose_versions
 
 NAMED = 20  # versions in a complaint
 
@@ -127,19 +128,14 @@ class Choices:
         return chosen
 
 
-def model_name(path: str) -> str:
-    """The model's name: its path in models_dir without ``.py``."""
-    return path.removesuffix(".py")
-
-
-def entries_of(models: ModelList, files: PythonFiles) -> Sequence[Entry]:
+def entries_of(models: ModelList, files: FilesBelow) -> Sequence[Entry]:
     """The list's entries; for a blacklist all other scripts, and what is narrowed in it."""
     if not models.blacklist:
         return models.entries
     black = {entry.path: entry for entry in models.entries}
     return [
         black.get(path, Entry(path=path))
-        for path in model_files(Path(), files)
+        for path in model_files(files())
         if path not in black or black[path].narrowing
     ]
 

@@ -11,6 +11,7 @@ from watchdog import events
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
+from mlpipeline.core.model_files import SUFFIXES
 from mlpipeline.state.layout import LIST, TEST_LIST, Layout
 
 # Not of files that are only read, as our own look at them would be.
@@ -66,7 +67,7 @@ class FileWatch(events.FileSystemEventHandler):
 
     def _matters(self, path: Path) -> bool:
         is_list = path.name in (LIST, TEST_LIST)
-        return is_list or path.suffix == ".py" or path.parent == self._layout.requests
+        return is_list or path.suffix in SUFFIXES or path.parent == self._layout.requests
 
     def _uncover(self, observer: BaseObserver, folder: Path) -> None:
         watch = self._covered.pop(folder, None)

@@ -113,10 +113,10 @@ def stamp_of(path: str) -> Stamp:
 class Files:
     """The files as they are now, each looked at once."""
 
-    def __init__(self, models_dir: Path, python_files: Callable[[], Sequence[str]]):
-        """``python_files``: their paths in models_dir."""
+    def __init__(self, models_dir: Path, files_below: Callable[[], Sequence[str]]):
+        """``files_below``: their paths in models_dir."""
         self._models_dir = str(models_dir)
-        self._python_files = python_files
+        self._files_below = files_below
         self._stamps: dict[str, Stamp] = {}
         self._digests: dict[str, str] = {}
         self._all: dict[str, Stamp] | None = None
@@ -157,11 +157,11 @@ class Files:
         return msgspec.structs.replace(findings, at=self.at, stamp=files[script], files=files)
 
     def surroundings(self) -> dict[str, Stamp]:
-        """The stamps of all Python files in models_dir, and of the folders where they lie: what may
-        mend a script that can't be used.
+        """The stamps of all scripts and command files in models_dir, and of the folders where they
+        lie: what may mend a model file that can't be used.
         """
         if self._all is None:
-            files = [os.path.join(self._models_dir, each) for each in self._python_files()]
+            files = [os.path.join(self._models_dir, each) for each in self._files_below()]
             folders = dict.fromkeys(map(os.path.dirname, files))
             self._all = {path: self.stamp(path) for path in (*files, *folders)}
         return self._all

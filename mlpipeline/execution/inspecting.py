@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from mlpipeline.core.model_files import model_name
 from mlpipeline.execution.findings import GONE, Stamp, environment, stamp_of
 from mlpipeline.execution.processes import child_command
 
@@ -94,7 +95,7 @@ class InspectorChild:
         request = {
             "open": task.ticket,
             "script": str(script),
-            "name": task.path.removesuffix(".py"),
+            "name": model_name(task.path),
             "leisurely": task.leisurely,
         }
         task.begun_at, task.ended_for, files = time.monotonic(), "", task.make_files()

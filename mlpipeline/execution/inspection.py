@@ -13,10 +13,12 @@ from threading import Condition, Lock
 
 import msgspec
 
-from mlpipeline.execution.choosing import Choices, Reading, entries_of, model_name
+from mlpipeline.core.model_files import model_name
+from mlpipeline.execution.choosing import Choices, Reading, entries_of
 from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
 from mlpipeline.execution.opening import Opened, Opener
-from mlpipeline.state.lists import ModelList, PythonFiles
+from mlpipeline.state.files_below import FilesBelow
+from mlpipeline.state.lists import ModelList
 
 LEAD = 3.0  # seconds that others wait for a script, so that runs start in the order of the list
 AGAIN = 5.0  # seconds until another try where what failed was not the script
@@ -93,21 +95,21 @@ class Inspector:
         self,
         models: ModelList,
         stop: Callable[[], bool] = lambda: False,
-        files: PythonFiles | None = None,
+        files: FilesBelow | None = None,
     ) -> Reading:
         """The models that the list asks for; what is not known of them is found out.
 
         When ``stop`` turns true, what is not known yet is left out. Raises what went wrong where
         scripts are opened.
         """
-        python_files = files or PythonFiles(self._models_dir)
-        entries = entries_of(models, python_files)
+        files_below = files or FilesBelow(self._models_dir)
+        entries = entries_of(models, files_below)
         if only := self.only:
             entries = [entry for entry in entries if model_name(entry.path) in only]
         paths = [entry.path for entry in entries]
         with self._news:
             self._forget_all_but(paths)
-            self._look(paths, Files(self._models_dir, python_files))
+            self._look(paths, Files(self._models_dir, files_below))
             self._wait(set(paths), stop)
             asked = {path: self._asked[path] for path in paths if path in self._asked}
             return self._choices.reading(
@@ -127,7 +129,7 @@ class Inspector:
         """Open no more scripts."""
         self._opener.close()
         if self._memory and self._session:
-            self._memory.tidy(PythonFiles(self._models_dir)())
+            self._memory.tidy(FilesBelow(self._models_dir)())
 
     # ---------------------------------------------------------------------- look
 

@@ -30,22 +30,16 @@ from mlpipeline.errors import ModelError
 from mlpipeline.execution.processes import CUT_OFF, UNABLE, start_time
 from mlpipeline.execution.writing import to_json
 from mlpipeline.sources import imports
-from mlpipeline.sources.script import (
-    asked,
-    console_limit,
-    load_model,
-    model_dir_name,
-    ordered_versions,
-    shown_parameters,
-    signature,
-    time_limit,
-)
+from mlpipeline.sources.loading import source_of
+from mlpipeline.sources.script import asked, console_limit, model_dir_name, time_limit
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
     from typing import Any
 
+    from mlpipeline.api.model import Model
     from mlpipeline.api.versions import Version
 
 LOWEST = 19  # for what nobody waits for: nice(2)
@@ -237,9 +231,11 @@ def _findings(
     versions: list[dict[str, Any]] = []
     found: dict[str, Any] = {"at": at}
     try:
-        ordered = ordered_versions(load_model(script, models_dir))
+        source = source_of(script)
+        model = source.load_model(script, models_dir)
+        ordered = source.ordered_versions(model)
         gc.disable()  # nothing is thrown away from here on
-        versions = [dict(_shown(name, version)) for version in ordered]
+        versions = [dict(_shown(name, version, model, source)) for version in ordered]
     except ModelError as error:
         found["problem"] = safe_text(error)
     except SystemExit as error:
@@ -260,12 +256,14 @@ def _findings(
     return {**found, "stamp": stamp, "files": files, "sources": sources}, versions
 
 
-def _shown(name: str, version: Version) -> Iterator[tuple[str, Any]]:
+def _shown(
+    name: str, version: Version, model: Model, source: ModuleType
+) -> Iterator[tuple[str, Any]]:
     """What there is to say of a version; what it does not ask for is left out."""
     yield "name", version.name
-    yield "signature", signature(version)
+    yield "signature", source.signature(version)
     yield "model_dir", model_dir_name(name, version)
-    yield "parameters", shown_parameters(version)
+    yield "parameters", source.shown_parameters(version, model)
     if asks := asked(version):
         yield "asks", asks
     if (limit := time_limit(version)) is not None:

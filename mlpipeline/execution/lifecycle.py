@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from mlpipeline.api.keys import ExecutionModeKeys, version_parameters
 from mlpipeline.core import endings
+from mlpipeline.core.model_files import is_command_file
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.core.run_files import PREPARED
 from mlpipeline.execution.reporter import Diverged
 from mlpipeline.execution.writing import iso_now, mark
-from mlpipeline.sources.script import load_model, signature
+from mlpipeline.sources.loading import load_model_file, source_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -42,8 +43,17 @@ class Lifecycle:
     Nothing that user code raises leaves :meth:`run`; KeyboardInterrupt and SystemExit included.
     """
 
-    def __init__(self, spec: dict[str, Any], reporter: FolderReporter):
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        reporter: FolderReporter,
+        end: Callable[[int], object] | None = None,
+    ):
+        """``end`` ends a process that was forked from this one, with an exit status, as Python
+        ends; None where none is to go on in this interpreter.
+        """
         self._spec = spec
+        self._end = end
         self._reporter = reporter
         self._pid = os.getpid()
         self._mode = ExecutionModeKeys.TEST if spec["test"] else ExecutionModeKeys.TRAIN
@@ -58,11 +68,16 @@ class Lifecycle:
         """Go through all parts of the run."""
         model: Model | None = None
         try:
-            model = self._part("import", load_model, self._spec["script"], self._spec["models_dir"])
+            model = self._part(
+                "import", load_model_file, self._spec["script"], self._spec["models_dir"]
+            )
             if hasattr(model, "on_stop"):
                 signal.signal(signal.SIGTERM, _request_stop)
             version = self._part("versions", self._choose, model)
-            self._execute(model, version)
+            if is_command_file(self._spec["script"]):
+                self._execute_command(model)
+            else:
+                self._execute(model, version)
         except _Stopped:
             pass
         except _Edited as edited:
@@ -89,7 +104,8 @@ class Lifecycle:
         name = self._spec["version"]
         if edited and (
             name not in model.versions.versions
-            or signature(model.versions.get(name)) != self._spec["signature"]
+            or source_of(self._spec["script"]).signature(model.versions.get(name))
+            != self._spec["signature"]
         ):
             raise _Edited(EDITED_MEANWHILE)
         return model.versions.get(name)
@@ -123,6 +139,16 @@ class Lifecycle:
         self._evaluate("test", model, dataloader.get_test_input, dataloader.get_test_sample_count)
         self._reporter.enter("finish")
         part("post_execution_hook", model.post_execution_hook, **hook_arguments)
+
+    def _execute_command(self, model: Any) -> None:
+        """The same for a command: its program runs in a process of its own."""
+        from mlpipeline.execution.program import Program  # scripts do without
+
+        model.name, model.model_dir = self._spec["model"], self._spec["model_dir"]
+        self._part("clean_model_dir", self._prepare_model_dir, model)
+        program = Program(model, self._spec, self._reporter, self._end)
+        self._reporter.enter("test" if self._spec["test"] else "run")
+        self.report |= self._part("command", program.run)
 
     def _prepare_model_dir(self, model: Model) -> None:
         folder = self._spec["model_dir"]

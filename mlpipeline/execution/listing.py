@@ -16,7 +16,8 @@ from mlpipeline.errors import ConfigError
 from mlpipeline.execution.choosing import Reading
 from mlpipeline.execution.inspection import Inspector
 from mlpipeline.state.files import write_whole
-from mlpipeline.state.lists import ListText, ModelList, PythonFiles, read_list
+from mlpipeline.state.files_below import FilesBelow
+from mlpipeline.state.lists import ListText, ModelList, read_list
 
 Stop = Callable[[], bool]
 
@@ -151,7 +152,7 @@ class Listing:
         When ``stop`` turns true, models that are not inspected yet are left out.
         """
         look = Look.at(self._path)  # before it is read: what is written meanwhile must show
-        files = PythonFiles(self._models_dir)
+        files = FilesBelow(self._models_dir)
         try:
             text = ListText.read(self._path)
             if not self._has_settled(text):
@@ -174,7 +175,7 @@ class Listing:
             _listed(models, read), look=look if look and look.tells else None
         )
 
-    def _parse(self, text: ListText, files: PythonFiles) -> ModelList:
+    def _parse(self, text: ListText, files: FilesBelow) -> ModelList:
         """The list; the one before, as long as nothing of it has changed. Raises ConfigError."""
         before = self._parsed
         if before and before.content == text.content and before.holds(files):
@@ -184,7 +185,7 @@ class Listing:
         self._parsed = _Parsed(text.content, models, scripts, files() if models.blacklist else [])
         return models
 
-    def _look_ahead(self, text: ListText, stop: Stop, files: PythonFiles) -> None:
+    def _look_ahead(self, text: ListText, stop: Stop, files: FilesBelow) -> None:
         """Where nothing is in use yet, inspect what may be, rather than only wait."""
         if self._good is None:
             with suppress(ConfigError):  # it is told when the list has settled
@@ -218,7 +219,7 @@ class Listing:
         except (OSError, UnicodeDecodeError, ConfigError):
             return None
 
-    def _last_good(self, problems: Sequence[str], stop: Stop, files: PythonFiles) -> Listed:
+    def _last_good(self, problems: Sequence[str], stop: Stop, files: FilesBelow) -> Listed:
         """The last good list, whose scripts may have changed all the same."""
         if self._good is None:
             self._good = self._recall()
@@ -236,7 +237,7 @@ class _Parsed(msgspec.Struct, frozen=True):
     scripts: list[str]
     files: list[str]  # of a blacklist
 
-    def holds(self, files: PythonFiles) -> bool:
+    def holds(self, files: FilesBelow) -> bool:
         """Whether the scripts are there still, and none has become a link that leads elsewhere."""
         try:
             there = all(stat.S_ISREG(os.lstat(script).st_mode) for script in self.scripts)

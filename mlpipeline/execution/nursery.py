@@ -38,7 +38,7 @@ from mlpipeline.execution.spare import Spare, prepare_streams
 from mlpipeline.execution.supervisor import Ward, this_process
 from mlpipeline.execution.worker import read_spec, redirect
 from mlpipeline.execution.writing import WAIT_FOR_ROOM
-from mlpipeline.sources.code import keep
+from mlpipeline.sources.loading import source_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -121,8 +121,11 @@ class _Nursery:
             self._spare = None
         if self._spare is None and (self._is_open or self._waiting):
             with suppress(OSError):
-                self._spare = Spare(lambda status: _end(status, self._inherited), self._leave)
+                self._spare = Spare(self._end, self._leave, self._end)
         return self._spare
+
+    def _end(self, status: int) -> None:
+        _end(status, self._inherited)
 
     def _pause(self) -> float | None:
         """Seconds until something is due."""
@@ -157,7 +160,7 @@ class _Nursery:
             self._say(ENDED, self._asked)
             return
         self._wards[self._asked] = ward
-        keep(spec["script"])
+        source_of(spec["script"]).keep(spec["script"])
 
     def _close(self) -> None:
         """There will be no more requests; the scheduler may be dead."""

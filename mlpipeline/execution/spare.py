@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 class Spare:
     """A child process that waits for its run."""
 
-    def __init__(self, end: Callable[[int], object], leave: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        end: Callable[[int], object],
+        leave: Callable[[], None] = lambda: None,
+        end_forked: Callable[[int], object] | None = None,
+    ):
         """In the child, ``leave`` lets go of what is its parent's, and ``end`` ends the process
-        with an exit status. Raises OSError where there can't be another process.
+        with an exit status; ``end_forked`` does so in a child of its own (see Lifecycle). Raises
+        OSError where there can't be another process.
         """
         orders, self._orders = os.pipe()
         self._sign, sign = os.pipe()
@@ -48,7 +54,8 @@ class Spare:
             os.close(orders)
             if not said:  # whoever forked it is gone, or has no run for it
                 os._exit(0)
-            end(work(*marshal.loads(said)))
+            folder, spec = marshal.loads(said)
+            end(work(folder, spec, end_forked))
             os._exit(1)  # it does not come here
         os.close(orders)
         os.close(sign)

@@ -153,7 +153,10 @@ class Ward:
             # It is not reaped yet, so that its id can't name another group.
             os.killpg(self._worker, signal.SIGKILL)
         _, status, usage = os.wait4(self._worker, 0)
+        report = _read_report(self._folder)
         code = os.waitstatus_to_exitcode(status)
+        if isinstance(report, dict) and isinstance(report.get("signal"), int):
+            code = -report["signal"]  # what ended a command's program, ended the run
         before = self._oom_kills_before if code == -signal.SIGKILL else None
         return {
             "status": code if code >= 0 else None,
@@ -163,7 +166,7 @@ class Ward:
             "peak_memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             **self._limits.exceeded,
             "oom_kills": oom_kill_count() - before if before is not None else 0,
-            "report": _read_report(self._folder),
+            "report": report,
         }
 
 

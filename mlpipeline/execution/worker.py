@@ -15,6 +15,7 @@ from mlpipeline.execution.writing import write_at_last
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 # What the usual libraries read when they are imported; PyTorch reads the first.
@@ -27,8 +28,11 @@ THREADS = (
 )
 
 
-def work(folder: str, spec: dict[str, Any]) -> int:
-    """Run the version that ``spec``, a ``launch.Spec``, names; returns the exit status."""
+def work(folder: str, spec: dict[str, Any], end: Callable[[int], object] | None = None) -> int:
+    """Run the version that ``spec``, a ``launch.Spec``, names; returns the exit status.
+
+    ``end`` is a Lifecycle's.
+    """
     print_to_console(folder)
     os.chdir(spec["project"])
     _keep_to_share(spec)
@@ -36,7 +40,7 @@ def work(folder: str, spec: dict[str, Any]) -> int:
     name = f"{spec['model']}/{spec['version']}#{spec['attempt']}"
     reporter = FolderReporter(folder, name, stop_on_nan=spec["stop_on_nan"])
     install_reporter(reporter)
-    lifecycle = Lifecycle(spec, reporter)
+    lifecycle = Lifecycle(spec, reporter, end)
     lifecycle.run()
     report = {**lifecycle.report, "environment": _environment()}
     with suppress(OSError):  # its folder is deleted: there is nobody to tell

@@ -13,22 +13,23 @@ import msgspec
 from mlpipeline.core.changes import Changes, changes
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, all_asks
+from mlpipeline.core.model_files import SUFFIXES, is_model_file, model_name
 from mlpipeline.core.places import Place
 from mlpipeline.core.planning import Situation, explain
 from mlpipeline.core.slots import UNCOUNTED
 from mlpipeline.core.spelling import nearest
 from mlpipeline.core.standings import Standing
 from mlpipeline.errors import MlpipelineError, short
-from mlpipeline.execution.choosing import model_name
 from mlpipeline.execution.hardware import Hardware
 from mlpipeline.service.project import Project, inspector, policy
 from mlpipeline.state import list_decisions
+from mlpipeline.state.files_below import FilesBelow, model_files
 from mlpipeline.state.history import read_histories
 from mlpipeline.state.layout import LIST, TEST_LIST
 from mlpipeline.state.list_decisions import Wanted
 from mlpipeline.state.list_edits import Decision
 from mlpipeline.state.list_writing import Revision, revise
-from mlpipeline.state.lists import Entry, ListText, ModelList, model_files, read_list
+from mlpipeline.state.lists import Entry, ListText, ModelList, read_list
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,7 @@ def resume(project: Project) -> Edit:
 
 def models(project: Project) -> list[str]:
     """All model files, listed or not."""
-    return model_files(project.layout.models_dir)
+    return model_files(FilesBelow(project.layout.models_dir)())
 
 
 def versions(project: Project, model: str) -> tuple[str, ...]:
@@ -115,19 +116,19 @@ class _Desk:
     def path_of(self, text: str, *, listed: bool = False) -> str:
         """The model file that ``text`` means, relative to models_dir.
 
-        As in a list, or relative to the working directory; ``.py`` may be left out. Raises
+        As in a list, or relative to the working directory; its suffix may be left out. Raises
         MlpipelineError, with the nearest model, or the nearest ``listed`` one, where none is meant.
         """
         layout = self._project.layout
         models = read_list(ListText.read(layout.project / self._name), layout.models_dir)
-        files = model_files(layout.models_dir)
+        files = model_files(FilesBelow(layout.models_dir)())
         for path in _candidates(text, layout.models_dir):
-            if path in files or (not models.blacklist and _is_script(layout.models_dir / path)):
+            if path in files or (not models.blacklist and _is_there(layout.models_dir / path)):
                 return path
         paths = files
         if listed and not models.blacklist:
             paths = [entry.path for entry in models.entries]
-        near = nearest(text, paths if text.endswith(".py") else map(_stem, paths))
+        near = nearest(text, paths if is_model_file(text) else map(model_name, paths))
         where = short(models.path if listed else layout.models_dir)
         raise MlpipelineError(f"there is no model {text} in {where}{near}")
 
@@ -191,17 +192,15 @@ def _candidates(text: str, models_dir: Path) -> Iterator[str]:
         bases.append(below.as_posix())
     for base in bases:
         if not base.startswith(("..", "/")):
-            yield from (base, f"{base}.py") if base.endswith(".py") else (f"{base}.py",)
+            if is_model_file(base):
+                yield base
+            yield from (f"{base}{suffix}" for suffix in SUFFIXES)
 
 
-def _is_script(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     """Whether a model file is there, and its name is text."""
     try:
         str(path).encode()
         return path.is_file()
     except (OSError, ValueError):
         return False
-
-
-def _stem(path: str) -> str:
-    return path.removesuffix(".py")

@@ -27,10 +27,12 @@ from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
 from mlpipeline.errors import ModelError
 from mlpipeline.sources.code import code_of
+from mlpipeline.sources.code import keep as keep  # noqa: PLC0414 - loading.py asks for it
 from mlpipeline.sources.imports import LocalLoader, load_locally
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from mlpipeline.api.versions import Version
@@ -97,8 +99,10 @@ def load_model(script: str, models_dir: str) -> Model:
     return model
 
 
-def ordered_versions(model: Model) -> list[Version]:
-    """The versions of ``model`` in the order they run; raises ModelError for an unusable one."""
+def ordered_versions(model: Model, mandatory: Sequence[str] = MANDATORY) -> list[Version]:
+    """The versions of ``model`` in the order they run; raises ModelError for an unusable one, such
+    as one that lacks what is ``mandatory``.
+    """
     versions = model.versions
     if not isinstance(versions, Versions):
         raise ModelError(
@@ -107,7 +111,7 @@ def ordered_versions(model: Model) -> list[Version]:
     if not versions:
         raise ModelError("its MODEL has no versions; add one with versions.add(name, ...)")
     for version in versions:
-        _check(version)
+        _check(version, mandatory)
     return sorted(versions, key=lambda version: version[version_parameters.ORDER])
 
 
@@ -116,25 +120,38 @@ def signature(version: Version) -> str:
 
     SHA-256 over the parameters as canonical JSON; of the data loader only its class counts.
     """
-    parameters = {key: plain(value) for key, value in version.items() if key not in UNSIGNED}
-    parameters[version_parameters.DATALOADER] = _dataloader_name(version)
+    return digest(version, _dataloader_name(version))
+
+
+def digest(parameters: Mapping[str, Any], dataloader: str | None = None) -> str:
+    """8 hex digits over ``parameters``, without those that do not tell a version's results from
+    another's.
+    """
+    signed = {key: plain(value) for key, value in parameters.items() if key not in UNSIGNED}
+    if dataloader is not None:
+        signed[version_parameters.DATALOADER] = dataloader
     from hashlib import sha256  # costs each run 5 ms, and the worker seldom needs it
 
-    return sha256(_canonical(parameters).encode()).hexdigest()[:8]
+    return sha256(_canonical(signed).encode()).hexdigest()[:8]
 
 
-def shown_parameters(version: Version) -> dict[str, Any]:
+def shown_parameters(version: Version, model: Model | None = None) -> dict[str, Any]:
     """The parameters for people and records: those that are set, in modern words, as plain data.
 
     The values of what looks secret by its name are left out.
     """
-    shown = {
-        _MODERN.get(key, key): plain(value)
-        for key, value in version.items()
-        if value is not None and key not in HIDDEN
-    }
-    shown[version_parameters.DATALOADER] = _dataloader_name(version)
-    masked: dict[str, Any] = _masked(shown)
+    return shown({**version, version_parameters.DATALOADER: _dataloader_name(version)})
+
+
+def shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """``parameters`` as :func:`shown_parameters` has them."""
+    masked: dict[str, Any] = _masked(
+        {
+            _MODERN.get(key, key): plain(value)
+            for key, value in parameters.items()
+            if value is not None and key not in HIDDEN
+        }
+    )
     return masked
 
 
@@ -213,13 +230,15 @@ def model_dir_name(model_name: str, version: Version) -> str:
     return f"{model_name}-{suffix}" if suffix not in (None, "") else model_name
 
 
-def _check(version: Version) -> None:
+def _check(version: Version, mandatory: Sequence[str]) -> None:
     name = version.get(version_parameters.NAME)
-    for key in MANDATORY:
+    for key in mandatory:
         if dict.get(version, key) is None:  # by its historic word; Version.get takes longer
             raise ModelError(f"version {name!r} has no {key}; pass it to add(), or to Versions()")
     for key in (version_parameters.BATCH_SIZE, version_parameters.EPOC_COUNT):
-        value = version[key]
+        value = dict.get(version, key)
+        if value is None:  # a command has none
+            continue
         whole = hasattr(value, "__index__") and not isinstance(value, bool)
         if not whole or value <= 0:
             raise ModelError(f"version {name!r} has {key}={value!r}; it must be a positive integer")

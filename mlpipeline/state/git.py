@@ -6,13 +6,15 @@ import subprocess
 import time
 from pathlib import Path
 
+from mlpipeline.core.model_files import SUFFIXES
+
 FRESH = 2.0  # seconds that an answer is used again
 
 
 class Repository:
     """The repository that ``folder`` lies in, if any.
 
-    ``state`` has ``commit``, and ``dirty``: whether a tracked file differs from it, or a Python
+    ``state`` has ``commit``, and ``dirty``: whether a tracked file differs from it, or a model
     file in ``models_dir`` is in no commit at all. It is None without a commit.
     """
 
@@ -43,7 +45,8 @@ class Repository:
         return {"commit": commit, "dirty": dirty or self._has_untracked_code()}
 
     def _has_untracked_code(self) -> bool:
-        options = "--others", "--exclude-standard", "--", "*.py", ":!outputs"
+        patterns = [f"*{suffix}" for suffix in SUFFIXES]
+        options = "--others", "--exclude-standard", "--", *patterns, ":!outputs"
         return bool(_git(self._models_dir, "ls-files", *options))
 
 

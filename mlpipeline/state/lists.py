@@ -1,4 +1,4 @@
-"""The lists of models, as typed records; which files below models_dir are model files."""
+"""The lists of models, as typed records."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.core.model_files import SUFFIXES, is_model_file, model_name
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError, short
 from mlpipeline.state.config import INIT_HINT, boolean
+from mlpipeline.state.files_below import FilesBelow, is_text, model_files, twins
 from mlpipeline.state.ini import MAIN, IniFile
 from mlpipeline.state.priorities import PRIORITIES, read_priorities, unknown_models
 
@@ -82,24 +84,10 @@ class ListText(msgspec.Struct, frozen=True):
             )
 
 
-class PythonFiles:
-    """The ``.py`` files below models_dir, looked for once, and only if they are asked for."""
-
-    def __init__(self, models_dir: Path):
-        self._models_dir = models_dir
-        self._paths: list[str] | None = None
-
-    def __call__(self) -> list[str]:
-        """Their paths in models_dir, as :func:`python_files` has them."""
-        if self._paths is None:
-            self._paths = python_files(self._models_dir)
-        return self._paths
-
-
-def read_list(text: ListText, models_dir: Path, files: PythonFiles | None = None) -> ModelList:
+def read_list(text: ListText, models_dir: Path, files: FilesBelow | None = None) -> ModelList:
     """Parse a list of models and check its paths; raises ConfigError."""
     path = text.path
-    files = files or PythonFiles(models_dir)
+    files = files or FilesBelow(models_dir)
     ini = IniFile(path, text.content)
     if not ini.sections():
         raise ConfigError(
@@ -113,7 +101,11 @@ def read_list(text: ListText, models_dir: Path, files: PythonFiles | None = None
         warnings += [
             f"{short(models_dir)}: the name of {path!r} is not UTF-8, so it is left out; rename it"
             for path in files()
-            if not _is_text(path)
+            if not is_text(path)
+        ]
+        warnings += [
+            f"{short(models_dir)}/{path} is left out, since {other} has its name; rename it"
+            for path, other in twins(files())
         ]
     for name in ini.sections() if section not in ini.sections() else ():
         if section in nearest(
@@ -126,6 +118,7 @@ def read_list(text: ListText, models_dir: Path, files: PythonFiles | None = None
                 remedy=f"write [{section}]",
             )
     entries: dict[str, Entry] = {}
+    named: dict[str, Entry] = {}  # by the model's name
     folder = os.path.realpath(models_dir)
     for name, narrowing in ini.options(section).items():
         line = ini.line_of(section, name)
@@ -137,10 +130,20 @@ def read_list(text: ListText, models_dir: Path, files: PythonFiles | None = None
                 line=line,
                 remedy="remove one line",
             )
-        entries[model] = Entry(path=model, line=line, narrowing=stripped(narrowing or ""))
+        entry = Entry(path=model, line=line, narrowing=stripped(narrowing or ""))
+        twin = named.setdefault(model_name(model), entry)
+        if twin is not entry:
+            raise ConfigError(
+                path,
+                f"{name} would share its name, and so its records, with {twin.path} "
+                f"in line {twin.line}",
+                line=line,
+                remedy="rename one of the files, or remove one line",
+            )
+        entries[model] = entry
     priorities = read_priorities(ini)
     if priorities:
-        warnings += unknown_models(ini, models_dir, model_files(models_dir, files))
+        warnings += unknown_models(ini, models_dir, model_files(files()))
     return ModelList(
         path=path,
         entries=tuple(entries.values()),
@@ -149,44 +152,6 @@ def read_list(text: ListText, models_dir: Path, files: PythonFiles | None = None
         priorities=priorities,
         warnings=tuple(warnings),
     )
-
-
-def model_files(models_dir: Path, files: PythonFiles | None = None) -> list[str]:
-    """The model scripts below ``models_dir`` in path order: what is not named ``_…`` or ``.…``."""
-    paths = files() if files else python_files(models_dir)
-    return sorted(
-        path
-        for path in paths
-        if path[0] not in "_." and "/_" not in path and "/." not in path and _is_text(path)
-    )
-
-
-def python_files(models_dir: Path) -> list[str]:
-    """All ``.py`` files below ``models_dir``, helpers too, but not those in outputs."""
-    found: list[str] = []
-    folders = [""]
-    for prefix in folders:  # it grows meanwhile
-        try:
-            with os.scandir(f"{models_dir}/{prefix}") as entries:
-                for entry in entries:
-                    name = entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        if prefix or name != "outputs":
-                            folders.append(f"{prefix}{name}/")
-                    elif name.endswith(".py") and not entry.is_dir():
-                        found.append(prefix + name)
-        except OSError:  # it is gone, or not for us
-            continue
-    return found
-
-
-def _is_text(path: str) -> bool:
-    """Whether a path can stand in a list and in a record: a name may be any bytes."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def stripped(narrowing: str) -> str | None:
@@ -246,9 +211,10 @@ def _checked_path(source: Path, line: int | None, text: str, models_dir: Path, f
         problem, remedy = f"{text} leaves models_dir", f"move the file into {models_dir}"
     elif not is_file:
         problem = f"{text} does not exist in {models_dir}"
-        remedy = "correct the name" + nearest(text, model_files(models_dir))
-    elif os.path.splitext(relative)[1] != ".py":
-        problem, remedy = f"{text} is not a model file", "model files end in .py"
+        remedy = "correct the name" + nearest(text, model_files(FilesBelow(models_dir)()))
+    elif not is_model_file(relative):
+        endings = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        problem, remedy = f"{text} is not a model file", f"model files end in {endings}"
     else:
         return relative
     raise ConfigError(source, problem, line=line, remedy=remedy)

@@ -142,7 +142,8 @@ def output_block(ended: Ended, parameters: object) -> str:
     """The readable block of one finished run."""
     run, report = ended.run, ended.report
     assert run.verdict is not None
-    steps = f", {run.steps or 0} steps trained" if run.succeeded else ""
+    trained = run.succeeded and run.steps is not None  # a command does not say
+    steps = f", {run.steps} steps trained" if trained else ""
     if run.steps and not run.succeeded:
         steps = f", it had {run.steps} steps to train"
     lines = [

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from mlpipeline.errors import ConfigError
 from mlpipeline.state import machine
 from mlpipeline.state.config import read_settings
+from mlpipeline.state.files_below import files_below, model_files
 from mlpipeline.state.ini import IniFile
-from mlpipeline.state.lists import ListText, choose_versions, model_files, read_list
+from mlpipeline.state.lists import ListText, choose_versions, read_list
 
 WHITELIST = "[WHITELISTED_MODELS]\n"
 
@@ -544,7 +545,7 @@ def test_the_model_files_are_the_scripts_below_models_dir_in_path_order(project)
     for name in ("z.py", "B.py", "sub/deep/d.py", "sub/outputs.py"):
         (models / name).touch()
 
-    files = model_files(models)
+    files = model_files(files_below(models))
 
     assert files == ["B.py", "a.py", "b.py", "sub/c.py", "sub/deep/d.py", "sub/outputs.py", "z.py"]
 
@@ -558,20 +559,20 @@ def test_helpers_hidden_files_outputs_and_other_files_are_no_models(project):
         (models / folder).mkdir()
         (models / folder / "x.py").touch()
 
-    assert model_files(models) == ["a.py", "b.py", "sub/c.py"]
+    assert model_files(files_below(models)) == ["a.py", "b.py", "sub/c.py"]
 
 
 def test_only_the_outputs_of_models_dir_itself_are_left_out(project):
     (project / "models" / "sub" / "outputs").mkdir()
     (project / "models" / "sub" / "outputs" / "x.py").touch()
 
-    assert "sub/outputs/x.py" in model_files(project / "models")
+    assert "sub/outputs/x.py" in model_files(files_below(project / "models"))
 
 
 def test_a_folder_called_like_a_script_is_none(project):
     (project / "models" / "folder.py").mkdir()
 
-    assert model_files(project / "models") == ["a.py", "b.py", "sub/c.py"]
+    assert model_files(files_below(project / "models")) == ["a.py", "b.py", "sub/c.py"]
 
 
 # --- choose_versions

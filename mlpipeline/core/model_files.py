@@ -1,0 +1,23 @@
+"""What a model file may be, by its name. Imports nothing."""
+
+SCRIPT = ".py"  # a Python script with a global MODEL
+COMMAND = (".yaml", ".yml")  # a command with its versions
+SUFFIXES = (SCRIPT, *COMMAND)
+
+
+def model_name(path: str) -> str:
+    """The model's name: its path in models_dir without the suffix."""
+    for suffix in SUFFIXES:
+        if path.endswith(suffix):
+            return path[: -len(suffix)]
+    return path
+
+
+def is_model_file(path: str) -> bool:
+    """Whether a model file may be called so."""
+    return path.endswith(SUFFIXES)
+
+
+def is_command_file(path: str) -> bool:
+    """Whether a model file of that name is a command with its versions."""
+    return path.endswith(COMMAND)

@@ -1,0 +1,231 @@
+"""Command files: a command line with its versions as a model, like a script's global MODEL.
+
+Nothing of a command's runs here: what it takes to start it is a :class:`Job`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from mlpipeline.api.keys import looks_secret, version_parameters
+from mlpipeline.api.model import Model
+from mlpipeline.api.versions import ALIASES, Version, Versions
+from mlpipeline.core.plain import plain
+from mlpipeline.core.spelling import nearest
+from mlpipeline.sources import local_files, script, words
+from mlpipeline.sources.command_file import STANDARD, CommandFile
+from mlpipeline.sources.imports import STAMPS, TEXTS
+from mlpipeline.sources.yaml_file import FileError, scalar
+
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from mlpipeline.sources.command_file import VersionText
+
+MANDATORY = (version_parameters.NAME,)
+ONLY = "main"  # the name of a version that there is nothing to say of
+AT_RUN = ("model_dir", "run_dir", "version", "project")  # in braces: known when the run begins
+LINE, FOLDER, VARIABLES = "command", "cwd", "env"  # what a version has of its file
+MOST = 8  # files that are kept
+
+# By path: the text, and what it became.
+_kept: dict[str, tuple[bytes, CommandModel]] = {}
+
+
+class Job:
+    """What it takes to start one version: its words, where, and with which variables."""
+
+    __slots__ = ("argv", "cwd", "env")
+
+    def __init__(self, argv: list[str], cwd: str, env: dict[str, str]):
+        self.argv = argv
+        self.cwd = cwd  # relative to the project, or absolute
+        self.env = env  # besides what the run has anyway
+
+
+class CommandModel(Model):
+    """The model that a command file describes."""
+
+    versions: Versions
+
+    def __init__(self, file: CommandFile):
+        """Raises FileError."""
+        super().__init__(Versions())
+        self.file = file
+        # Of each version: what the file says of it, and how its parameters are written there.
+        self._rows: dict[str, tuple[VersionText | None, dict[str, str]]] = {}
+        for text in file.versions:
+            self._add(text.name or _name_of(text), text.parameters, text.texts, text, text.line)
+        if file.grid:
+            self._add_grid()
+        if not self._rows:
+            self._add(ONLY, {}, {}, None, file.line)
+
+    def job(self, name: str, at_run: Mapping[str, str], more: Sequence[str] = ()) -> Job:
+        """What it takes to start a version; ``at_run`` has what the words of AT_RUN stand for,
+        ``more`` are further arguments.
+        """
+        text, own = self._rows[name]
+        return self._job(text, lambda word: at_run[word] if word in at_run else own[word], more)
+
+    def _job(
+        self,
+        text: VersionText | None,
+        meaning: Callable[[str], str],
+        more: Sequence[str] = (),
+    ) -> Job:
+        file = self.file
+        arguments = text.arguments if text else []
+        overrides = [*file.overrides, *(text.overrides if text else ())]
+        env = {**file.env, **text.env} if text else file.env
+        return Job(
+            argv=[
+                *[words.filled(each, meaning) for each in (*file.command, *arguments)],
+                *overrides,
+                *[words.filled(each, meaning) for each in more],
+            ],
+            cwd=words.filled(file.cwd, meaning),
+            env={key: words.filled(value, meaning) for key, value in env.items()},
+        )
+
+    def _add_grid(self) -> None:
+        grid, values = Versions(), self.file.grid
+        try:
+            if any(isinstance(value, list) for value in values.values()):
+                grid.add_grid(parameters=values)
+            else:
+                grid.add(ONLY, **values)
+        except ValueError as error:
+            raise FileError(str(error), self.file.grid_line) from None
+        for version in grid:
+            parameters = {key: version[key] for key in values}
+            texts = {}
+            for key, value in parameters.items():
+                written = self.file.grid_texts[key].get(repr(value))
+                if written is not None:
+                    texts[key] = written
+            self._add(version.name, parameters, texts, None, self.file.grid_line)
+
+    def _add(
+        self,
+        name: str,
+        parameters: Mapping[str, Any],
+        texts: Mapping[str, str],
+        text: VersionText | None,
+        line: int | None,
+    ) -> None:
+        if not name.strip() or not name.isprintable():
+            problem = (
+                f"a version's name must be printable, got {name!r}" if name else "it has no name"
+            )
+            raise FileError(problem, line, "give it one: - name: small")
+        if name in self._rows:
+            raise FileError(f"there are two versions named {name!r}", line, "rename one of them")
+        given = {**self.file.standard, **parameters}
+        for word in AT_RUN:
+            if word in given:
+                raise FileError(f"a parameter can't be called {word}", line, "rename it")
+        own = {
+            key: texts[key] if key in texts else json.dumps(plain(value))
+            for key, value in given.items()
+        }
+
+        def meaning(word: str) -> str:
+            if word in own:
+                return own[word]
+            if word in AT_RUN:
+                return f"{{{word}}}"
+            known = [*own, *AT_RUN]
+            raise FileError(
+                f"version {name!r} has no parameter {word} for {{{word}}}{nearest(word, known)}",
+                line,
+                f"braces are kept where they are doubled: {{{{{word}}}}}",
+            )
+
+        job = self._job(text, meaning)
+        version = Version({version_parameters.NAME: name})
+        version.update({ALIASES.get(key, key): value for key, value in given.items()})
+        if version.get(version_parameters.ORDER) is None:
+            version[version_parameters.ORDER] = len(self._rows)
+        suffix = version.get(version_parameters.MODEL_DIR_SUFFIX, True)
+        version[version_parameters.MODEL_DIR_SUFFIX] = name if suffix is True else suffix or None
+        version[LINE] = job.argv
+        if job.cwd:
+            version[FOLDER] = job.cwd
+        if job.env:
+            version[VARIABLES] = job.env
+        self._rows[name] = text, own
+        self.versions.versions[name] = version
+
+    def own_arguments(self, name: str) -> list[str]:
+        """What the version adds to the command, as it is written."""
+        text, _ = self._rows[name]
+        return [*text.arguments, *text.overrides] if text else []
+
+
+def _name_of(text: VersionText) -> str:
+    """A name for a version without one: what it says."""
+    parameters = [f"{key}={each}" for key, each in text.texts.items() if key not in STANDARD]
+    return words.version_name([*parameters, *text.arguments, *text.overrides]) or ONLY
+
+
+def load_model(path: str, models_dir: str) -> CommandModel:
+    """The model in the command file ``path``; raises FileError, and OSError."""
+    with open(path, "rb") as file:
+        stat = os.fstat(file.fileno())
+        content = file.read()
+    STAMPS[path], TEXTS[path] = (stat.st_mtime_ns, stat.st_size), content
+    known, model = _kept.get(path, (None, None))
+    return model if model and known == content else CommandModel(CommandFile(content))
+
+
+def keep(path: str) -> None:
+    """Have the model at hand; what can't be used is left alone."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        if path in _kept and _kept[path][0] == content:
+            return
+        model = CommandModel(CommandFile(content))
+    except Exception:  # the run says why
+        return
+    while len(_kept) >= MOST:
+        del _kept[next(iter(_kept))]
+    _kept[path] = content, model
+
+
+def ordered_versions(model: CommandModel) -> list[Version]:
+    """The versions in the order they run; raises ModelError for one that can't run here."""
+    local_files.check(model, os.getcwd())
+    return script.ordered_versions(model, MANDATORY)
+
+
+def signature(version: Version) -> str:
+    """8 hex digits that change when the command or a parameter does.
+
+    Of variables whose names look secret only the names count: a new token is no new experiment.
+    """
+    signed = {key: value for key, value in version.items() if value is not None}
+    if VARIABLES in signed:
+        signed[VARIABLES] = {
+            key: "" if looks_secret(key, value) else value
+            for key, value in signed[VARIABLES].items()
+        }
+    return script.digest(signed)
+
+
+def shown_parameters(version: Version, model: CommandModel) -> dict[str, Any]:
+    """The parameters for people and records, those among its arguments too; no secrets."""
+    import shlex
+
+    told = {
+        name: True if value is None else scalar(value)
+        for name, value, _ in words.options(words.masked(model.own_arguments(version.name)))
+        if name
+    }
+    hidden = (version_parameters.MODEL_DIR_SUFFIX, LINE)
+    own = {key: value for key, value in version.items() if key not in hidden}
+    return script.shown({**told, **own, LINE: shlex.join(words.masked(version[LINE]))})

@@ -1,0 +1,273 @@
+"""A command file as it is written: its keys, checked, with the lines where they stand."""
+
+from __future__ import annotations
+
+import re
+
+from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT, version_parameters
+from mlpipeline.core.spelling import nearest
+from mlpipeline.sources import words
+from mlpipeline.sources.yaml_file import FileError, Node, parse
+
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+VERSION_KEYS = ("name", "arguments", "overrides", "env")
+# Parameters of the pipeline's own, for one version or at the top for all.
+STANDARD = (
+    TIMEOUT,
+    CPUS,
+    MEMORY,
+    GPUS,
+    CONSOLE_LIMIT,
+    version_parameters.BATCH_SIZE,
+    "epoch_count",
+    version_parameters.EPOC_COUNT,
+    version_parameters.LEARNING_RATE,
+    version_parameters.MODEL_DIR_SUFFIX,
+)
+KEYS = (
+    "command",
+    "cwd",
+    "env",
+    "metrics",
+    "versions",
+    "grid",
+    "overrides",
+    "chain",
+    "test",
+    "resume",
+    "preload",
+    "start",
+    "max_versions",
+)
+STEP = "step"  # the metric that says which step the others are of
+TEST_SECONDS = 10.0
+STARTS = ("warm", "cold")
+
+
+class VersionText:
+    """One of ``versions``, as it is written."""
+
+    __slots__ = ("arguments", "env", "line", "name", "overrides", "parameters", "texts")
+
+    def __init__(self, node: Node):
+        """Raises FileError."""
+        pairs = _pairs(node, "a version", "name, arguments or parameters: - lr: 0.1")
+        self.line = node.line
+        self.name = pairs["name"].text if "name" in pairs else ""
+        self.arguments = _words(pairs.get("arguments"), "arguments")
+        self.overrides = _list(pairs.get("overrides"), "overrides")
+        self.env = _env(pairs.get("env"))
+        own = {key: value for key, value in pairs.items() if key not in VERSION_KEYS}
+        for key, value in own.items():
+            if key in KEYS:
+                raise FileError(
+                    f"{key} is for all versions", value.line, "put it at the top of the file"
+                )
+        self.parameters: dict[str, Any] = {key: each.value() for key, each in own.items()}
+        self.texts = {key: each.text for key, each in own.items() if each.is_scalar}
+
+
+class CommandFile:
+    """What the file says; raises FileError for what can't be meant."""
+
+    def __init__(self, content: bytes):
+        document = parse(content)
+        if document is None:
+            raise FileError("it is empty", remedy=_EXAMPLE)
+        pairs = _pairs(document, "the file", "command: python train.py")
+        for key, value in pairs.items():
+            if key not in KEYS and key not in STANDARD:
+                raise FileError(
+                    f"unknown key {key}{nearest(key, (*KEYS, *STANDARD))}",
+                    value.line,
+                    "parameters of your own go into versions or grid",
+                )
+        if "command" not in pairs:
+            raise FileError("it has no command", remedy=_EXAMPLE)
+        self.command = _words(pairs["command"], "command")
+        self.line = pairs["command"].line
+        if not self.command or not self.command[0]:
+            raise FileError("command is empty", self.line, _EXAMPLE)
+        self.cwd = _text(pairs.get("cwd"), "cwd")
+        self.cwd_line = pairs["cwd"].line if "cwd" in pairs else None
+        self.env = _env(pairs.get("env"))
+        self.metrics = _metrics(pairs.get("metrics"))
+        self.versions = [VersionText(each) for each in _items(pairs.get("versions"), "versions")]
+        self.versions_line = pairs["versions"].line if "versions" in pairs else self.line
+        self.grid, self.grid_texts = _grid(pairs.get("grid"))
+        self.grid_line = pairs["grid"].line if "grid" in pairs else None
+        self.overrides = _list(pairs.get("overrides"), "overrides")
+        self.overrides_line = pairs["overrides"].line if "overrides" in pairs else None
+        self.chain = _text(pairs.get("chain"), "chain")
+        self.resume = _words(pairs.get("resume"), "resume")
+        self.preload = _modules(pairs.get("preload"))
+        self.is_cold = _is_cold(pairs.get("start"))
+        self.max_versions = _whole(pairs.get("max_versions"), "max_versions")
+        self.test_arguments, self.test_seconds = _test(pairs.get("test"))
+        self.standard = {key: pairs[key].value() for key in STANDARD if key in pairs}
+
+
+_EXAMPLE = "say what is to run: command: python train.py"
+
+
+def _pairs(node: Node, what: str, example: str) -> dict[str, Node]:
+    if not node.is_mapping:
+        raise FileError(f"{what} must have keys", node.line, f"write {example}")
+    return node.pairs()
+
+
+def _items(node: Node | None, what: str) -> list[Node]:
+    if node is None or node.is_empty:
+        return []
+    if not node.is_list:
+        raise FileError(f"{what} must be a list", node.line, "begin each item with a dash: - ")
+    return node.items()
+
+
+def _list(node: Node | None, what: str) -> list[str]:
+    """A list of words as they stand there."""
+    items = _items(node, what)
+    for item in items:
+        if not item.is_scalar:
+            raise FileError(
+                f"{what} must hold words", item.line, "put what has colons or brackets in quotes"
+            )
+    return [item.text for item in items]
+
+
+def _words(node: Node | None, what: str) -> list[str]:
+    """A list of words, or a line that is split into some."""
+    if node is None or not node.is_scalar:
+        return _list(node, what)
+    if node.is_empty:
+        return []
+    try:
+        return words.split(node.text)
+    except words.NeedsShell as error:
+        line = node.text.replace("'", "''")
+        raise FileError(
+            f"{what} has {error}, and no shell runs",
+            node.line,
+            f"put it in single quotes where it is meant so, or let a shell run: "
+            f"{what}: [bash, -c, '{line}']",
+        ) from None
+    except ValueError as error:
+        raise FileError(f"{what} can't be split: {error}", node.line, "end the quotes") from None
+
+
+def _text(node: Node | None, what: str) -> str:
+    if node is None or node.is_empty:
+        return ""
+    if not node.is_scalar:
+        raise FileError(f"{what} must be one word", node.line)
+    return node.text
+
+
+def _env(node: Node | None) -> dict[str, str]:
+    if node is None or node.is_empty:
+        return {}
+    pairs = _pairs(node, "env", "env: {NAME: value}")
+    for name, value in pairs.items():
+        if not name or "=" in name or "\0" in name:
+            raise FileError(f"no variable can be called {name!r}", value.line)
+        if not value.is_scalar:
+            raise FileError(f"env's {name} must be a text", value.line)
+    return {name: value.text for name, value in pairs.items()}
+
+
+def _metrics(node: Node | None) -> dict[str, str]:
+    """The expressions by the metrics' names; each has been compiled once."""
+    if node is None or node.is_empty:
+        return {}
+    metrics = {}
+    for name, value in _pairs(node, "metrics", "metrics: {loss: 'loss: *([0-9.]+)'}").items():
+        if not value.is_scalar:
+            raise FileError(f"the metric {name} must be an expression", value.line)
+        if name == "time":
+            raise FileError("a metric can't be called time", value.line)
+        try:
+            count = re.compile(value.text).groups
+        except re.error as error:
+            raise FileError(
+                f"the expression of the metric {name} can't be used: {error}", value.line
+            ) from None
+        if count != 1:
+            raise FileError(
+                f"the expression of the metric {name} has {count} groups",
+                value.line,
+                f"put (…) around the number alone, and (?:…) around other parts: "
+                f"'{name}: *([0-9.]+)'",
+            )
+        metrics[name] = value.text
+    return metrics
+
+
+def _grid(node: Node | None) -> tuple[dict[str, Any], dict[str, dict[Any, str]]]:
+    """The values of each parameter, and by parameter and repr how each is written."""
+    if node is None or node.is_empty:
+        return {}, {}
+    values: dict[str, Any] = {}
+    texts: dict[str, dict[Any, str]] = {}
+    for key, each in _pairs(node, "grid", "grid: {lr: [0.1, 0.01]}").items():
+        if key in (*KEYS, *VERSION_KEYS):
+            raise FileError(f"{key} can't be a parameter of the grid", each.line)
+        if each.is_list and not each.items():
+            raise FileError(f"the list of values for {key} is empty", each.line)
+        values[key] = each.value()
+        scalars = [item for item in (each.items() if each.is_list else [each]) if item.is_scalar]
+        texts[key] = {repr(item.value()): item.text for item in scalars}
+    return values, texts
+
+
+def _modules(node: Node | None) -> list[str]:
+    if node is not None and node.is_scalar:
+        names = [name.strip() for name in node.text.split(",") if name.strip()]
+    else:
+        names = _list(node, "preload")
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            assert node is not None
+            raise FileError(
+                f"preload names {name!r}, which is no module",
+                node.line,
+                "write the names of modules: preload: [torch, sklearn]",
+            )
+    return names
+
+
+def _is_cold(node: Node | None) -> bool:
+    text = _text(node, "start") or STARTS[0]
+    if text not in STARTS:
+        assert node is not None
+        raise FileError(f"start is {text!r}", node.line, "write start: cold, or leave it out")
+    return text == STARTS[1]
+
+
+def _whole(node: Node | None, what: str) -> int | None:
+    value = None if node is None else node.value()
+    if value is None:
+        return None
+    assert node is not None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise FileError(f"{what} must be a whole number above 0", node.line)
+    return value
+
+
+def _test(node: Node | None) -> tuple[list[str], float]:
+    if node is None or node.is_empty:
+        return [], TEST_SECONDS
+    pairs: Mapping[str, Node] = _pairs(node, "test", "test: {arguments: [--steps, 1], seconds: 10}")
+    known = ("arguments", "seconds")
+    for key, each in pairs.items():
+        if key not in known:
+            raise FileError(f"test has the unknown key {key}{nearest(key, known)}", each.line)
+    seconds = pairs["seconds"].value() if "seconds" in pairs else TEST_SECONDS
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 < seconds < 1e9:
+        raise FileError(
+            "test's seconds must be a number above 0", pairs["seconds"].line, "write seconds: 10"
+        )
+    return _words(pairs.get("arguments"), "arguments"), float(seconds)
