@@ -29,10 +29,11 @@ CONFIG_DIGITS = 12  # hex digits that stand for a config
 class Handovers:
     """What is handed over for the jobs of one sweep: ``files`` has it, by name."""
 
-    def __init__(self, loader: FastLoader, master: DictConfig):
+    def __init__(self, loader: FastLoader, master: DictConfig, said: Sequence[str]):
+        """``said``: the overrides of Hydra's own that all jobs are run with."""
         self._loader = loader
         self._master = master
-        self._hydra = [str(each) for each in master.hydra.overrides.hydra]
+        self._hydra = list(said)
         self._named: dict[int, tuple[Base, str]] = {}  # by the id of the base, which is kept
         self.files: dict[str, bytes] = {}
 

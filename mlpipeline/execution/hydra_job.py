@@ -1,10 +1,11 @@
 """One job of a Hydra sweep, in the process of its run.
 
 The app is run as it is. Where it calls its decorated main, the config is there already, as the
-launcher has composed it, and the task runs on it as a job of Hydra's own launchers would. Where what
-was handed over is gone, or does not fit, the app composes it from the overrides.
+launcher has composed it, and the task runs on it as a job of Hydra's own launchers would. Where
+what was handed over is gone, or does not fit, the app composes it from the overrides.
 
-``python -m mlpipeline.execution.hydra_job MODULE:FUNCTION …`` is for apps whose task is in a module.
+``python -m mlpipeline.execution.hydra_job`` runs an app that is executed, not forked; and the task
+``MODULE:FUNCTION`` of one whose script can't be run again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import runpy
 import sys
 from importlib import import_module
 
@@ -31,6 +33,7 @@ from mlpipeline.api.hydra_adapter import (
     read_write,
     run_job,
 )
+from mlpipeline.core.hydra_jobs import VARIABLE
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.core.run_files import RESULTS, RETURNED
 from mlpipeline.execution.writing import write_at_last
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
 
     from mlpipeline.api.hydra_adapter import ConfigLoader, DictConfig, JobReturn
 
-VARIABLE = "MLPIPELINE_HYDRA_JOB"  # where the worker says which job it is: a Job's fields, as JSON
 KEYS = ("hydra.sweep.dir", "hydra.sweep.subdir")  # where a job's folder stands in its config
 MULTIRUN = "hydra.mode=MULTIRUN"  # as all jobs of a sweep have it
 
@@ -213,13 +215,24 @@ def _shown(value: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the task that the first argument names."""
-    module, _, function = sys.argv[1].partition(":")
-    sys.argv[:2] = [sys.argv[1]]
+    """Run what the arguments name: a module, a script, or a task by its module and its name."""
     meet_as_told()
+    sys.argv[:1] = []
+    if sys.argv[0] == "-m":
+        sys.argv[:1] = []
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    elif os.path.isfile(sys.argv[0]):
+        sys.path[0] = os.path.dirname(os.path.realpath(sys.argv[0]))
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        _run_task(sys.argv[0])
+
+
+def _run_task(name: str) -> None:
+    module, _, function = name.partition(":")
     task: Any = import_module(module)
-    for name in function.split("."):
-        task = getattr(task, name)
+    for part in function.split("."):
+        task = getattr(task, part)
     if not hasattr(task, "__wrapped__"):  # it is decorated elsewhere, by another name
         task = hydra_main(config_path=None, version_base=None)(task)
     task()

@@ -1,4 +1,4 @@
-"""Following the jobs of a sweep: what becomes of each is told, as the history and the runs tell it."""
+"""Following the jobs of a sweep: what becomes of each, as the history and the runs tell it."""
 
 from __future__ import annotations
 
@@ -90,6 +90,12 @@ class Following:
         self._next_look = time.monotonic() + LOOK
 
     @property
+    def shows_output(self) -> bool:
+        """Whether runs go on one at a time, so that what they print is told."""
+        session = read_session(self._project.layout)
+        return session is not None and session.parallel == 1
+
+    @property
     def pending(self) -> list[str]:
         """The jobs of which more is to come."""
         return list(self._pending)
@@ -135,8 +141,7 @@ class Following:
             self._began.add(_key(run))
             self._failed.discard(name)
             yield Began(name, run)
-            session = read_session(layout)
-            if session and session.parallel == 1 and run.host == layout.host:
+            if self.shows_output and run.host == layout.host:
                 self._tails[name] = LineTail(layout.run_folder(run.id).console)
         if run.active:
             return

@@ -1,4 +1,4 @@
-"""Seeing to it that a session is there for one model: one that is there anyway, or one of its own."""
+"""Seeing to it that a session is there for one model: that of the project, or one of its own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from mlpipeline.state.session import read_session
 MOST = 4  # sessions that are started for one model, where they are killed
 DONE = (0, 1)  # exit codes of a session that has worked off its queue, or was asked to leave it
 BUSY = 3  # exit code of one that meets another
+PARTING = 5.0  # seconds to wait for the end of a session that has nothing more to do
 LAST_WORDS = 4096  # bytes of what it said that are shown where it could not work
 
 
@@ -30,7 +31,7 @@ class Keeper:
     """
 
     def __init__(self, project: Project, model: str, *, parallel: str | None = None):
-        """``parallel``: runs at a time in a session that is started here; None: as mlp.config has it."""
+        """``parallel``: runs at a time in a session that is started here; None: as mlp.config says."""
         self._project = project
         self._model = model
         self._parallel = parallel
@@ -54,10 +55,10 @@ class Keeper:
         layout = self._project.layout
         if holder_of(layout.lock):
             session = read_session(layout)
-            if session and session.only and self._model not in session.only:
-                if session.name not in self._asked:
-                    self._asked.add(session.name)
-                    put(layout, Widen((self._model,)))
+            is_for_others = session and session.only and self._model not in session.only
+            if session and is_for_others and session.name not in self._asked:
+                self._asked.add(session.name)
+                put(layout, Widen((self._model,)))
         elif self._child is None:
             self._start()
         return said
@@ -78,13 +79,15 @@ class Keeper:
         if self._child:
             self._child.wait()
 
-    def let_go(self) -> None:
-        """Have it go on without us."""
+    def part(self) -> None:
+        """Wait a moment for its end, where it has nothing more to do; else let it go on."""
         if self._child:
-            self._child.returncode = 0
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(PARTING)
+            self._child.returncode = 0  # else it is complained of that it lives
 
     def _after_the_last(self, left: int) -> list[str]:
-        """What is to be said of the end of the one that was started here; raises MlpipelineError."""
+        """What to say of the end of the one that was started here; raises MlpipelineError."""
         assert self._child is not None
         code, self._child = self._child.returncode, None
         if code == BUSY:

@@ -1,4 +1,4 @@
-"""The model file of a sweep that another program has put into the queue: written, and read again."""
+"""The model file of a sweep that another program has put into the queue: written, read again."""
 
 from __future__ import annotations
 

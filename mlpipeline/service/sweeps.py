@@ -140,7 +140,8 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
     def outdated(self, names: Sequence[str]) -> list[str]:
         """Those that have run with a script that was edited since."""
-        return [name for name in names if name in self.standings and self.standings[name].is_outdated]
+        known = self.standings
+        return [name for name in names if name in known and known[name].is_outdated]
 
     def failed(self, names: Sequence[str]) -> list[str]:
         """Those that the session which is there has given up."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-VERSION_KEYS = ("name", "arguments", "overrides", "env")
+VERSION_KEYS = ("name", "arguments", "overrides", "env", "hydra")
 # Parameters of the pipeline's own, for one version or at the top for all.
 STANDARD = (
     TIMEOUT,
@@ -51,7 +51,7 @@ STARTS = ("warm", "cold")
 class VersionText:
     """One of ``versions``, as it is written."""
 
-    __slots__ = ("arguments", "env", "line", "name", "overrides", "parameters", "texts")
+    __slots__ = ("arguments", "env", "hydra", "line", "name", "overrides", "parameters", "texts")
 
     def __init__(self, node: Node):
         """Raises FileError."""
@@ -61,6 +61,7 @@ class VersionText:
         self.arguments = _words(pairs.get("arguments"), "arguments")
         self.overrides = _list(pairs.get("overrides"), "overrides")
         self.env = _env(pairs.get("env"))
+        self.hydra = _hydra(pairs.get("hydra"))
         own = {key: value for key, value in pairs.items() if key not in VERSION_KEYS}
         for key, value in own.items():
             if key in KEYS:
@@ -177,6 +178,22 @@ def _env(node: Node | None) -> dict[str, str]:
         if not value.is_scalar:
             raise FileError(f"env's {name} must be a text", value.line)
     return {name: value.text for name, value in pairs.items()}
+
+
+def _hydra(node: Node | None) -> dict[str, Any]:
+    """What the launcher says of a job of Hydra's: its number, dir, config and handover."""
+    if node is None or node.is_empty:
+        return {}
+    said = {
+        key: value.value() if key == "number" else value.text
+        for key, value in _pairs(node, "hydra", "hydra: {number: 0, dir: …}").items()
+    }
+    number = said.get("number")
+    if not isinstance(number, int) or not said.get("dir"):
+        raise FileError(
+            "hydra needs the number and the dir of a job", node.line, "see docs/hydra.md"
+        )
+    return said
 
 
 def _metrics(node: Node | None) -> dict[str, str]:
