@@ -225,6 +225,7 @@ class Scheduler:
             listed=len(standings),
             broken=tuple(s.model for s in standings if s.state is State.BROKEN),
             held=tuple(s for s in standings if s.state is State.HELD),
+            skipped=tuple(s for s in standings if s.state is State.SKIPPED and s.behind),
             blocked=tuple(s for s in standings if s.state in left),
             signal=self._signals[0] if self._signals else None,
             stopped=self._stop or (StopMode.GRACEFUL if self._signals else None),
@@ -326,7 +327,9 @@ class Scheduler:
         self._agenda.take_in(listed)
         self._host = self._look_at_host(self._agenda.asks)
         now = self._situation(listed)
-        for start in plan(now, self._agenda.candidates(now)):
+        candidates = self._agenda.candidates(now)
+        self._bulletin.of_skips(self._agenda.take_skips())
+        for start in plan(now, candidates):
             if self._is_stopping():
                 return True
             if not self._reader.holds_for(start.model):

@@ -67,7 +67,7 @@ class FastLoader(ConfigLoader):
         OmegaConf.copy_cache(from_config=master_config, to_config=made)
         return made
 
-    def load_container(self, master_config: DictConfig, sweep_overrides: list[str]) -> Any:
+    def load_container(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> Any:
         """What ``load_sweep_config`` gives but for Hydra's own node, as unresolved dicts and lists.
 
         It shares what is the same with what it gave before, so nothing in it may be changed.
@@ -78,7 +78,7 @@ class FastLoader(ConfigLoader):
             overlaid = self._newest[1].container(sweep_overrides)
             if overlaid is not None:
                 return overlaid
-        return task_container(self.load_sweep_config(master_config, sweep_overrides))
+        return task_container(self.load_sweep_config(master_config, list(sweep_overrides)))
 
     def base(
         self, master_config: DictConfig, sweep_overrides: Sequence[str]

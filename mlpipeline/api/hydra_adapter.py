@@ -21,12 +21,13 @@ try:
     from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
     from hydra._internal.defaults_list import Overrides
     from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
-    from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job
+    from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
     from hydra.errors import HydraException
     from hydra.main import main as hydra_main
     from hydra.types import HydraContext, RunMode
@@ -62,6 +63,7 @@ __all__ = [
     "OverridesParser",
     "RunMode",
     "axes",
+    "begin_app",
     "get_overrides_dirname",
     "hydra_main",
     "hydra_utils",
@@ -87,11 +89,15 @@ class HydraProblem(ModelError, ValueError):
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Turn what Hydra and OmegaConf raise into HydraProblem."""
+    """Turn what Hydra, OmegaConf and the reader of YAML raise into HydraProblem."""
     try:
         yield
+    except ModelError:
+        raise
     except (HydraException, OmegaConfBaseException) as error:
         raise HydraProblem(one_text(error)) from None
+    except Exception as error:  # what they run into with a config that is not as they expect it
+        raise HydraProblem(f"{type(error).__name__}: {one_text(error)}") from None
 
 
 def one_text(error: BaseException) -> str:
@@ -112,6 +118,19 @@ def one_text(error: BaseException) -> str:
         else:
             text += f"{' ' if text[-1] in '.:?!' else '. '}{piece}"
     return text or type(error).__name__
+
+
+def begin_app(task: str, config_dir: str, version_base: str | None) -> ConfigLoader:
+    """Do what @hydra.main does first; returns what composes the configs in a folder.
+
+    ``task`` is the app's name; ``version_base`` as for @hydra.main. Raises what Hydra does.
+    """
+    version.setbase(version_base)
+    setup_globals()
+    JobRuntime.instance().set("name", task)
+    loader = ConfigLoaderImpl(create_config_search_path(config_dir))
+    loader.ensure_main_config_source_available()
+    return loader
 
 
 def axes(

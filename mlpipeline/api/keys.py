@@ -28,12 +28,17 @@ CPUS = "cpus"
 MEMORY = "memory"  # GB
 GPUS = "gpus"  # whole ones, or a share of one
 
+AFTER = "after"  # one of that kind, too: the names of versions that must have succeeded before
+
 
 def looks_secret(name: str, value: object) -> bool:
     """Whether a parameter is kept out of records by its name: a token, password, secret or key.
 
-    A number of tokens, and a tokenizer, are no secrets.
+    A number of tokens, and a tokenizer, are no secrets. Of a dotted name, each part counts.
     """
+    if "." in name:
+        *outer, last = name.split(".")
+        return looks_secret(last, value) or any(looks_secret(each, "") for each in outer)
     word = name.lower()
     if "tokenizer" in word or (word.endswith("tokens") and isinstance(value, (int, float))):
         return False

@@ -6,6 +6,8 @@ installs its own, which writes into the run's folder.
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +36,21 @@ class Reporter:
         """Note the metrics ``values`` at ``step`` (None: the one that the script is at)."""
 
 
-_reporter = Reporter()
+_reporter: Reporter | None = None
+RUN = "MLPIPELINE_RUN"  # the variable that names the folder of the run whose program this is
 
 
 def reporter() -> Reporter:
-    """The reporter in use."""
+    """The reporter in use: in the program of a command, one that its run hears of."""
+    global _reporter
+    if _reporter is None:
+        folder = os.environ.get(RUN)
+        if folder:
+            from mlpipeline.api.saying import SayingReporter  # needed by few
+
+            _reporter = SayingReporter(folder)
+        else:
+            _reporter = Reporter()
     return _reporter
 
 
@@ -64,7 +76,7 @@ def log(
     name = level.upper() if isinstance(level, str) else LEVELS.get(level, f"LEVEL {level}")
     colours = f"{modifier_1 or ''}{modifier_2 or ''}"
     text = f"{colours}{message}\033[0m" if colours else str(message)
-    _reporter.message(text, name, log_to_file)
+    reporter().message(text, name, log_to_file)
 
 
 def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -75,4 +87,4 @@ def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
     queue, and in child processes of a run's, nothing happens. Any thread may call it. Cheap enough
     for every step.
     """
-    _reporter.metrics(metrics, step)
+    reporter().metrics(metrics, step)

@@ -10,6 +10,7 @@ import re
 from itertools import chain, product
 
 from mlpipeline.api.keys import holds_secret
+from mlpipeline.errors import ModelError
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SIGNS = "+~"  # that an override may begin with: what is added or deleted
 HIDDEN = 6  # hex digits of the digest that stands for a secret, as in Versions.add_grid
 
 
-class TooManyJobs(ValueError):
+class TooManyJobs(ModelError, ValueError):
     """A sweep has more jobs than it may: ``count`` (None: without end) instead of ``most``."""
 
     def __init__(self, count: int | None, most: int):
@@ -36,11 +37,11 @@ class TooManyJobs(ValueError):
         )
 
 
-class EmptySweep(ValueError):
+class EmptySweep(ModelError, ValueError):
     """An override of a sweep has no values, so that there would be no job."""
 
 
-class DuplicateJobs(ValueError):
+class DuplicateJobs(ModelError, ValueError):
     """Two jobs of a sweep are the same."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from mlpipeline.api.keys import holds_secret, version_parameters
+from mlpipeline.api.keys import AFTER, holds_secret, version_parameters
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -17,6 +17,15 @@ ALIASES = {"epoch_count": version_parameters.EPOC_COUNT}
 
 class Version(dict):  # type: ignore[type-arg]  # dict[str, Any] would need typing at run time
     """One named set of parameters: a dict keyed by the values of ``version_parameters``."""
+
+    job: Any = None  # of a sweep, as Versions.from_hydra puts it there
+
+    @property
+    def cfg(self) -> Any:
+        """The composed config of a version that :meth:`Versions.from_hydra` made: a DictConfig."""
+        if self.job is None:
+            raise AttributeError(f"version {self.name} has no cfg: it is not made from_hydra")
+        return self.job.cfg
 
     @property
     def name(self) -> str:
@@ -142,15 +151,18 @@ class Versions:
         """Add one version for each combination of the values of ``combining_parameters``.
 
         The values are looked up in ``parameters`` (or further keywords); what is not combined is
-        shared by all. Without ``combining_parameters`` every list is combined. Without ``names``
-        a version is called after what differs: ``lr=0.1,depth=2``.
+        shared by all. Without ``combining_parameters`` every list is combined, but for ``after``,
+        whose value is one. Without ``names`` a version is called after what differs:
+        ``lr=0.1,depth=2``.
 
         Raises ValueError for too few or too many names, a combined parameter without values, or
         two combinations of one name.
         """
         values = {**_modern(parameters or {}), **_modern(more_parameters)}
         if combining_parameters is None:
-            combined = [key for key, value in values.items() if isinstance(value, list)]
+            combined = [
+                key for key, value in values.items() if isinstance(value, list) and key != AFTER
+            ]
         else:
             combined = [ALIASES.get(key, key) for key in combining_parameters]
         missing = [key for key in combined if key not in values]
@@ -172,6 +184,48 @@ class Versions:
         ]
 
     rangeOnParameters = add_grid  # noqa: N815 - historic name
+
+    @classmethod
+    def from_hydra(
+        cls,
+        config_dir: str,
+        config_name: str = "config",
+        overrides: Sequence[str] = (),
+        *,
+        version_base: str | None = None,
+        chain: str | None = None,
+        model_dir_suffix: str | bool | None = True,
+        **parameters: Any,
+    ) -> Versions:
+        """One version for each job of a sweep with Hydra, called by its ``override_dirname``.
+
+        ``config_dir`` is relative to the calling script. ``overrides`` are as on the command line
+        of a Hydra app; those with several values sweep. What a line of the list says behind the
+        script's name is added to them. ``version_base`` is as that of ``@hydra.main``.
+
+        A version has the composed config as :attr:`Version.cfg`, and its values as parameters, by
+        their dotted keys. ``parameters`` are those of :class:`Versions`; where one of them should
+        be a number (``batch_size``, ``epoch_count``, ``learning_rate``, ``order``, ``timeout``,
+        ``cpus``, ``memory``, ``gpus``, ``console_limit``), a text says where in the config it
+        stands: ``batch_size="params.batch_size"``. Jobs that differ only in ``chain`` come after
+        one another.
+
+        Raises HydraProblem, with Hydra's own words; TooManyJobs, EmptySweep or DuplicateJobs, with
+        what to do; HydraMissing where hydra is not installed. All of them are ModelErrors.
+        """
+        import os
+        import sys
+
+        # Hydra takes 0.2 s, and most scripts have none.
+        from mlpipeline.api.hydra_versions import Sweep, parameters_of, where_is
+
+        script = sys._getframe(1).f_code.co_filename
+        task = os.path.splitext(os.path.basename(script))[0]
+        sweep = Sweep(where_is(config_dir, script), config_name, overrides, task, version_base)
+        versions = cls(model_dir_suffix=model_dir_suffix, **parameters)
+        for name, job, own in parameters_of(sweep, parameters, chain):
+            versions._add(name, versions.defaults, versions._given(own)).job = job
+        return versions
 
     def get(self, name: str) -> Version:
         """The version ``name``; raises ValueError, listing the known ones, when there is none."""

@@ -39,7 +39,7 @@ def digest(since: str | None, project: Path, as_json: bool) -> None:
         begin = moment_of(since, queue.at) if since else digests.last_look(opened, queue.at)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
-    found = digests.digest_since(opened, queue.ledger, begin, queue.at, queue.standings)
+    found = digests.digest_of(opened, queue, begin)
     if as_json:
         show_json(found)
         return

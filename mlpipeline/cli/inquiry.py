@@ -20,6 +20,7 @@ from mlpipeline.service import inquiry
 from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
 
+MOST_BEFORE = 20  # versions that one comes after
 MOMENTS = ("started", "ended")  # in a record
 DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -45,6 +46,16 @@ def explain(run: str, project: Path, as_json: bool) -> None:
     click.echo(f"{found.run}: {found.state}")
     for sentence in found.reasons:
         show_text(f"  {sentence}", hang=4)
+    if found.after:
+        _heading("comes after")
+        show_table(
+            [
+                {"run": each.run, "state": each.state, "detail": each.reason}
+                for each in found.after[:MOST_BEFORE]
+            ]
+        )
+        if (more := len(found.after) - MOST_BEFORE) > 0:
+            click.echo(f"… and {more} more")
     if found.attempts:
         _heading("attempts")
         rows: list[Row] = [

@@ -34,6 +34,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     progress: Progress | None = None
     results: dict[str, Any] = {}
     counts: dict[str, int] = {}  # of the session's runs by outcome
+    skipped: tuple[str, ...] = ()  # versions that come after something that failed, say
     failed: bool = False  # whether the session's exit status says that something is wrong
 
 
@@ -86,7 +87,8 @@ class JsonScreen(Screen):
 
     def summary(self, result: Result, output: Path | None) -> None:
         """Counts."""
-        _say("summary", counts=result.counts, failed=result.failed)
+        skipped = [f"{s.model.name}/{s.version.name}" for s in result.skipped if s.version]
+        _say("summary", counts=result.counts, skipped=tuple(skipped), failed=result.failed)
 
 
 def _say(event: str, *, at: datetime | None = None, **told: Any) -> None:

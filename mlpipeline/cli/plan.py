@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.render import Row, show_closing, show_json, show_table
+from mlpipeline.cli.render import Row, show_closing, show_json, show_table, show_text
 from mlpipeline.cli.room import SEPARATOR
 from mlpipeline.core.wording import duration, moment, plural
 from mlpipeline.errors import MlpipelineError
@@ -18,7 +18,7 @@ from mlpipeline.service.plan import Plan
 from mlpipeline.service.project import open_project
 from mlpipeline.service.queue import Onlooker
 
-MOST_TOO_BIG = 5  # versions that are named
+MOST_TOO_BIG = MOST_SKIPPED = 5  # versions that are named
 
 
 @click.command()
@@ -66,6 +66,10 @@ def plan(draft: Path | None, count: int, project: Path, as_json: bool) -> None:
             click.echo(f"{each.version} {each.reason}")
         if (more := len(found.too_big) - MOST_TOO_BIG) > 0:
             click.echo(f"{more} more can't run here")
+        for skipped in found.skipped[:MOST_SKIPPED]:
+            show_text(f"{skipped.version} is skipped: {skipped.reason}", hang=2)
+        if (more := len(found.skipped) - MOST_SKIPPED) > 0:
+            click.echo(f"{more} more are skipped")
         show_closing(SEPARATOR.join(_closing(found, now)))
     if found.problems:
         raise MlpipelineError("\n".join(found.problems))

@@ -134,6 +134,9 @@ def closing_line(result: Result, output: Path | None) -> str:
     parts = [f"{count} {word}" for word, count in result.counts.items()]
     if result.held:
         parts.append(f"{len(result.held)} held")
+    if result.skipped:
+        first = result.skipped[0]
+        parts.append(f"{len(result.skipped)} skipped ({first.reason})")
     if result.broken:
         broken = len(result.broken)
         parts.append(f"{broken} model{'s' if broken > 1 else ''} can't be used")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +26,8 @@ from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.views import Row, Sight, Status
 
 INTERVAL = 1.0  # seconds between two looks of --watch
-MANY = 20  # queued versions that are shown
+MANY = 20  # versions that are shown of a state that many may have
+OF_MANY = (State.QUEUED.value, State.SKIPPED.value)
 FEW = 10  # done versions that are shown where there is nothing else to see
 # Of what is listed, and of what is listed no more.
 STATES = list(dict.fromkeys(each.value for each in (*State, *Outcome)))
@@ -81,7 +82,8 @@ def status(
         queue = onlooker.look()
         seen = views.sights(queue)
         views.check_models(queue, seen, models)
-        chosen, hidden = views.chosen(seen, models, states), 0
+        chosen = views.chosen(seen, models, states)
+        hidden: Mapping[str, int] = {}
         if not (as_json or show_all or states):
             chosen, hidden = _worth_seeing(chosen)
         found = views.status(opened, queue, seen, chosen)
@@ -122,40 +124,38 @@ def closing(found: Status) -> str:
         who = f"pid {found.pid}" if found.pid else "a session"
         which = f" on {', '.join(found.only)} only" if found.only else ""
         parts.append(f"{who} {'watches' if found.watching else 'works'}{which}")
-    elif {State.RUNNING.value, State.QUEUED.value} & found.counts.keys():
+    elif {each.value for each in (State.RUNNING, State.QUEUED, State.FAILED)} & found.counts.keys():
         again = ", which tries again what failed" * bool(found.counts.get(State.FAILED.value))
         parts.append(f"no session works on it: `mlpipeline start`{again}")
     return SEPARATOR.join(parts)
 
 
-def _worth_seeing(seen: Sequence[Sight]) -> tuple[Sequence[Sight], int]:
+def _worth_seeing(seen: Sequence[Sight]) -> tuple[Sequence[Sight], Mapping[str, int]]:
     """All but what is done and what is not listed; the newest of that, where there is no more.
 
-    And how many queued ones, of many, are left out.
+    And how many are left out of a state that many have.
     """
-    done, queued = State.DONE.value, State.QUEUED.value
+    done = State.DONE.value
     rest = [sight for sight in seen if sight.state != done]
     shown = [sight for sight in rest if sight.listed or sight.state == State.RUNNING.value]
-    waiting = [place for place, sight in enumerate(shown) if sight.state == queued]
-    hidden = len(waiting) - MANY if len(waiting) > MANY + 1 else 0
-    if hidden:
-        del shown[waiting[MANY] : waiting[-1] + 1]
+    hidden = {}
+    for state in OF_MANY:
+        places = [place for place, sight in enumerate(shown) if sight.state == state]
+        if len(places) > MANY + 1:
+            hidden[state] = len(places) - MANY
+            del shown[places[MANY] : places[-1] + 1]
     shown += [sight for sight in seen if sight.state == done and sight.reason]
     return shown or seen[-FEW:], hidden
 
 
-def _with_the_rest(rows: Sequence[Row], hidden: int) -> list[Row]:
-    """``rows``, with one for so many queued ones that are left out."""
-    if not hidden:
-        return list(rows)
-    rest = Row(
-        run=f"… {hidden} more",
-        model="",
-        state=State.QUEUED.value,
-        reason="`--all` shows them",
-    )
-    last = max(place for place, row in enumerate(rows) if row.state == State.QUEUED.value)
-    return [*rows[: last + 1], rest, *rows[last + 1 :]]
+def _with_the_rest(rows: Sequence[Row], hidden: Mapping[str, int]) -> list[Row]:
+    """``rows``, with one for those of each state that are left out."""
+    whole = list(rows)
+    for state, count in hidden.items():
+        rest = Row(run=f"… {count} more", model="", state=state, reason="`--all` shows them")
+        last = max(place for place, row in enumerate(whole) if row.state == state and row.listed)
+        whole.insert(last + 1, rest)
+    return whole
 
 
 def _line(row: Row, now: datetime) -> TableRow:

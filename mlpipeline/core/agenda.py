@@ -5,6 +5,7 @@ It has no rule of its own. The rules of core/planning.py are asked again about t
 something may have changed for, and these are
 
 - all of a model whose record in the list is another one;
+- what comes after one that is done or stuck now, or no more, where that settles it;
 - the one that a record in the ledger is about, and what would go on from the model_dir of its run;
 - what other hosts claim, or claim no more;
 - what is tried again at a time that has come.
@@ -24,18 +25,25 @@ from operator import is_
 import msgspec
 from sortedcontainers import SortedList
 
+from mlpipeline.core.indexed import (
+    BEHIND,
+    FRESH,
+    LATER,
+    QUEUED,
+    RESUMED,
+    STUCK,
+    Indexed,
+    Lane,
+    place_of,
+)
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.lines import Line
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.planning import NOTHING_CLAIMED, Candidates, Claimed, Rules, Situation
 from mlpipeline.core.slots import Asks
-from mlpipeline.core.standings import Standing, State
+from mlpipeline.core.standings import Standing
 
 Key = tuple[str, str]  # model and version
-Lane = tuple[int, bool, int]  # see _Indexed.lane
-
-# Where a version is found in the index, which has a byte for each.
-ELSEWHERE, FRESH, RESUMED, LATER = range(4)
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,34 +54,11 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     next_try: datetime | None = None  # when the first is tried again that has to wait for that
 
 
-class _Indexed:
-    """A listed model, with the places of its versions."""
+class Skips(msgspec.Struct, frozen=True, kw_only=True):
+    """What is skipped from now on, since it comes after something that is stuck."""
 
-    __slots__ = ("asks", "lines", "model", "numbers", "places", "rank")
-
-    def __init__(self, model: ListedModel):
-        versions = () if model.problem else model.versions
-        self.model = model
-        self.rank = 0  # its place in the list
-        self.asks = frozenset(version.asks for version in versions)
-        self.numbers = {version.name: number for number, version in enumerate(versions)}
-        self.places = bytearray(len(versions))
-        # What may start, by what it asks for and whether it resumes; none of them is empty.
-        self.lines: dict[tuple[Asks, bool], Line] = {}
-
-    def lane(self, resumes: bool) -> Lane:
-        """Where a line of it stands among those of other models: a smaller one goes first."""
-        return -self.model.priority, not resumes, self.rank
-
-    def model_dir(self, number: int) -> str:
-        """That of a version."""
-        return self.model.versions[number].model_dir
-
-    def is_as(self, model: ListedModel) -> bool:
-        """Whether its versions stand where those of ``model`` do: it has only moved."""
-        mine = self.model
-        unchanged = mine.versions is model.versions and mine.problem == model.problem
-        return unchanged and mine.digest == model.digest
+    root: Standing  # that
+    names: tuple[str, ...]  # versions
 
 
 class Agenda:
@@ -85,11 +70,13 @@ class Agenda:
     def __init__(self, ledger: Ledger):
         self.asks: Set[Asks] = frozenset()
         self._listed: Sequence[ListedModel] = ()
-        self._ranked: list[_Indexed] = []
-        self._models: dict[str, _Indexed] = {}
-        self._new: list[_Indexed] = []  # the rules have not been asked about them yet
+        self._ranked: list[Indexed] = []
+        self._models: dict[str, Indexed] = {}
+        self._new: list[Indexed] = []  # the rules have not been asked about them yet
         self._lanes: dict[Asks, SortedList[Lane]] = {}  # of all lines
-        self._queued: Counter[Asks] = Counter()  # versions
+        self._queued: Counter[Asks] = Counter()  # versions that may start, now or at a known time
+        self._behind: Counter[Asks] = Counter()  # queued ones that wait for others
+        self._skips: list[Skips] = []
         self._resumed: dict[str, set[Key]] = {}  # by model_dir
         self._tries: SortedList[tuple[datetime, Key]] = SortedList()  # of what is LATER
         self._try_of: dict[Key, datetime] = {}
@@ -112,7 +99,7 @@ class Agenda:
                 self._forget(known)
                 known = None
             if known is None:
-                known = _Indexed(model)
+                known = Indexed(model)
                 self._new.append(known)
             known.model, known.rank = model, rank
             self._ranked.append(known)
@@ -145,13 +132,19 @@ class Agenda:
         possible = [asks for asks in self._queued if not at.host.why_never(asks)]
         lacking = [asks for asks in possible if room.lacks(asks)]
         first = min(lacking, key=self._begin, default=None)
+        behind = sum(count for asks, count in self._behind.items() if not at.host.why_never(asks))
         return Outlook(
-            queued=sum(self._queued[asks] for asks in possible),
+            queued=behind + sum(self._queued[asks] for asks in possible),
             lacks=", ".join(room.lacks(first).values()) if first else "",
             next_try=next(
                 (time for time, key in self._tries if self._version(key).asks in possible), None
             ),
         )
+
+    def take_skips(self) -> list[Skips]:
+        """What is skipped since this was last asked."""
+        skips, self._skips = self._skips, []
+        return skips
 
     def _walk(self, asks: Asks, taken: Set[str], refused: Set[Asks]) -> Iterator[tuple[Lane, int]]:
         """What asks so, in order."""
@@ -199,50 +192,70 @@ class Agenda:
         self._touched, self._model_dirs = set(), set()
         return rules
 
-    def _fill(self, indexed: _Indexed, rules: Rules) -> None:
+    def _fill(self, indexed: Indexed, rules: Rules) -> None:
         """All versions of a model that is new here."""
         numbers: dict[tuple[Asks, bool], list[int]] = {}
-        for number in indexed.numbers.values():
-            version = indexed.model.versions[number]
-            standing = rules.standing(indexed.model, version)
-            place = indexed.places[number] = _place(standing)
+        stages = indexed.stages
+        for number in stages.order if stages else range(len(indexed.versions)):
+            version = indexed.versions[number]
+            standing = indexed.standing(number, rules)
+            place = place_of(standing)
+            indexed.settle(number, place)
             if place in (FRESH, RESUMED):
                 numbers.setdefault((version.asks, standing.resumes), []).append(number)
-            if place != ELSEWHERE:
+            if place in QUEUED:
                 self._note(indexed, version, place, standing.not_before)
         for (asks, resumes), those in numbers.items():
-            indexed.lines[asks, resumes] = Line(indexed.model_dir, those)
+            indexed.lines[asks, resumes] = Line(indexed.model_dir, sorted(those))
             self._lanes.setdefault(asks, SortedList()).add(indexed.lane(resumes))
 
     def _look_at(self, key: Key, rules: Rules) -> None:
-        """A version that may stand elsewhere than it did, if it is listed."""
+        """A version that may stand elsewhere than it did, if it is listed, and what comes after
+        it.
+        """
         indexed = self._models.get(key[0])
         number = indexed.numbers.get(key[1]) if indexed else None
         if indexed is None or number is None:
             return
-        version = indexed.model.versions[number]
-        standing = rules.standing(indexed.model, version)
-        before, place = indexed.places[number], _place(standing)
+        was_stuck = indexed.places[number] == STUCK
+        standing = indexed.standing(number, rules)
+        ahead = self._move(indexed, number, standing)
+        skipped: list[int] = []
+        while ahead:
+            each = ahead.pop()
+            was_skipped = indexed.places[each] == STUCK
+            ahead += self._move(indexed, each, indexed.standing(each, rules))
+            if indexed.places[each] == STUCK and not was_skipped:
+                skipped.append(each)
+        if skipped and not was_stuck and standing.is_stuck:
+            names = tuple(indexed.versions[each].name for each in sorted(skipped))
+            self._skips.append(Skips(root=standing, names=names))
+
+    def _move(self, indexed: Indexed, number: int, standing: Standing) -> list[int]:
+        """Put a version where it stands; returns what is to be looked at after that."""
+        version = indexed.versions[number]
+        before, place = indexed.places[number], place_of(standing)
         if before == place != LATER:
-            return
-        if before != ELSEWHERE:
+            return []
+        if before in QUEUED:
             self._unnote(indexed, version, before)
         if before in (FRESH, RESUMED):
             self._leave(indexed, number, version.asks, before == RESUMED)
-        indexed.places[number] = place
+        turned = indexed.settle(number, place)
         if place in (FRESH, RESUMED):
             self._enter(indexed, number, version.asks, place == RESUMED)
-        if place != ELSEWHERE:
+        if place in QUEUED:
             self._note(indexed, version, place, standing.not_before)
+        return turned
 
-    def _enter(self, indexed: _Indexed, number: int, asks: Asks, resumes: bool) -> None:
+    def _enter(self, indexed: Indexed, number: int, asks: Asks, resumes: bool) -> None:
         line = indexed.lines.get((asks, resumes))
         if line is None:
             line = indexed.lines[asks, resumes] = Line(indexed.model_dir)
             self._lanes.setdefault(asks, SortedList()).add(indexed.lane(resumes))
         line.add(number)
 
-    def _leave(self, indexed: _Indexed, number: int, asks: Asks, resumes: bool) -> None:
+    def _leave(self, indexed: Indexed, number: int, asks: Asks, resumes: bool) -> None:
         line = indexed.lines[asks, resumes]
         line.remove(number)
         if not line:
@@ -252,10 +265,13 @@ class Agenda:
                 del self._lanes[asks]
 
     def _note(
-        self, indexed: _Indexed, version: ListedVersion, place: int, not_before: datetime | None
+        self, indexed: Indexed, version: ListedVersion, place: int, not_before: datetime | None
     ) -> None:
         """Count one that is queued."""
         key = indexed.model.name, version.name
+        if place == BEHIND:
+            self._behind[version.asks] += 1
+            return
         self._queued[version.asks] += 1
         if place == RESUMED:
             self._resumed.setdefault(version.model_dir, set()).add(key)
@@ -263,9 +279,12 @@ class Agenda:
             self._try_of[key] = not_before
             self._tries.add((not_before, key))
 
-    def _unnote(self, indexed: _Indexed, version: ListedVersion, place: int) -> None:
+    def _unnote(self, indexed: Indexed, version: ListedVersion, place: int) -> None:
         """Count one that was queued no more."""
         key = indexed.model.name, version.name
+        if place == BEHIND:
+            self._behind[version.asks] -= 1
+            return
         self._queued[version.asks] -= 1
         if not self._queued[version.asks]:
             del self._queued[version.asks]
@@ -276,20 +295,12 @@ class Agenda:
         if place == LATER:
             self._tries.remove((self._try_of.pop(key), key))
 
-    def _forget(self, indexed: _Indexed) -> None:
+    def _forget(self, indexed: Indexed) -> None:
         """It is listed no more; its lanes are the caller's affair."""
         for number, place in enumerate(indexed.places):
-            if place != ELSEWHERE:
-                self._unnote(indexed, indexed.model.versions[number], place)
+            if place in QUEUED:
+                self._unnote(indexed, indexed.versions[number], place)
 
     def _version(self, key: Key) -> ListedVersion:
         indexed = self._models[key[0]]
-        return indexed.model.versions[indexed.numbers[key[1]]]
-
-
-def _place(standing: Standing) -> int:
-    if standing.state is not State.QUEUED:
-        return ELSEWHERE
-    if standing.not_before:
-        return LATER
-    return RESUMED if standing.resumes else FRESH
+        return indexed.versions[indexed.numbers[key[1]]]

@@ -46,6 +46,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     running: tuple[str, ...]
     next: tuple[str, ...]  # all that is queued, in its order
     held: tuple[str, ...]  # versions whose rehearsal failed
+    skipped: tuple[str, ...] = ()  # versions that come after something that failed, say
 
     def __bool__(self) -> bool:
         """Whether anything ended."""
@@ -78,6 +79,7 @@ def digest(
         running=_names(standings, State.RUNNING),
         next=_names(standings, State.QUEUED),
         held=_names(standings, State.HELD),
+        skipped=_names([each for each in standings if each.behind], State.SKIPPED),
     )
 
 
@@ -101,6 +103,8 @@ def told(digest: Digest, *, ahead: bool = True) -> list[str]:
         return lines
     if digest.held:
         lines.append(f"  held: {_first(digest.held)}")
+    if digest.skipped:
+        lines.append(f"  skipped: {_first(digest.skipped)}")
     if digest.running:
         lines.append(f"  running: {_first(digest.running)}")
     lines.append(f"  next: {_first(digest.next)}" if digest.next else "  nothing is queued")

@@ -16,8 +16,10 @@ from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host, Room
 from mlpipeline.core.standings import Standing, State
+from mlpipeline.core.turns import Turns
 
 RECENT = 10  # runs of a version or model that count
+MOMENT = 1e-6  # seconds that something of unknown length takes, where others come after it
 LONGEST = 100 * 365 * 86400.0  # seconds; what seems to take longer is unknown
 
 
@@ -155,20 +157,23 @@ def forecast(
     while len(free) > slots:
         heapq.heappop(free)
     is_certain = not unknown  # a start after something of unknown length is unknown, too
-    for standing in standings:
-        version = standing.version
-        if standing.state is not State.QUEUED or version is None:
-            continue
+    turns = Turns(standings, expected)
+    while turns:
         slot = heapq.heappop(free)
+        standing, since = turns.next(slot)
+        version = standing.version
+        assert version is not None
         held = [each for each in held if each[1] > slot]
         starts = max(
             slot,
+            since or slot,
             standing.not_before or now,
             model_dirs.get(version.model_dir, now),
         )
         starts, holds = _fitting(machine, held, version.asks, starts)
         seconds = durations.left(standing)
-        ends = _later(starts, seconds)
+        ends = _later(starts, MOMENT if seconds is None and turns.staged else seconds)
+        turns.ends(standing, ends)
         held.append((starts, ends, holds))
         expected.append(
             Slot(

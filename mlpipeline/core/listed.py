@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mlpipeline.core.slots import Asks
+from mlpipeline.core.stages import Stages
 
 
 class ListedVersion(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it holds no cycles
@@ -22,6 +23,7 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it 
     asks: Asks = Asks()  # of its host
     timeout: float | None = None  # seconds that a run of it may take, where it says so itself
     console_limit: float | None = None  # GB of its output that are kept, likewise; 0: all
+    after: tuple[str, ...] = ()  # versions of the same model file that must be done before it
 
 
 class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -34,6 +36,7 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
     files: dict[str, tuple[int, int]] = {}  # of all that was read for it: paths and their stamps
     versions: tuple[ListedVersion, ...] = ()
+    left_out: tuple[ListedVersion, ...] = ()  # not listed, and one of ``versions`` comes after it
     problem: str = ""  # why it has no versions
     traceback: str = ""  # the user's own, when its code raised
 
@@ -41,6 +44,14 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def digest(self) -> str:
         """Names the state of all its sources: SHA-256 over their digests, in hex."""
         return sha256(repr(sorted(self.sources.items())).encode()).hexdigest()
+
+    @cached_property
+    def stages(self) -> Stages | None:
+        """Which of its versions come after which; None where none does."""
+        if not any(version.after for version in self.versions):
+            return None
+        names = [version.name for version in (*self.versions, *self.left_out)]
+        return Stages(names, [version.after for version in self.versions])
 
 
 def all_asks(models: Iterable[ListedModel]) -> set[Asks]:

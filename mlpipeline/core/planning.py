@@ -8,21 +8,24 @@ The rules, in order, for one version of a listed model:
 3. A version that failed in this session is given up until the next one, unless its outcome is one
    of ``retry_on`` and fewer than ``retries`` tries have followed the first. Each further try waits
    twice as long as the one before it.
-4. What was cut short (interrupted, killed, lost) is resumed, before anything of its priority is
+4. A version that comes after others (``after``) waits until all of them are done. Where one has
+   been given up, skipped or held, or is not listed and has never succeeded, it is skipped, too, and
+   so is what comes after it, until something of that changes.
+5. What was cut short (interrupted, killed, lost) is resumed, before anything of its priority is
    started afresh, when unattended, if its parameters are the same and its model_dir still holds its
    state: it had come so far as to make it ready, and no other run has used it since.
-5. What a person has skipped or cancelled, and is not done, waits until it is ordered again; what is
+6. What a person has skipped or cancelled, and is not done, waits until it is ordered again; what is
    to be retried starts as if it had not run yet, but for the state of a cut short attempt.
-6. *Rehearsing*, a version is run in test mode before its first real run. What fails there is held
+7. *Rehearsing*, a version is run in test mode before its first real run. What fails there is held
    until its parameters, its script or a person's order change that.
-7. A model of a higher priority goes before others, whatever is to be resumed among them; the rest
+8. A model of a higher priority goes before others, whatever is to be resumed among them; the rest
    starts in the order of the list, as far as it fits on the host (core/slots.py). Two runs never
    share a model_dir at one time: the later one waits for the earlier one, and others may pass it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +44,7 @@ from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order
 from mlpipeline.core.runs import Claim, Outcome, Run, RunId
 from mlpipeline.core.slots import UNCOUNTED, Asks, Filling, Held, Host, Place, Room
-from mlpipeline.core.standings import Standing, State
+from mlpipeline.core.standings import NOT_LISTED, Behind, Standing, State, why_behind
 
 # What may well not happen again. A bug in the code is the same bug a minute later.
 RETRIED = frozenset(
@@ -67,6 +70,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     retry_delay: timedelta = timedelta(0)  # before the second try
     slots: int = 1  # runs at a time
     rehearse: bool = False  # run a version in test mode before its first real run
+    test: bool = False  # test mode: what is not listed there is not waited for
 
     @property
     def passes(self) -> int:
@@ -132,8 +136,7 @@ def explain(at: Situation) -> list[Standing]:
                 Standing(model=model, version=None, state=State.BROKEN, reason=model.problem)
             )
             continue
-        for version in model.versions:
-            standing = rules.fitted(rules.standing(model, version))
+        for standing in rules.standings(model):
             (resumed if standing.resumes else rest).append(standing)
     return [
         standing
@@ -160,7 +163,9 @@ def plan(at: Situation, candidates: Candidates | None = None) -> list[Start]:
     starts: list[Start] = []
     for standing in candidates(taken, refused) if candidates else explain(at):
         model, version = standing.model, standing.version
-        if standing.state is not State.QUEUED or standing.not_before or version is None:
+        if standing.state is not State.QUEUED or version is None:
+            continue
+        if standing.not_before or standing.behind:
             continue
         if version.model_dir in taken or version.asks in refused:
             continue
@@ -201,7 +206,7 @@ class Rules:
         never, lacks = fits
         if never:
             return msgspec.structs.replace(standing, state=State.TOO_BIG, reason=never)
-        if not lacks:
+        if not lacks or standing.behind:
             return standing
         reason = standing.reason if standing.not_before else f"waits for {lacks}"
         return msgspec.structs.replace(standing, lacks=lacks, reason=reason)
@@ -211,8 +216,42 @@ class Rules:
             self._room = self._at.room
         return self._at.host.why_never(asks), ", ".join(self._room.lacks(asks).values())
 
-    def standing(self, model: ListedModel, version: ListedVersion) -> Standing:
-        """Where a version stands, whatever it asks for of the host."""
+    def standings(self, model: ListedModel) -> Iterator[Standing]:
+        """Where the versions of a model stand, in their order, but each behind those that it has
+        to wait for.
+        """
+        stages = model.stages
+        if stages is None:
+            yield from (self.fitted(self.standing(model, each)) for each in model.versions)
+            return
+        found: dict[int, Standing] = {}
+        for number in stages.order:
+            if number >= stages.listed:
+                found[number] = self.left_out(model, model.left_out[number - stages.listed])
+                continue
+            version = model.versions[number]
+            before = why_behind(version, [found[each] for each in stages.before[number]])
+            found[number] = self.fitted(self.standing(model, version, before))
+        yield from map(found.__getitem__, stages.in_turn(lambda number: bool(found[number].behind)))
+
+    def left_out(self, model: ListedModel, version: ListedVersion) -> Standing:
+        """Where one stands that is not listed, for what comes after it."""
+        if self._at.policy.test:
+            return Standing(model=model, version=version, state=State.DONE)
+        return self.standing(model, version, is_listed=False)
+
+    def standing(
+        self,
+        model: ListedModel,
+        version: ListedVersion,
+        behind: Behind | None = None,
+        *,
+        is_listed: bool = True,
+    ) -> Standing:
+        """Where a version stands, whatever it asks for of the host.
+
+        ``behind``: what keeps it from starting, of those that it comes after.
+        """
         ledger, policy = self._at.ledger, self._at.policy
         attempts = ledger.attempts(model.name, version.name)
         last = attempts[-1] if attempts else None
@@ -236,19 +275,24 @@ class Rules:
             hosts.append(claim.host)
         if hosts:
             return stands(State.RUNNING, f"on {hosts[0]}" if hosts[0] != policy.host else "")
-        for run in reversed(same):
-            if run.succeeded and (policy.unattended or policy.session in run.sessions):
-                reason = "script changed" if run.script != model.digest else ""
-                return stands(State.DONE, reason, success=run)
+        ever = policy.unattended or not is_listed
+        if success := _success(same, None if ever else policy.session):
+            reason = "script changed" if success.script != model.digest else ""
+            return stands(State.DONE, reason, success=success)
+        if not is_listed:
+            return stands(State.SKIPPED, NOT_LISTED)
         if order and order.order is Order.SKIP:
             return stands(State.SKIPPED, order.why)
-        if failures := [run for run in same if _fails(run, policy.session)]:
-            if not may_retry(failures, policy.retries, policy.retry_on):
-                return stands(State.FAILED, str(failures[-1].verdict))
-            not_before = next_try(failures, policy.retry_delay)
-            if self._at.now < not_before:
-                why = f"is tried again at {not_before:%H:%M:%S}: was {failures[-1].verdict}"
-                return stands(State.QUEUED, why, not_before=not_before)
+        failures = [run for run in same if _fails(run, policy.session)]
+        if failures and not may_retry(failures, policy.retries, policy.retry_on):
+            return stands(State.FAILED, str(failures[-1].verdict))
+        if behind:
+            state = State.SKIPPED if behind.stuck else State.QUEUED
+            return stands(state, behind.reason, behind=behind)
+        not_before = next_try(failures, policy.retry_delay) if failures else None
+        if not_before and self._at.now < not_before:
+            why = f"is tried again at {not_before:%H:%M:%S}: was {failures[-1].verdict}"
+            return stands(State.QUEUED, why, not_before=not_before)
         waits = self._waits.get(version.model_dir, "")
         if policy.unattended and last and last.verdict and can_go_on(last, version, ledger):
             why = waits or f"resumes: was {last.verdict}"
@@ -260,6 +304,14 @@ class Rules:
         if is_new and rehearsed is None:
             return stands(State.QUEUED, "is rehearsed first", rehearses=True)
         return stands(State.QUEUED, waits or why_again(last, version, bool(last and not counting)))
+
+
+def _success(runs: Sequence[Run], session: str | None) -> Run | None:
+    """The newest of ``runs`` that succeeded in this session; in any, where that is None."""
+    for run in reversed(runs):
+        if run.succeeded and (session is None or session in run.sessions):
+            return run
+    return None
 
 
 def _fails(run: Run, session: str) -> bool:

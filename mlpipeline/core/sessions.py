@@ -27,6 +27,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]  # that ended, in the order of their end
     broken: tuple[ListedModel, ...]  # listed models that can't be used
     held: tuple[Standing, ...] = ()  # versions whose rehearsal failed
+    skipped: tuple[Standing, ...] = ()  # versions that come after one that failed, say
     blocked: tuple[Standing, ...]  # listed versions that are left to other hosts
     listed: int  # versions and broken models that the list asks for
     signal: int | None  # that ended the session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from mlpipeline.core.agenda import Outlook
+from mlpipeline.core.agenda import Outlook, Skips
 from mlpipeline.core.changes import changes
 from mlpipeline.core.digest import digest, told
 from mlpipeline.core.ledger import Ledger
@@ -13,10 +13,12 @@ from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level
 from mlpipeline.core.orders import Rehearsed
 from mlpipeline.core.slots import Host
-from mlpipeline.core.standings import Standing
+from mlpipeline.core.stages import told_apart
+from mlpipeline.core.standings import Standing, fate
 from mlpipeline.execution.listing import Listed
 from mlpipeline.state.notify_config import Notify
 
+NAMED = 5  # versions that are skipped
 Explain = Callable[[Sequence[ListedModel]], list[Standing]]
 
 
@@ -77,6 +79,19 @@ class Bulletin:
             self._audience.held(note)
         else:
             self._audience.say(Level.INFO, f"{name} is rehearsed")
+
+    def of_skips(self, skips: Iterable[Skips]) -> None:
+        """What is skipped, since it comes after something that is not to be had."""
+        for each in skips:
+            root = each.root
+            beside = root.version.name if root.version else ""
+            names = ", ".join(told_apart(name, beside) for name in each.names[:NAMED])
+            more = len(each.names) - NAMED
+            rest = f" and {more} more" if more > 0 else ""
+            text = (
+                f"{root.model.name}/{fate(root)}, so what comes after it is skipped: {names}{rest}"
+            )
+            self._audience.say(Level.WARNING, text)
 
     def of_room(self, lack: str) -> None:
         """Why there is no room on the disk; empty when there is."""

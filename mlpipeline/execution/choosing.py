@@ -159,6 +159,8 @@ def _choice(
 def _model(
     path: str, findings: Findings, versions: tuple[ListedVersion, ...], priority: int
 ) -> ListedModel:
+    chosen = {version.name for version in versions}
+    before = {name for version in versions for name in version.after} - chosen
     return ListedModel(
         name=model_name(path),
         path=path,
@@ -166,6 +168,7 @@ def _model(
         priority=priority,
         stamp=findings.stamp,
         versions=versions,
+        left_out=tuple(each for each in findings.versions if each.name in before) if before else (),
         problem=f"{path}: {findings.problem}" if findings.problem else "",
         traceback=findings.traceback,
         files=findings.files,

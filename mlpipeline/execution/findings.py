@@ -21,7 +21,7 @@ from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
-FORMAT = 1
+FORMAT = 2  # 2: versions may come after others
 GONE = (0, 0)
 
 Stamp = tuple[int, int]  # mtime in ns, size in bytes

@@ -32,6 +32,7 @@ from mlpipeline.execution.writing import to_json
 from mlpipeline.sources import imports
 from mlpipeline.sources.loading import source_of
 from mlpipeline.sources.script import asked, console_limit, model_dir_name, time_limit
+from mlpipeline.sources.stages import check_stages, comes_after
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ def _findings(
         model = source.load_model(script, models_dir)
         ordered = source.ordered_versions(model)
         gc.disable()  # nothing is thrown away from here on
+        check_stages(ordered)
         versions = [dict(_shown(name, version, model, source)) for version in ordered]
     except ModelError as error:
         found["problem"] = safe_text(error)
@@ -270,6 +272,8 @@ def _shown(
         yield "timeout", limit
     if (limit := console_limit(version)) is not None:
         yield "console_limit", limit
+    if after := comes_after(version):
+        yield "after", after
 
 
 def _first_line(error: BaseException) -> str:

@@ -51,8 +51,11 @@ class MetricLog:
                 "backward", f"metrics of step {step} come after those of step {self._last_step}"
             )
 
-    def add(self, step: int, metrics: object) -> dict[str, float | str]:
-        """Keep a line of ``metrics``, as far as they are numbers; returns what it says."""
+    def add(self, step: int, metrics: object, at: float | None = None) -> dict[str, float | str]:
+        """Keep a line of ``metrics``, as far as they are numbers; returns what it says.
+
+        ``at``: when they were logged, in seconds since the epoch; by default now.
+        """
         values: dict[str, float | str] = {}
         for given, value in self._items(metrics):
             name = given if type(given) is str and given in self._gauges else self._new_name(given)
@@ -72,7 +75,9 @@ class MetricLog:
                     gauge.add(step, number)
         if values:
             self._last_step = step
-            self.lines.append(json.dumps({"step": step, "time": time.time(), **values}))
+            self.lines.append(
+                json.dumps({"step": step, "time": time.time() if at is None else at, **values})
+            )
         return values
 
     def written(self, count: int) -> None:

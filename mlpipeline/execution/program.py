@@ -14,7 +14,8 @@ import sys
 import time
 from contextlib import suppress
 
-from mlpipeline.core import endings, hydra_jobs
+from mlpipeline.core import endings, hydra_jobs, run_files
+from mlpipeline.execution import last_words
 from mlpipeline.execution.main_module import MainModule
 from mlpipeline.execution.sayings import Sayings
 from mlpipeline.sources.local_files import found_program, search_path
@@ -86,7 +87,13 @@ class Program:
             return {"ending": endings.RETURNED}
         if status < 0:
             return {"ending": endings.SIGNALLED, "signal": -status}
-        return {"ending": endings.EXITED, "detail": f"exited with status {status}"}
+        said: dict[str, Any] = {"ending": endings.EXITED, "detail": f"exited with status {status}"}
+        if status == 1:  # as Python has it for an exception
+            path = os.path.join(self._spec["folder"], run_files.CONSOLE)
+            failure = last_words.exception(path)
+            if failure:
+                said |= {"ending": endings.RAISED, "failures": [failure]}
+        return said
 
     def _prepare_for_signals(self) -> None:
         for end in (self._bell, self._ringer):

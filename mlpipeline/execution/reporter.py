@@ -57,17 +57,26 @@ class FolderReporter(Reporter):
         self._write_at = MOST_KEPT  # lines
         self._first: tuple[int, float] | None = None  # step and time that the rate counts from
         self._due = self._next_write = 0.0  # see flush
+        self._warned: set[str] = set()
         self._refused = ""  # why the disk took nothing at the last try
 
     def message(self, text: str, level: str, log_to_file: bool) -> None:
         """Print ``text``; with ``log_to_file``, put it into the log too, as plain text."""
         self._try(lambda: print(text, flush=True))
         if log_to_file:
-            first, *more = printable(text).splitlines() or [""]
-            lines = [f"[{iso_now()}]::{level} - {self._run}: {first}", *(f"    {x}" for x in more)]
-            self._try(
-                lambda: append_text(self._folder, run_files.MESSAGES, "\n".join(lines) + "\n")
-            )
+            self.log(text, level)
+
+    def log(self, text: str, level: str) -> None:
+        """Put ``text`` into the log, as plain text."""
+        first, *more = printable(text).splitlines() or [""]
+        lines = [f"[{iso_now()}]::{level} - {self._run}: {first}", *(f"    {x}" for x in more)]
+        self._try(lambda: append_text(self._folder, run_files.MESSAGES, "\n".join(lines) + "\n"))
+
+    def warn_once(self, text: str) -> None:
+        """Warn of something, if that has not been done."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)
 
     def progress(self, step: int, total: int | None, metrics: Mapping[str, float]) -> None:
         """Note how far the script is; written at once, but for what comes fast."""
@@ -100,10 +109,11 @@ class FolderReporter(Reporter):
         """Metrics without a step are of ``step`` from now on."""
         self._at = step
 
-    def metrics(self, values: object, step: object = None) -> None:
+    def metrics(self, values: object, step: object = None, at: float | None = None) -> None:
         """Record ``values`` at ``step``; by default the one that the script is at, else the next.
 
-        What can't be recorded is left out, with a warning.
+        What can't be recorded is left out, with a warning. ``at``: when they were logged, in
+        seconds since the epoch; by default now.
         """
         if os.getpid() != self._pid:
             return
@@ -112,9 +122,16 @@ class FolderReporter(Reporter):
             if number is None:
                 number = self._metrics.next_step()
             self._metrics.note_backward(number)
-            added = self._metrics.add(number, values)
+            added = self._metrics.add(number, values, at)
             self._shown = added or self._shown
             self._added(number, added)
+
+    def observed(self, step: int, values: Mapping[str, float]) -> None:
+        """Record what was seen of a program; its metrics may each count steps of their own."""
+        with self._lock:
+            added = self._metrics.add(step, values)
+            self._shown = {**self._shown, **added}
+            self._added(step, added)
 
     def metric_summaries(self) -> dict[str, dict[str, Any]]:
         """What is kept of each metric: records like core/curves.Summary, by name."""

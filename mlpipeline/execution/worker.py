@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from mlpipeline.api.reporting import install_reporter
+from mlpipeline.api.reporting import RUN, install_reporter
 from mlpipeline.core import endings, run_files
 from mlpipeline.execution.lifecycle import Lifecycle
 from mlpipeline.execution.reporter import FolderReporter
@@ -36,6 +36,7 @@ def work(folder: str, spec: dict[str, Any], end: Callable[[int], object] | None 
     print_to_console(folder)
     os.chdir(spec["project"])
     _keep_to_share(spec)
+    os.environ.pop(RUN, None)  # of a run that has started this session
     sys.argv = [spec["script"]]
     name = f"{spec['model']}/{spec['version']}#{spec['attempt']}"
     reporter = FolderReporter(folder, name, stop_on_nan=spec["stop_on_nan"])

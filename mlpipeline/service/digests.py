@@ -12,8 +12,9 @@ import msgspec
 
 from mlpipeline.core.digest import Digest, digest
 from mlpipeline.core.ledger import Ledger
-from mlpipeline.core.standings import Standing
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.service.project import Project
+from mlpipeline.service.queue import Queue
 from mlpipeline.service.views import last_line
 from mlpipeline.state.history import read_histories
 from mlpipeline.state.layout import Layout
@@ -44,6 +45,17 @@ def digest_since(
         for each in found.failed
     )
     return msgspec.structs.replace(found, failed=failed)
+
+
+def digest_of(project: Project, queue: Queue, since: datetime) -> Digest:
+    """What happened from ``since`` until now, and what is next."""
+    found = digest_since(project, queue.ledger, since, queue.at, queue.standings)
+    skipped = tuple(
+        f"{each.model.name}/{each.version.name}"
+        for each in queue.standings
+        if each.behind and each.version and queue.state_of(each) is State.SKIPPED
+    )
+    return msgspec.structs.replace(found, skipped=skipped)
 
 
 def news(project: Project, now: datetime) -> Digest:

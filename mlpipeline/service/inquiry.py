@@ -13,7 +13,7 @@ from mlpipeline.core.measures import flattened
 from mlpipeline.core.orders import Order
 from mlpipeline.core.runs import Run
 from mlpipeline.core.slots import Room
-from mlpipeline.core.standings import Standing, State
+from mlpipeline.core.standings import NOT_LISTED, Standing, State, fate
 from mlpipeline.core.wording import plural
 from mlpipeline.service.naming import Named, meant, newest
 from mlpipeline.service.project import Project
@@ -38,12 +38,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     resumed: bool
 
 
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that another one comes after."""
+
+    run: str  # its newest attempt, MODEL/VERSION#ATTEMPT; without # where there is none
+    state: str  # as in status; "not listed" where that is why
+    reason: str = ""
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why a version does or does not run: what `mlpipeline explain --json` prints."""
 
     run: str
     state: str  # as in status; "not listed" where that is why
     reasons: tuple[str, ...]  # sentences, the most important one first
+    after: tuple[Before, ...] = ()  # versions that must be done before it starts
     attempts: tuple[Attempt, ...] = ()  # oldest first
     parameters: dict[str, Any] = {}  # as listed; of what is not listed, as it ran
     git: dict[str, Any] = {}  # of the newest attempt: commit, and whether it was dirty
@@ -90,6 +99,7 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
         run=str(last.id) if last else str(named),
         state=queue.state_of(standing).value if standing else "not listed",
         reasons=tuple(_why(project, queue, named, standing, last)),
+        after=_before(queue, standing) if standing else (),
         attempts=tuple(_attempt(run) for run in runs),
         parameters=record.get("parameters") or {} if listed is None else listed,
         git=record.get("git") or {},
@@ -149,6 +159,8 @@ def _why(
         case State.HELD:
             yield standing.reason
             yield f"it is tried again when its script changes, or by `mlpipeline retry '{named}'`"
+        case State.SKIPPED if standing.behind:
+            yield from _why_behind(queue, standing)
         case State.SKIPPED:
             yield _ordered(queue, named)
         case State.QUEUED:
@@ -169,10 +181,14 @@ def _ordered(queue: Queue, named: Named) -> str:
 
 
 def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
+    if standing.behind and queue.state_of(standing) is State.SKIPPED:
+        yield from _why_behind(queue, standing)
     if not queue.pid:
         yield "no session works on this project on this host: `mlpipeline start`"
     if queue.listed.paused:
         yield f"{queue.list_name} is paused: `mlpipeline resume`"
+    if standing.behind and queue.state_of(standing) is State.SKIPPED:
+        return
     if standing.reason:
         yield f"it {standing.reason}"
     if standing.model.priority:
@@ -186,6 +202,55 @@ def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
     if len(running) >= queue.policy.slots:
         names = ", ".join(str(run.id) for run in running)
         yield f"all slots (parallel = {queue.policy.slots}) are taken: {names}"
+
+
+def _why_behind(queue: Queue, standing: Standing) -> Iterator[str]:
+    """Why it is skipped, for what became of one before it; and what to do."""
+    root = standing.behind.root if standing.behind else None
+    if root is None or root.version is None:
+        return
+    name = f"{root.model.name}/{root.version.name}"
+    match queue.state_of(root):
+        case State.FAILED:
+            told = str(root.last.verdict) if root.last else "failed"
+        case State.HELD:
+            told = f"is held: {root.reason}"
+        case _:
+            told = fate(root).removeprefix(f"{root.version.name} ")
+    yield f"it comes after {name}, which {told}"
+    if root.reason == NOT_LISTED:
+        what = f"{root.model.name} '{root.version.name}'"
+        yield f"that has to be listed, too: `mlpipeline add {what}`"
+    elif queue.pid or root.state is not State.QUEUED:
+        yield f"it runs when that has succeeded: `mlpipeline retry '{name}'` tries again"
+    else:
+        yield "it runs when that has succeeded, which the next session tries again"
+
+
+def _before(queue: Queue, standing: Standing) -> tuple[Before, ...]:
+    """Where those stand that it comes after."""
+    model, version = standing.model, standing.version
+    if version is None or not version.after:
+        return ()
+    there = {s.version.name: s for s in queue.standings if s.model is model and s.version}
+    found = []
+    for name in version.after:
+        runs, stands = queue.ledger.attempts(model.name, name), there.get(name)
+        done = next((run for run in reversed(runs) if run.succeeded), None)
+        last = stands.success or stands.last if stands else done or (runs[-1] if runs else None)
+        state = queue.state_of(stands).value if stands else "not listed"
+        found.append(
+            Before(
+                run=str(last.id) if last else f"{model.name}/{name}",
+                state=state,
+                reason=queue.reason_of(stands)
+                if stands
+                else str(last.verdict or "")
+                if last
+                else "",
+            )
+        )
+    return tuple(found)
 
 
 def _why_room_is_kept(

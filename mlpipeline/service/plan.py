@@ -40,6 +40,13 @@ class TooBig(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that does not start, since one that it comes after has failed, say."""
+
+    version: str  # MODEL/VERSION
+    reason: str
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What `mlpipeline plan --json` prints."""
 
@@ -52,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     starts: tuple[PlannedStart, ...]  # in their order
     more: int  # starts that are left out here
     too_big: tuple[TooBig, ...] = ()  # what asks for more than this host has
+    skipped: tuple[Skipped, ...] = ()  # for what became of something that comes before it
     changes: Changes | None = None  # what a draft changes about the list in use
     empty_at: datetime | None = None
     unknown: int = 0  # versions of which nothing tells how long they take
@@ -106,6 +114,11 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
             TooBig(version=f"{each.model.name}/{each.version.name}", reason=each.reason)
             for each in standings
             if each.state is State.TOO_BIG and each.version
+        ),
+        skipped=tuple(
+            Skipped(version=f"{each.model.name}/{each.version.name}", reason=each.reason)
+            for each in standings
+            if each.state is State.SKIPPED and each.behind and each.version
         ),
         changes=changes(queue.standings, standings, listed.unknown) if draft else _pending(queue),
         empty_at=expected.empty_at,

@@ -97,6 +97,7 @@ def policy(
         retry_delay=timedelta(seconds=settings.retry_delay),
         slots=1 if test else settings.parallel,
         rehearse=rehearse,
+        test=test,
     )
 
 

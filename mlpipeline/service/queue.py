@@ -13,7 +13,7 @@ from mlpipeline.core.listed import all_asks
 from mlpipeline.core.planning import Policy, Situation, explain
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.slots import Host
-from mlpipeline.core.standings import Standing, State
+from mlpipeline.core.standings import Standing, State, fate
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.hardware import Hardware
@@ -44,10 +44,26 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
     def state_of(self, standing: Standing) -> State:
         """The state as people see it: without a session, what has failed and will be tried again
-        by the next one has failed.
+        by the next one has failed, and what comes after it is skipped.
         """
-        has_failed = not self.pid and standing.state is State.QUEUED and standing.has_failed
-        return State.FAILED if has_failed else standing.state
+        if self.pid or standing.state is not State.QUEUED:
+            return standing.state
+        if standing.has_failed:
+            return State.FAILED
+        return State.SKIPPED if self._has_failed_before(standing) else State.QUEUED
+
+    def reason_of(self, standing: Standing) -> str:
+        """Why it is in the state that people see."""
+        state, last = self.state_of(standing), standing.last
+        if state is State.FAILED and last and last.verdict:
+            return str(last.verdict)
+        root = self._has_failed_before(standing) if state is State.SKIPPED else None
+        return fate(root, standing.version) if root else standing.reason
+
+    def _has_failed_before(self, standing: Standing) -> Standing | None:
+        """What failed, of those that it comes after."""
+        root = standing.behind.root if standing.behind else None
+        return root if root and root.has_failed else None
 
     @property
     def pid_number(self) -> int | None:

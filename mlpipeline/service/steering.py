@@ -13,7 +13,7 @@ from mlpipeline.core.listening import Ended
 from mlpipeline.core.orders import Order, Ordered
 from mlpipeline.core.runs import Run, Stopping
 from mlpipeline.core.sessions import StopMode
-from mlpipeline.core.standings import State
+from mlpipeline.core.standings import State, fate
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.executors.local import LocalExecutor
@@ -152,6 +152,7 @@ def retry(
     if not named:
         return Done(said=("there is nothing to retry",))
     said = _give(project, queue, Order.RETRY, named)
+    said += _still_behind(queue, named)
     listed = set(queue.versions)
     said += [
         f"{each} is not listed: it runs when it is"
@@ -159,6 +160,24 @@ def retry(
         if (each.model, each.version) not in listed
     ]
     return Done(versions=_names(named), said=tuple(said))
+
+
+def _still_behind(queue: Queue, named: Sequence[Named]) -> list[str]:
+    """A sentence for each that does not run for all that, since it comes after something that
+    failed, say, and is not retried.
+    """
+    meant = {(each.model, each.version) for each in named}
+    said = []
+    for standing in queue.standings:
+        version, root = standing.version, standing.behind.root if standing.behind else None
+        if version is None or root is None or root.version is None:
+            continue
+        is_meant = (standing.model.name, version.name) in meant
+        before = root.model.name, root.version.name
+        if is_meant and before not in meant and (root.is_stuck or root.has_failed):
+            name = f"{standing.model.name}/{version.name}"
+            said.append(f"{name} runs after {'/'.join(before)}, and {fate(root)}")
+    return said
 
 
 def _without_done(queue: Queue, named: Sequence[Named]) -> tuple[list[Named], list[str]]:

@@ -45,6 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     state: str  # running, queued, done, failed, held, …; of what is not listed, as it ended
     listed: bool = True
     reason: str = ""  # why it is in that state
+    after: tuple[str, ...] = ()  # versions of its model that must be done before it starts
     host: str = ""  # of the newest attempt
     started: datetime | None = None  # the attempt
     starts: datetime | None = None  # when a queued one is expected to
@@ -217,16 +218,15 @@ def _listed(project: Project, queue: Queue, standing: Standing, slot: Slot | Non
             reason=standing.reason,
         )
     name = f"{standing.model.name}/{version.name}"
-    state, reason = queue.state_of(standing), standing.reason
-    if state is State.FAILED and last and last.verdict:
-        reason = str(last.verdict)
+    state = queue.state_of(standing)
     last = standing.success or last
     row = Row(
         run=str(last.id) if last and state is not State.QUEUED else name,
         model=standing.model.name,
         version=version.name,
         state=state.value,
-        reason=reason,
+        reason=queue.reason_of(standing),
+        after=version.after,
     )
     if state is State.QUEUED:
         starts = slot.starts if slot and not queue.listed.paused else None

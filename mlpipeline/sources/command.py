@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 
-from mlpipeline.api.keys import looks_secret, version_parameters
+from mlpipeline.api import listed, sweeps
+from mlpipeline.api.keys import AFTER, looks_secret, version_parameters
 from mlpipeline.api.model import Model
 from mlpipeline.api.versions import ALIASES, Version, Versions
 from mlpipeline.core.plain import plain
@@ -16,6 +17,7 @@ from mlpipeline.core.spelling import nearest
 from mlpipeline.sources import local_files, script, words
 from mlpipeline.sources.command_file import STANDARD, CommandFile
 from mlpipeline.sources.imports import STAMPS, TEXTS
+from mlpipeline.sources.version_texts import version_texts
 from mlpipeline.sources.yaml_file import FileError, scalar
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -26,20 +28,14 @@ if TYPE_CHECKING:
     from mlpipeline.sources.command_file import VersionText
 
 MANDATORY = (version_parameters.NAME,)
-ONLY = "main"  # the name of a version that there is nothing to say of
-AT_RUN = (
-    "model_dir",
-    "run_dir",
-    "version",
-    "project",
-    "python",
-)  # in braces: known when the run begins
+# In braces: known when the run begins.
+AT_RUN = ("model_dir", "run_dir", "version", "project", "python")
 LINE, FOLDER, VARIABLES = "command", "cwd", "env"  # what a version has of its file
 JOB = "hydra"  # in a version: the digest of the config that Hydra's launcher has composed for it
 MOST = 8  # files that are kept
 
-# By path: the text, and what it became.
-_kept: dict[str, tuple[bytes, CommandModel]] = {}
+# By path: the text, with what the list says beside it, and what they became.
+_kept: dict[str, tuple[tuple[bytes, str], CommandModel]] = {}
 
 
 class Job:
@@ -63,13 +59,11 @@ class CommandModel(Model):
         super().__init__(Versions())
         self.file = file
         # Of each version: what the file says of it, and how its parameters are written there.
-        self._rows: dict[str, tuple[VersionText | None, dict[str, str]]] = {}
-        for text in file.versions:
-            self._add(text.name or _name_of(text), text.parameters, text.texts, text, text.line)
-        if file.grid:
-            self._add_grid()
-        if not self._rows:
-            self._add(ONLY, {}, {}, None, file.line)
+        self._rows: dict[str, tuple[VersionText, dict[str, str]]] = {}
+        for text in version_texts(file):
+            self._add(text)
+        if file.chain:
+            self._chain()
 
     def job(self, name: str, at_run: Mapping[str, str], more: Sequence[str] = ()) -> Job:
         """What it takes to start a version; ``at_run`` has what the words of AT_RUN stand for,
@@ -80,50 +74,24 @@ class CommandModel(Model):
 
     def _job(
         self,
-        text: VersionText | None,
+        text: VersionText,
         meaning: Callable[[str], str],
         more: Sequence[str] = (),
     ) -> Job:
         file = self.file
-        arguments = text.arguments if text else []
-        overrides = [*file.overrides, *(text.overrides if text else ())]
-        env = {**file.env, **text.env} if text else file.env
+        env = {**file.env, **text.env}
         return Job(
             argv=[
-                *[words.filled(each, meaning) for each in (*file.command, *arguments)],
-                *overrides,
+                *[words.filled(each, meaning) for each in (*file.command, *text.arguments)],
+                *text.overrides,
                 *[words.filled(each, meaning) for each in more],
             ],
             cwd=words.filled(file.cwd, meaning),
             env={key: words.filled(value, meaning) for key, value in env.items()},
         )
 
-    def _add_grid(self) -> None:
-        grid, values = Versions(), self.file.grid
-        try:
-            if any(isinstance(value, list) for value in values.values()):
-                grid.add_grid(parameters=values)
-            else:
-                grid.add(ONLY, **values)
-        except ValueError as error:
-            raise FileError(str(error), self.file.grid_line) from None
-        for version in grid:
-            parameters = {key: version[key] for key in values}
-            texts = {}
-            for key, value in parameters.items():
-                written = self.file.grid_texts[key].get(repr(value))
-                if written is not None:
-                    texts[key] = written
-            self._add(version.name, parameters, texts, None, self.file.grid_line)
-
-    def _add(
-        self,
-        name: str,
-        parameters: Mapping[str, Any],
-        texts: Mapping[str, str],
-        text: VersionText | None,
-        line: int | None,
-    ) -> None:
+    def _add(self, text: VersionText) -> None:
+        name, line = text.name, text.line
         if not name.strip() or not name.isprintable():
             problem = (
                 f"a version's name must be printable, got {name!r}" if name else "it has no name"
@@ -131,12 +99,12 @@ class CommandModel(Model):
             raise FileError(problem, line, "give it one: - name: small")
         if name in self._rows:
             raise FileError(f"there are two versions named {name!r}", line, "rename one of them")
-        given = {**self.file.standard, **parameters}
+        given = {**self.file.standard, **text.parameters}
         for word in AT_RUN:
             if word in given:
                 raise FileError(f"a parameter can't be called {word}", line, "rename it")
         own = {
-            key: texts[key] if key in texts else json.dumps(plain(value))
+            key: text.texts[key] if key in text.texts else json.dumps(plain(value))
             for key, value in given.items()
         }
 
@@ -177,13 +145,34 @@ class CommandModel(Model):
     def own_arguments(self, name: str) -> list[str]:
         """What the version adds to the command, as it is written."""
         text, _ = self._rows[name]
-        return [*text.arguments, *text.overrides] if text else []
+        return [*text.arguments, *text.overrides]
+
+    def _chain(self) -> None:
+        """Have versions that differ only in what the chain names come one after another."""
+        key, names = self.file.chain, list(self._rows)
+        jobs = [_said(text) for text, _ in self._rows.values()]
+        try:
+            befores = sweeps.chained(jobs, names, key)
+        except ValueError as error:
+            raise FileError(str(error), self.file.chain_line) from None
+        for name, before in zip(names, befores, strict=True):
+            if before:
+                version = self.versions.versions[name]
+                own = version.get(AFTER) or []
+                version[AFTER] = [*([own] if isinstance(own, str) else own), *before]
 
 
-def _name_of(text: VersionText) -> str:
-    """A name for a version without one: what it says."""
-    parameters = [f"{key}={each}" for key, each in text.texts.items() if key not in STANDARD]
-    return words.version_name([*parameters, *text.arguments, *text.overrides]) or ONLY
+def _said(text: VersionText) -> tuple[str, ...]:
+    """What a version says, each as ``key=value``."""
+    options = words.options(text.arguments)
+    return (
+        *(f"{key}={each}" for key, each in text.texts.items() if key not in STANDARD),
+        *(
+            value or name if value is None or not name else f"{name}={value}"
+            for name, value, _ in options
+        ),
+        *text.overrides,
+    )
 
 
 def load_model(path: str, models_dir: str) -> CommandModel:
@@ -193,7 +182,9 @@ def load_model(path: str, models_dir: str) -> CommandModel:
         content = file.read()
     STAMPS[path], TEXTS[path] = (stat.st_mtime_ns, stat.st_size), content
     known, model = _kept.get(path, (None, None))
-    return model if model and known == content else CommandModel(CommandFile(content))
+    if model and known == (content, listed.now.text):
+        return model
+    return CommandModel(CommandFile(content))
 
 
 def keep(path: str) -> None:
@@ -201,14 +192,15 @@ def keep(path: str) -> None:
     try:
         with open(path, "rb") as file:
             content = file.read()
-        if path in _kept and _kept[path][0] == content:
+        said = content, listed.now.text
+        if path in _kept and _kept[path][0] == said:
             return
         model = CommandModel(CommandFile(content))
     except Exception:  # the run says why
         return
     while len(_kept) >= MOST:
         del _kept[next(iter(_kept))]
-    _kept[path] = content, model
+    _kept[path] = said, model
 
 
 def ordered_versions(model: CommandModel) -> list[Version]:

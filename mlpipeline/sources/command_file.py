@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mlpipeline.api import listed
 from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT, version_parameters
 from mlpipeline.core.spelling import nearest
 from mlpipeline.sources import words
@@ -11,7 +12,7 @@ from mlpipeline.sources.yaml_file import FileError, Node, parse
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 VERSION_KEYS = ("name", "arguments", "overrides", "env", "hydra")
@@ -49,27 +50,47 @@ STARTS = ("warm", "cold")
 
 
 class VersionText:
-    """One of ``versions``, as it is written."""
+    """A version as it is written: what it adds to the command, and its parameters."""
 
     __slots__ = ("arguments", "env", "hydra", "line", "name", "overrides", "parameters", "texts")
 
-    def __init__(self, node: Node):
-        """Raises FileError."""
+    def __init__(
+        self,
+        line: int,
+        name: str = "",
+        *,
+        overrides: Sequence[str] = (),
+        parameters: Mapping[str, Any] = {},
+        texts: Mapping[str, str] = {},
+    ):
+        self.line = line
+        self.name = name
+        self.arguments: Sequence[str] = ()
+        self.overrides = overrides
+        self.env: Mapping[str, str] = {}
+        self.parameters = parameters
+        self.texts = texts  # of the parameters, as they are written, where that is one word
+
+    @classmethod
+    def read(cls, node: Node) -> VersionText:
+        """One of ``versions``; raises FileError."""
         pairs = _pairs(node, "a version", "name, arguments or parameters: - lr: 0.1")
-        self.line = node.line
-        self.name = pairs["name"].text if "name" in pairs else ""
-        self.arguments = _words(pairs.get("arguments"), "arguments")
-        self.overrides = _list(pairs.get("overrides"), "overrides")
-        self.env = _env(pairs.get("env"))
-        self.hydra = _hydra(pairs.get("hydra"))
         own = {key: value for key, value in pairs.items() if key not in VERSION_KEYS}
         for key, value in own.items():
             if key in KEYS:
                 raise FileError(
                     f"{key} is for all versions", value.line, "put it at the top of the file"
                 )
-        self.parameters: dict[str, Any] = {key: each.value() for key, each in own.items()}
-        self.texts = {key: each.text for key, each in own.items() if each.is_scalar}
+        text = cls(
+            node.line,
+            pairs["name"].text if "name" in pairs else "",
+            overrides=_overrides(pairs.get("overrides")),
+            parameters={key: each.value() for key, each in own.items()},
+            texts={key: each.text for key, each in own.items() if each.is_scalar},
+        )
+        text.arguments = _words(pairs.get("arguments"), "arguments")
+        text.env = _env(pairs.get("env"))
+        return text
 
 
 class CommandFile:
@@ -97,13 +118,15 @@ class CommandFile:
         self.cwd_line = pairs["cwd"].line if "cwd" in pairs else None
         self.env = _env(pairs.get("env"))
         self.metrics = _metrics(pairs.get("metrics"))
-        self.versions = [VersionText(each) for each in _items(pairs.get("versions"), "versions")]
-        self.versions_line = pairs["versions"].line if "versions" in pairs else self.line
+        self.versions = [
+            VersionText.read(each) for each in _items(pairs.get("versions"), "versions")
+        ]
         self.grid, self.grid_texts = _grid(pairs.get("grid"))
-        self.grid_line = pairs["grid"].line if "grid" in pairs else None
-        self.overrides = _list(pairs.get("overrides"), "overrides")
-        self.overrides_line = pairs["overrides"].line if "overrides" in pairs else None
+        self.grid_line = pairs["grid"].line if "grid" in pairs else self.line
+        self.overrides = _overrides(pairs.get("overrides"))
+        self.overrides_line = pairs["overrides"].line if "overrides" in pairs else self.line
         self.chain = _text(pairs.get("chain"), "chain")
+        self.chain_line = pairs["chain"].line if "chain" in pairs else self.line
         self.resume = _words(pairs.get("resume"), "resume")
         self.preload = _modules(pairs.get("preload"))
         self.is_cold = _is_cold(pairs.get("start"))
@@ -158,6 +181,22 @@ def _words(node: Node | None, what: str) -> list[str]:
         ) from None
     except ValueError as error:
         raise FileError(f"{what} can't be split: {error}", node.line, "end the quotes") from None
+
+
+def _overrides(node: Node | None) -> list[str]:
+    """A list of Hydra's overrides, or a line with blanks between them."""
+    if node is not None and node.is_scalar and not node.is_empty:
+        return listed.split(node.text)
+    overrides = _list(node, "overrides")
+    for override in overrides:
+        if not listed.looks_like_override(override):
+            assert node is not None
+            raise FileError(
+                f"{override} is no override",
+                node.line,
+                "write key=value, and put what has commas in quotes: overrides: ['lr=0.1,0.01']",
+            )
+    return overrides
 
 
 def _text(node: Node | None, what: str) -> str:

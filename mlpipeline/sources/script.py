@@ -13,6 +13,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from mlpipeline.api.keys import (
+    AFTER,
     CONSOLE_LIMIT,
     CPUS,
     GPUS,
@@ -54,9 +55,10 @@ UNSIGNED = frozenset(
         CPUS,
         MEMORY,
         GPUS,
+        AFTER,
     )
 )
-HIDDEN = (version_parameters.NAME, version_parameters.ORDER)  # told elsewhere
+HIDDEN = (version_parameters.NAME, version_parameters.ORDER, AFTER)  # told elsewhere
 SECRET = "***"
 PASSWORD_IN_URL = r"(://[^/:@\s]*:)[^@/\s]+@"  # RFC 3986, userinfo
 _MODERN = {historic: alias for alias, historic in ALIASES.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mlpipeline.api.keys import looks_secret
+from mlpipeline.api import sweeps
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def masked(arguments: Sequence[str]) -> list[str]:
 
 def is_secret(name: str, value: str) -> bool:
     """Whether an option's value is kept out of records."""
-    word = re.split(r"[./@]", name)[-1].replace("-", "_")
-    return looks_secret(word, float(value) if _is_number(value) else value)
+    return sweeps.is_secret(f"{name.replace('-', '_')}={value}")
 
 
 def version_name(arguments: Sequence[str]) -> str:

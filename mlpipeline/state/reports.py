@@ -173,6 +173,7 @@ def _beginning(launched: Launched) -> dict[str, Any]:
         "version": run.id.version,
         "attempt": run.id.attempt,
         "resumed": run.resume,
+        "after": list(version.after),
         "parameters": version.parameters,
         "signature": run.signature,
         "script": model.path,

@@ -59,9 +59,9 @@ def looks(monkeypatch):
     """The versions that the rules are asked about, one after the other."""
     asked, ask = [], Rules.standing
 
-    def standing(self, model, version):
+    def standing(self, model, version, *more, **named):
         asked.append(version.name)
-        return ask(self, model, version)
+        return ask(self, model, version, *more, **named)
 
     monkeypatch.setattr(Rules, "standing", standing)
     return asked
@@ -163,7 +163,7 @@ def test_models_that_have_only_moved_are_not_looked_at_again(looks):
 
 # --- whatever has happened
 
-NAMES, VERSION_NAMES, HOSTS = "mn", "abc", ("here", "here", "there")
+NAMES, VERSION_NAMES, HOSTS = "mn", "abcde", ("here", "here", "there")
 SIGNATURES, MODEL_DIRS = ("s1", "s1", "s1", "s2"), ("x", "y")
 VERSIONS = st.builds(
     ListedVersion,
@@ -177,15 +177,39 @@ VERSIONS = st.builds(
     ),
 )
 SCRIPTS = st.sampled_from(["d1", "d1", "d2"])
-MODELS = st.builds(
-    ListedModel,
-    name=st.sampled_from(NAMES),
-    path=st.just("p"),
-    sources=st.builds(dict, p=SCRIPTS),
-    priority=st.sampled_from([0, 0, 1]),
-    versions=st.lists(VERSIONS, min_size=1, max_size=3, unique_by=lambda v: v.name).map(tuple),
-    problem=st.sampled_from(["", "", "", "", "broken"]),
-)
+
+
+@st.composite
+def models(draw):
+    """A model of which some versions come after others, which need not be listed."""
+    versions = draw(st.lists(VERSIONS, min_size=1, max_size=5, unique_by=lambda v: v.name))
+    if draw(st.booleans()):
+        versions = [
+            msgspec.structs.replace(each, after=tuple(sorted(draw(after(each.name)))))
+            for each in versions
+        ]
+    awaited = {name for each in versions for name in each.after} - {v.name for v in versions}
+    return ListedModel(
+        name=draw(st.sampled_from(NAMES)),
+        path="p",
+        sources={"p": draw(SCRIPTS)},
+        priority=draw(st.sampled_from([0, 0, 1])),
+        versions=tuple(versions),
+        left_out=tuple(
+            ListedVersion(name=name, signature=draw(st.sampled_from(SIGNATURES)), model_dir="x")
+            for name in sorted(awaited)
+        ),
+        problem=draw(st.sampled_from(["", "", "", "", "broken"])),
+    )
+
+
+def after(name):
+    """Some of the names before it: so there is no circle, and the list has any order."""
+    before = [each for each in VERSION_NAMES if each < name]
+    return st.sets(st.sampled_from(before), max_size=2) if before else st.just(set())
+
+
+MODELS = models()
 LISTS = st.lists(MODELS, min_size=1, max_size=2, unique_by=lambda m: m.name)
 MACHINES = st.sampled_from(
     [
@@ -270,7 +294,7 @@ class Lives(RuleBasedStateMachine):
     def start(self, data, host, outcome, prepared, holds, odd):
         """Mostly as it is listed; with an ``outcome`` it ends at once."""
         model = data.draw(st.sampled_from([each for each in self.at.listed if each.versions]))
-        version = data.draw(st.sampled_from(model.versions))
+        version = data.draw(st.sampled_from([*model.versions, *model.left_out]))
         key = version.name, self.ledger.next_attempt(model.name, version.name)
         fields = {
             "signature": version.signature,
@@ -358,7 +382,7 @@ class Lives(RuleBasedStateMachine):
         at, agenda = self.at, self.agenda
         standings = explain(at)
         queued = [each for each in standings if each.state is State.QUEUED]
-        ready = [each for each in queued if not each.not_before]
+        ready = [each for each in queued if not each.not_before and not each.behind]
 
         assert plan(at, agenda.candidates(at)) == plan(at)
 
@@ -369,6 +393,10 @@ class Lives(RuleBasedStateMachine):
         assert outlook.next_try == min(
             (each.not_before for each in queued if each.not_before), default=None
         )
+        for skips in agenda.take_skips():
+            stuck = {each.version.name for each in standings if each.is_stuck and each.version}
+            there = any(each.model is skips.root.model for each in standings)
+            assert not there or stuck.issuperset(skips.names)
         lacks = [each.lacks for each in ready if each.lacks]
         of_any = {each.lacks for each in queued if each.lacks} or {""}
         assert outlook.lacks in (lacks[:1] or of_any)
