@@ -57,7 +57,7 @@ class Sweeps:
         self._config = config
         self._task_function = task_function
         loader = hydra_context.config_loader
-        # The sweeper, too, composes each job, to see whether that can be done: quickly, from now on.
+        # The sweeper composes each job, too, to see whether that can be done: quickly, from now.
         self._loader = loader if isinstance(loader, FastLoader) else FastLoader(loader)
         hydra_context.config_loader = self._loader
         self._jobs: dict[str, SweptJob] = {}  # of all batches so far, by name
@@ -122,7 +122,7 @@ class Sweeps:
         parallel = self._settings.get("parallel")
         if parallel not in (None, "auto") and not (isinstance(parallel, int) and parallel > 0):
             raise MlpipelineError(
-                f"hydra.launcher.parallel={parallel}: it must be a number of jobs at a time, or auto"
+                f"hydra.launcher.parallel={parallel}: it must be a number of jobs, or auto"
             )
 
     # ----------------------------------------------------------------------- list

@@ -31,7 +31,7 @@ class Keeper:
     """
 
     def __init__(self, project: Project, model: str, *, parallel: str | None = None):
-        """``parallel``: runs at a time in a session that is started here; None: as mlp.config says."""
+        """``parallel``: runs at a time in a session started here; None: as mlp.config says."""
         self._project = project
         self._model = model
         self._parallel = parallel

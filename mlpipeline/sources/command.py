@@ -132,7 +132,7 @@ class CommandModel(Model):
             version[FOLDER] = job.cwd
         if job.env:
             version[VARIABLES] = job.env
-        if text and text.hydra:
+        if text.hydra:
             version[JOB] = text.hydra.get("config", "")
         self._rows[name] = text, own
         self.versions.versions[name] = version
@@ -140,7 +140,7 @@ class CommandModel(Model):
     def hydra_job(self, name: str) -> dict[str, Any]:
         """What Hydra's launcher says of the version as a job of its; empty where it is none."""
         text, _ = self._rows[name]
-        return text.hydra if text else {}
+        return text.hydra
 
     def own_arguments(self, name: str) -> list[str]:
         """What the version adds to the command, as it is written."""

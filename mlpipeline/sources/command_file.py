@@ -68,6 +68,7 @@ class VersionText:
         self.arguments: Sequence[str] = ()
         self.overrides = overrides
         self.env: Mapping[str, str] = {}
+        self.hydra: dict[str, Any] = {}  # what the launcher says of a job of Hydra's
         self.parameters = parameters
         self.texts = texts  # of the parameters, as they are written, where that is one word
 
@@ -90,6 +91,7 @@ class VersionText:
         )
         text.arguments = _words(pairs.get("arguments"), "arguments")
         text.env = _env(pairs.get("env"))
+        text.hydra = _hydra(pairs.get("hydra"))
         return text
 
 
@@ -230,7 +232,7 @@ def _hydra(node: Node | None) -> dict[str, Any]:
     number = said.get("number")
     if not isinstance(number, int) or not said.get("dir"):
         raise FileError(
-            "hydra needs the number and the dir of a job", node.line, "see docs/hydra.md"
+            "hydra needs the number and the dir of a job", node.line, "its launcher writes them"
         )
     return said
 
