@@ -23,11 +23,14 @@ class JobFailed(Exception):
     """A job has not run well, and left no exception of its own."""
 
 
-class Traceback(Exception):
+class InItsRun(Exception):
     """The traceback of an exception in a job's own process, as the cause of it here."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
+
+
+InItsRun.__module__ = "builtins"  # a traceback shows it by its name alone
 
 
 class Returned(JobReturn):
@@ -62,7 +65,7 @@ class Returned(JobReturn):
         """What the task returned; raises what it raised. None of a job that is not followed."""
         if self.status is JobStatus.UNKNOWN:
             return None
-        return JobReturn.return_value.fget(self)  # type: ignore[attr-defined]
+        return run_job(lambda: JobReturn.return_value.fget(self))  # type: ignore[attr-defined]
 
     @return_value.setter
     def return_value(self, value: Any) -> None:
@@ -78,6 +81,11 @@ class Returned(JobReturn):
             both = list(self._both())
             both[place] = value
             self._configs = both[0], both[1]
+
+
+def run_job(get: Callable[[], Any]) -> Any:
+    """``get()``, by the name of what Hydra cuts tracebacks at, so that none of it is shown."""
+    return get()
 
 
 class Returns:
@@ -102,7 +110,7 @@ class Returns:
         if not isinstance(error, Exception) or "traceback" not in kept:
             error = JobFailed(self._why(job, end))
         else:
-            error.__cause__ = Traceback(kept["traceback"])
+            error.__cause__ = InItsRun(kept["traceback"])
         return self._returned(job, kept, JobStatus.FAILED, error)
 
     def _kept(self, end: Settled) -> dict[str, Any]:

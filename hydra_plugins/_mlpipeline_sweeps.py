@@ -33,7 +33,7 @@ from mlpipeline.service.sweep_files import Sweep, SweptJob
 
 log = logging.getLogger(__name__)
 
-PRELOADED = ("mlpipeline.execution.hydra_job",)  # hydra, and what a job needs of ours
+PRELOADED = ("mlpipeline.execution.hydra_warm",)  # hydra, and what a job needs of ours
 STANDARD = ("timeout", "cpus", "memory", "gpus")  # what may be set for each job
 NAMED = 5  # jobs that a sentence names
 
@@ -85,13 +85,12 @@ class Sweeps:
         log.info(
             f"Launching {plural(len(batch), 'job')} as {model} of {short(project.layout.project)}"
         )
-        onlooker = Onlooker(project, of_newest=True)
-        sight = sweeps.look(project, model, onlooker)
+        sight = sweeps.look(project, model, Onlooker(project))
         wanted = list(dict.fromkeys(names))
         again = self._again(sight, wanted)
-        if again:
+        if again:  # in folders of their own: those of the last time stay as they are
             self._move(project, model, command, cwd, again)
-            sweeps.run_again(project, model, again)
+        sweeps.run_again(project, model, [*again, *sight.failed(wanted)])
         left = [name for name in wanted if name in again or name not in sight.done(wanted)]
         self._say_what_is_done(sight, wanted, again)
         returns = Returns(project, self._loader, self._config)
@@ -185,16 +184,18 @@ class Sweeps:
         )
 
     def _again(self, sight: sweeps.Sight, names: Sequence[str]) -> list[str]:
-        """The jobs that are to run although the queue would leave them."""
-        rerun = self._settings.get("rerun")
-        done = sight.done(names) if rerun == "all" else []
-        outdated = sight.outdated(names) if rerun == "changed" else []
-        return [*done, *outdated, *sight.failed(names)]
+        """The jobs that are to run although they are done."""
+        match self._settings.get("rerun"):
+            case "all":
+                return sight.done(names)
+            case "changed":
+                return sight.outdated(names)
+        return []
 
     def _move(
         self, project: Project, model: str, command: Sequence[str], cwd: str, names: Sequence[str]
     ) -> None:
-        """Give jobs that run once more folders of their own, beside those of the last time."""
+        """Give jobs other folders, where they have used theirs."""
         placer = Placer(self._loader, self._config, self._jobs.values())
         for name in names:
             job = self._jobs[name]

@@ -72,6 +72,7 @@ __all__ = [
     "read_write",
     "readable",
     "run_job",
+    "setup_globals",
     "version",
 ]
 

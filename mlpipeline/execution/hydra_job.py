@@ -133,7 +133,8 @@ class _Meeting:
 
     def _place(self, config: DictConfig) -> None:
         """Have the job's folder be the one that it was given when it was first listed."""
-        HydraConfig.instance().set_config(config)
+        # For ${hydra:…}; run_job sets it once more, by a copy that takes its time.
+        HydraConfig.instance().cfg = config  # type: ignore[assignment]
         composed = os.path.join(*(str(OmegaConf.select(config, key)) for key in KEYS))
         if os.path.abspath(composed) != os.path.abspath(self._job.folder):
             with read_write(config.hydra):
@@ -181,7 +182,10 @@ def keep(returned: JobReturn, output_dir: str, folder: str) -> None:
     kept = {"output_dir": output_dir, "working_dir": returned.working_dir}
     value = returned._return_value
     if returned.status is JobStatus.FAILED:
+        at = value.__traceback__
+        value.__traceback__ = at.tb_next if at and at.tb_next else at  # without run_job's frame
         kept["traceback"] = user_traceback(value)
+        value.__traceback__ = at  # Hydra cuts it there, too
     elif shown := _shown(value):
         write_at_last(folder, RESULTS, shown)
     try:
