@@ -106,6 +106,7 @@ class Scheduler:
             layout, history, self._audience, self._hosts, session=policy.session, now=now
         )
         self._noticed = self._went_wrong = False
+        self._preloaded_for: Sequence[ListedModel] = ()
         self._alarm = Alarm()
         refresh = timedelta(seconds=POLL) if watch else REFRESH
         self._reader = ListReader(self._read, self._look_around, self._alarm.ring, refresh=refresh)
@@ -308,6 +309,7 @@ class Scheduler:
         self._reader.use()
         if self._reader.listed.paused and not self._test:
             return True
+        self._preload()
         self._bulletin.unready = self._executor.unready()
         if self._bulletin.unready is not None:
             return True
@@ -321,6 +323,15 @@ class Scheduler:
             holds = self._start_planned()
             if not holds or self._launcher.claimed == claimed:  # else another host was quicker
                 return holds
+
+    def _preload(self) -> None:
+        """Have at hand what the listed models would have imported before their runs."""
+        models = self._reader.listed.models
+        if models is not self._preloaded_for:
+            self._preloaded_for = models
+            modules = dict.fromkeys(module for model in models for module in model.preload)
+            if modules:
+                self._executor.preload(tuple(modules))
 
     def _start_planned(self) -> bool:
         listed = self._reader.listed.ready

@@ -14,7 +14,7 @@ from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.places import LAST, Place
 from mlpipeline.service import lists
 from mlpipeline.service.lists import Edit
-from mlpipeline.service.project import open_project
+from mlpipeline.service.project import nearest_project, open_project
 
 model_argument = click.argument("model", shell_complete=complete_models)
 versions_argument = click.argument(
@@ -37,15 +37,39 @@ def place_options(command: F) -> F:
     return command
 
 
-@click.command()
-@model_argument
+class _AddCommand(click.Command):
+    """Keeps what stands behind ``--`` apart: a command line, whose options are its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[LINE] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+
+LINE = "mlpipeline.line"
+
+
+@click.command(cls=_AddCommand, options_metavar="[OPTIONS]")
+@click.argument("model", required=False, shell_complete=complete_models)
 @versions_argument
 @place_options
+@click.option("--name", metavar="NAME", help="With --: the model's name.")
+@click.option("--cwd", type=click.Path(path_type=Path), help="With --: the folder it runs in.")
+@click.option("--chain", metavar="KEY", help="With --: runs that differ in KEY come in stages.")
+@click.option("--cpus", type=click.FloatRange(0), help="With --: CPUs that it asks for.")
+@click.option("--memory", type=click.FloatRange(0), help="With --: GB that it asks for.")
+@click.option("--gpus", type=click.FloatRange(0), help="With --: GPUs, or a share of one.")
+@click.option("-y", "--yes", is_flag=True, help="With --: a sweep may have any number of jobs.")
 @test_option
 @json_option("one object")
 @project_option
+@click.pass_context
 def add(
-    model: str,
+    ctx: click.Context,
+    /,
+    model: str | None,
     versions: tuple[str, ...],
     first: bool,
     last: bool,
@@ -53,19 +77,52 @@ def add(
     test: bool,
     as_json: bool,
     project: Path,
+    **of_command: Any,
 ) -> None:
-    """Add MODEL, or some of its versions, to models.config.
+    """Add MODEL, or some of its versions, to models.config; or any command, behind --.
 
     Edits the file in place; comments and order stay. A session that runs takes it up at once. A
     model that is listed with some of its versions gets the others too.
+
+    A command becomes a command file in the models' folder (docs/commands.md), and the same one with
+    other arguments another version there. With -m or --multirun among its arguments, what is
+    key=value is a sweep of Hydra's.
 
     \b
       mlpipeline add digits.py
       mlpipeline add digits lr=0.1 lr=0.01      these versions only
       mlpipeline add vision/resnet.py --first
+      mlpipeline add -- python train.py --lr 0.1
+      mlpipeline add --gpus 1 -- python app.py -m lr=0.1,0.01
     """
-    edit = lists.add(
-        open_project(project), model, versions, place=_place(first, last, before), test=test
+    place, line = _place(first, last, before), ctx.meta.get(LINE)
+    given = {key: value for key, value in of_command.items() if value not in (None, False)}
+    if line is None:
+        if model is None:
+            raise click.UsageError("name a model, or a command: mlpipeline add -- python train.py")
+        if given:
+            raise click.UsageError(f"--{next(iter(given))} is for a command, which goes behind --")
+        _show(lists.add(open_project(project), model, versions, place=place, test=test), as_json)
+        return
+    if model is not None:
+        raise click.UsageError("name a model, or a command behind --, not both")
+    asks: dict[str, float] = {
+        key: int(given[key]) if given[key].is_integer() else given[key]
+        for key in ("cpus", "memory", "gpus")
+        if key in given
+    }
+    from mlpipeline.service.adding import add_command  # needs YAML
+
+    edit = add_command(
+        open_project(nearest_project(project)),
+        line,
+        name=given.get("name", ""),
+        cwd=given.get("cwd"),
+        chain=given.get("chain", ""),
+        asks=asks,
+        any_number="yes" in given,
+        place=place,
+        test=test,
     )
     _show(edit, as_json)
 

@@ -38,6 +38,7 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     files: dict[str, tuple[int, int]] = {}  # of all that was read for it: paths and their stamps
     versions: tuple[ListedVersion, ...] = ()
     left_out: tuple[ListedVersion, ...] = ()  # not listed, and one of ``versions`` comes after it
+    preload: tuple[str, ...] = ()  # modules that its runs would have at hand
     problem: str = ""  # why it has no versions
     traceback: str = ""  # the user's own, when its code raised
 

@@ -172,6 +172,7 @@ def _model(
         problem=f"{path}: {findings.problem}" if findings.problem else "",
         traceback=findings.traceback,
         files=findings.files,
+        preload=findings.preload,
     )
 
 

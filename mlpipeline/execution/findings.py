@@ -44,6 +44,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     traceback: str = ""
     passing: bool = False  # the problem is not the script's, and need not be there the next time
+    preload: tuple[str, ...] = ()  # modules that its runs would have at hand
     files: dict[str, Stamp] = {}  # the script and the local modules it imported
 
 

@@ -1,4 +1,4 @@
-"""Preloaded where runs are jobs of Hydra's: what all of them import, and what parsers learn once."""
+"""Preloaded where runs are jobs of Hydra's: what all of them import, and what parsers learn."""
 
 from __future__ import annotations
 

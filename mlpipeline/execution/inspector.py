@@ -25,6 +25,7 @@ import time
 from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
+from mlpipeline.core.model_files import is_command_file
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
 from mlpipeline.execution.processes import CUT_OFF, UNABLE, start_time
@@ -234,6 +235,8 @@ def _findings(
     try:
         source = source_of(script)
         model = source.load_model(script, models_dir)
+        if is_command_file(script):
+            found["preload"] = model.file.preload
         ordered = source.ordered_versions(model)
         gc.disable()  # nothing is thrown away from here on
         check_stages(ordered)

@@ -30,6 +30,7 @@ from mlpipeline.execution.processes import (
     ENDED,
     READY,
     STOP_SIGNALS,
+    TRY,
     UNFIT,
     die_with_parent,
     read_message,
@@ -161,6 +162,9 @@ class _Nursery:
             return
         self._wards[self._asked] = ward
         source_of(spec["script"]).keep(spec["script"])
+        if len(sys.modules) > len(self._inherited):  # what reads a command file
+            self._inherited = frozenset(sys.modules)
+            gc.freeze()
 
     def _close(self) -> None:
         """There will be no more requests; the scheduler may be dead."""
@@ -211,15 +215,17 @@ def _preload(modules: list[str]) -> str:
     """Import them; why runs can't be forked after that, in a person's words."""
     for name in modules:
         try:
-            importlib.import_module(name)
+            importlib.import_module(name.removeprefix(TRY))
         except BaseException as error:  # whatever a module raises at import
+            if name.startswith(TRY):  # the run says why
+                continue
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == name
             remedy = "; install it, or name its folder in PYTHONPATH" if is_missing else ""
             return f"{name} can't be imported: {type(error).__name__}: {error}{remedy}"
     if _threads() > 1:
         _fork_for_trial()
     if threads := _threads() - 1:
-        names = ", ".join(modules)
+        names = ", ".join(name.removeprefix(TRY) for name in modules)
         return f"{names} starts threads ({threads}), which a forked run would lack"
     return ""
 

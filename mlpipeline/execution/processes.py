@@ -14,6 +14,7 @@ REQUEST = struct.Struct("=I")  # length of what follows
 ANSWER = struct.Struct("=iI")  # one of these, and the number of the request
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 UNFIT, READY, ENDED = range(3)
+TRY = "?"  # before the name of a module that a nursery may do without
 
 # Exit statuses of an inspection; see inspector.py.
 UNABLE = 97  # it could not say what it found, which is not the script's doing

@@ -56,7 +56,7 @@ def add(
     Raises MlpipelineError for names that nothing has, ConfigError for a list that can't be used,
     StorageError when it can't be written.
     """
-    desk = _Desk(project, test=test)
+    desk = Desk(project, test=test)
     wanted = desk.wanted(desk.path_of(model), versions)
     where = desk.place(place) if place else None
     return desk.edit(lambda models: list_decisions.add(models, wanted, where), wanted.path)
@@ -66,26 +66,26 @@ def remove(
     project: Project, model: str, versions: Sequence[str] = (), *, test: bool = False
 ) -> Edit:
     """Have a model run no longer, or some of its versions; raises what :func:`add` does."""
-    desk = _Desk(project, test=test)
+    desk = Desk(project, test=test)
     wanted = desk.wanted(desk.path_of(model, listed=True), versions)
     return desk.edit(lambda models: list_decisions.remove(models, wanted), wanted.path)
 
 
 def move(project: Project, model: str, place: Place, *, test: bool = False) -> Edit:
     """Put a listed model in another place; raises what :func:`add` does."""
-    desk = _Desk(project, test=test)
+    desk = Desk(project, test=test)
     path, where = desk.path_of(model, listed=True), desk.place(place)
     return desk.edit(lambda models: list_decisions.move(models, path, where), path)
 
 
 def pause(project: Project) -> Edit:
     """Have nothing more started on any host; raises what :func:`add` does."""
-    return _Desk(project).edit(lambda models: list_decisions.pause(models, True))
+    return Desk(project).edit(lambda models: list_decisions.pause(models, True))
 
 
 def resume(project: Project) -> Edit:
     """Have what is listed started again; raises what :func:`add` does."""
-    return _Desk(project).edit(lambda models: list_decisions.pause(models, False))
+    return Desk(project).edit(lambda models: list_decisions.pause(models, False))
 
 
 def models(project: Project) -> list[str]:
@@ -95,7 +95,7 @@ def models(project: Project) -> list[str]:
 
 def versions(project: Project, model: str) -> tuple[str, ...]:
     """The versions of a model, listed or not; raises MlpipelineError for an unknown model."""
-    desk = _Desk(project)
+    desk = Desk(project)
     return desk.known(desk.path_of(model))[0]
 
 
@@ -104,7 +104,7 @@ def model_of(text: str) -> str:
     return model_name(os.path.normpath(text))
 
 
-class _Desk:
+class Desk:
     """Where one edit of a list is made."""
 
     def __init__(self, project: Project, *, test: bool = False):
@@ -120,7 +120,7 @@ class _Desk:
         MlpipelineError, with the nearest model, or the nearest ``listed`` one, where none is meant.
         """
         layout = self._project.layout
-        models = read_list(ListText.read(layout.project / self._name), layout.models_dir)
+        models = self._list()
         files = model_files(FilesBelow(layout.models_dir)())
         for path in _candidates(text, layout.models_dir):
             if path in files or (not models.blacklist and _is_there(layout.models_dir / path)):
@@ -151,6 +151,19 @@ class _Desk:
         models = self._inspector.listed(whole).models
         names = tuple(version.name for model in models for version in model.versions)
         return names, "".join(model.problem for model in models)
+
+    def narrows(self, path: str) -> bool:
+        """Whether the list has some versions of a model only."""
+        return any(entry.path == path and entry.narrowing for entry in self._list().entries)
+
+    def standings(self) -> list[Standing]:
+        """Where everything stands that the list asks for as it is."""
+        ledger = Ledger() if self._test else read_histories(self._project.layout)[0]
+        return self._standings(self._inspector.listed(self._list()).models, ledger)
+
+    def _list(self) -> ModelList:
+        layout = self._project.layout
+        return read_list(ListText.read(layout.project / self._name), layout.models_dir)
 
     def edit(self, decide: Callable[[ModelList], Decision], path: str = "") -> Edit:
         """Write what is decided, and see what that changes; ``path`` is the model in question."""

@@ -52,6 +52,11 @@ def project_above(folder: Path) -> Path | None:
     return next((each for each in whole.parents if (each / CONFIG).is_file()), None)
 
 
+def nearest_project(folder: Path) -> Path:
+    """``folder``, or where it is no project and lies in one, that."""
+    return folder if (folder / CONFIG).is_file() else project_above(folder) or folder
+
+
 def inspector(project: Project, *, session: bool = False, remember: bool = True) -> Inspector:
     """What opens the model scripts, for a view or for a ``session``, as in Inspector.
 

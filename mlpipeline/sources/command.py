@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 
-from mlpipeline.api import listed, sweeps
+from mlpipeline.api import listed, sweeps, words
 from mlpipeline.api.keys import AFTER, looks_secret, version_parameters
 from mlpipeline.api.model import Model
 from mlpipeline.api.versions import ALIASES, Version, Versions
 from mlpipeline.core.plain import plain
 from mlpipeline.core.spelling import nearest
-from mlpipeline.sources import local_files, script, words
+from mlpipeline.sources import local_files, script
 from mlpipeline.sources.command_file import STANDARD, CommandFile
 from mlpipeline.sources.imports import STAMPS, TEXTS
 from mlpipeline.sources.version_texts import version_texts

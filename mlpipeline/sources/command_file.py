@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mlpipeline.api import listed
+from mlpipeline.api import listed, words
 from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT, version_parameters
 from mlpipeline.core.spelling import nearest
-from mlpipeline.sources import words
 from mlpipeline.sources.yaml_file import FileError, Node, parse
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002

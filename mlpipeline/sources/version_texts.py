@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from mlpipeline.api import listed, sweeps
+from mlpipeline.api import listed, sweeps, words
 from mlpipeline.api.versions import Versions
 from mlpipeline.errors import ModelError
-from mlpipeline.sources import words
 from mlpipeline.sources.command_file import STANDARD, CommandFile, VersionText
 from mlpipeline.sources.yaml_file import FileError
 

@@ -45,7 +45,7 @@ def revise(layout: Layout, name: str, decide: Callable[[ModelList], Decision]) -
             return Revision(before, before, decision.done)
         content = _whole(content, text.content)
         after = _read_back(ListText(path, content, 0), layout.models_dir, expected)
-        _replace(path, content)
+        replace_text(path, content)
     return Revision(before, after, decision.done)
 
 
@@ -71,8 +71,11 @@ def _read_back(text: ListText, models_dir: Path, expected: ModelList) -> ModelLi
     return models
 
 
-def _replace(path: Path, content: str) -> None:
-    """Put ``content`` in the place of the file, or of what it links to, with its rights."""
+def replace_text(path: Path, content: str) -> None:
+    """Put ``content`` in the place of the file, or of what it links to, with its rights.
+
+    Raises StorageError.
+    """
     with storage(f"{short(path)} can't be written"):
         target = path.resolve()
         if not os.access(target, os.W_OK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -42,6 +42,9 @@ class Executor(Protocol):
 
         :meth:`wait` returns when that is another one.
         """
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have ``modules``, by their names, at hand for the runs to come, as far as that can be."""
 
     def submit(self, spec: Spec) -> Handle:
         """Start the run; its folder exists. Raises StorageError when it can't be started."""

@@ -8,7 +8,7 @@ import select
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +45,11 @@ class LocalExecutor:
     def unready(self) -> str | None:
         """As the starter says."""
         return self._starter.unready() if self._starter else None
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """As the starter does."""
+        if self._starter:
+            self._starter.preload(modules)
 
     def submit(self, spec: Spec) -> Handle:
         """Start the run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import IO, Protocol
 
@@ -37,6 +37,9 @@ class Starter(Protocol):
     def unready(self) -> str | None:
         """What a start waits for; empty where that need not be mentioned, None for nothing."""
 
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have ``modules`` at hand for the runs to come, where they are forked."""
+
     def start(self, folder: str, *, threads: bool = False) -> Child:
         """Start the run in ``folder``; raises OSError when that fails.
 
@@ -61,6 +64,9 @@ class ColdStarter:
     def unready(self) -> str | None:
         """Nothing."""
         return None
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Each run imports what it needs."""
 
     def start(self, folder: str, *, threads: bool = False) -> Child:
         """Hand the run to the interpreter that stands by, and let another one take its place."""

@@ -17,6 +17,7 @@ from mlpipeline.execution.processes import (
     ANSWER,
     ENDED,
     READY,
+    TRY,
     UNFIT,
     child_command,
     message,
@@ -49,6 +50,8 @@ class WarmStarter:
         self._patience = patience
         self._cold: ColdStarter | None = None
         self._stamp = _installed()
+        self._wanted: tuple[str, ...] = ()  # what models would have preloaded, too
+        self._given_up: tuple[str, ...] = ()  # of those
         self._nursery: _Nursery | None = _Nursery(preload, stderr)
         self._retired: list[_Nursery] = []  # they have runs still
 
@@ -64,17 +67,35 @@ class WarmStarter:
         if nursery.is_ready:
             return None
         if nursery.age > self._patience:
-            names = ", ".join(self._preload)
+            names = ", ".join(self._names)
             nursery.kill(f"{names} takes longer than inspect_timeout ({self._patience:g} s)")
             return ""
-        return ", ".join(self._preload) if nursery.age > UNMENTIONED else ""
+        return ", ".join(self._names) if nursery.age > UNMENTIONED else ""
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self._preload, *self._wanted)
+
+    def _found(self) -> _Nursery:
+        self._stamp = _installed()
+        return _Nursery([*self._preload, *(f"{TRY}{each}" for each in self._wanted)], self._stderr)
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Fork further runs from a nursery that has tried to import these ``modules``, too."""
+        new = [each for each in modules if each not in (*self._names, *self._given_up)]
+        if not new or self._nursery is None:
+            return
+        self._wanted += tuple(new)
+        self._nursery.retire()
+        self._retired.append(self._nursery)
+        self._nursery = self._found()
 
     def start(self, folder: str, *, threads: bool = False) -> Child:
         """Have the nursery fork the run.
 
         Libraries that it has preloaded have looked already how many threads they may start.
         """
-        if self._nursery is None or (threads and self._preload):
+        if self._nursery is None or (threads and self._names):
             if self._cold is None:
                 self._cold = ColdStarter(self._stderr)
             return self._cold.start(folder)
@@ -99,6 +120,13 @@ class WarmStarter:
     def _replace(self, nursery: _Nursery) -> None:
         """By another one; by none where it could not become ready."""
         nursery.retire()
+        if not nursery.is_ready and self._wanted:
+            why = self._why_unfit(nursery).partition(": preload: ")[2]
+            self._warn(f"preload of a model file: {why}; each run imports that itself")
+            self._given_up += self._wanted
+            self._wanted = ()
+            self._nursery = self._found()
+            return
         if not nursery.is_ready:
             self._nursery = None
             self._warn(f"{self._why_unfit(nursery)}; runs are started cold")
@@ -109,13 +137,12 @@ class WarmStarter:
                 "on, a crash can't be told from a kill any more"
             )
         self._retired.append(nursery)
-        self._stamp = _installed()
-        self._nursery = _Nursery(self._preload, self._stderr)
+        self._nursery = self._found()
 
     def _why_unfit(self, nursery: _Nursery) -> str:
-        if not self._preload:
+        if not self._names:
             return f"the process that runs are forked from has ended at once ({nursery.end})"
-        names = ", ".join(self._preload)
+        names = ", ".join(self._names)
         why = nursery.problem or f"importing {names} ends the process ({nursery.end})"
         if nursery.is_unfit:
             self._stderr.seek(0)

@@ -70,6 +70,11 @@ def filled(text: str, meaning: Callable[[str], str]) -> str:
     return _BRACES.sub(lambda match: f"{{{match[1]}}}" if match[1] else meaning(match[2]), text)
 
 
+def escaped(text: str) -> str:
+    """What :func:`filled` makes ``text`` of, whatever it means."""
+    return _BRACES.sub(lambda match: f"{{{match[0]}}}", text)
+
+
 def options(arguments: Sequence[str]) -> Iterator[tuple[str, str | None, int]]:
     """What ``--name value``, ``--name=value``, ``name=value`` and ``--name`` say: the name, the
     value (None: none is given), and which of the ``arguments`` is the value. What has no name, has
