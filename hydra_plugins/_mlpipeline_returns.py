@@ -126,8 +126,8 @@ class Returns:
 
     def _why(self, job: SweptJob, end: Settled) -> str:
         if end.run is None:
-            return f"job #{job.number} ({job.name}): {end.reason or end.state}"
-        said = end.reason or str(end.run.verdict)
+            return f"job #{job.number} ({job.name}): {end}"
+        said = str(end)
         console = self._project.layout.run_folder(end.run.id).console
         return f"job #{job.number} ({end.run.id}): {said}; what it printed is in {short(console)}"
 

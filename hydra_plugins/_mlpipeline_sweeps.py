@@ -271,7 +271,8 @@ class Sweeps:
     def _say_how_to_follow(
         self, project: Project, model: str, sight: sweeps.Sight, left: int
     ) -> None:
-        where = f" -C {short(project.layout.project)}"
+        folder = project.layout.project
+        where = "" if folder == Path.cwd() else f" -C {short(folder)}"
         log.info(f"`mlpipeline{where} status -m {model}` shows them")
         if left and not sight.queue.pid:
             log.info(
@@ -283,8 +284,7 @@ class Sweeps:
             return
         log.info(f"{len(failed)} of {plural(len(names), 'job')} did not run well:")
         for each in failed[:NAMED]:
-            why = each.run.verdict if each.run and each.run.verdict else each.reason
-            log.info(f"\t#{self._jobs[each.name].number} {model}/{each.name}: {each.reason or why}")
+            log.info(f"\t#{self._jobs[each.name].number} {model}/{each.name}: {each}")
         if len(failed) > NAMED:
             log.info(f"\tand {len(failed) - NAMED} more")
         log.info("The same command runs what is missing again")

@@ -135,10 +135,16 @@ class _Meeting:
         """Have the job's folder be the one that it was given when it was first listed."""
         # For ${hydra:…}; run_job sets it once more, by a copy that takes its time.
         HydraConfig.instance().cfg = config  # type: ignore[assignment]
-        composed = os.path.join(*(str(OmegaConf.select(config, key)) for key in KEYS))
-        if os.path.abspath(composed) != os.path.abspath(self._job.folder):
-            with read_write(config.hydra):
-                config.hydra.sweep.dir, config.hydra.sweep.subdir = os.path.split(self._job.folder)
+        composed, within = (str(OmegaConf.select(config, key)) for key in KEYS)
+        folder = os.path.normpath(self._job.folder)
+        if os.path.abspath(os.path.join(composed, within)) == os.path.abspath(folder):
+            return
+        with read_write(config.hydra):
+            end = os.sep + os.path.normpath(within)
+            if folder.endswith(end):  # it was another time, say
+                config.hydra.sweep.dir = folder.removesuffix(end)
+            else:
+                config.hydra.sweep.dir, config.hydra.sweep.subdir = os.path.split(folder)
 
 
 class _LateLoader:

@@ -84,7 +84,7 @@ class Program:
         if self._is_asked_to_end:
             return {"ending": endings.STOPPED, "detail": "ended by SIGTERM"}
         if not status:
-            return {"ending": endings.RETURNED}
+            return {"ending": endings.RETURNED, "results": self._results()}
         if status < 0:
             return {"ending": endings.SIGNALLED, "signal": -status}
         said: dict[str, Any] = {"ending": endings.EXITED, "detail": f"exited with status {status}"}
@@ -94,6 +94,15 @@ class Program:
             if failure:
                 said |= {"ending": endings.RAISED, "failures": [failure]}
         return said
+
+    def _results(self) -> dict[str, Any]:
+        """What the program itself has put down, where it is a job of Hydra's."""
+        try:
+            with open(os.path.join(self._spec["folder"], run_files.RESULTS), "rb") as file:
+                results: dict[str, Any] = json.loads(file.read())
+        except (OSError, ValueError):
+            return {}
+        return results
 
     def _prepare_for_signals(self) -> None:
         for end in (self._bell, self._ringer):

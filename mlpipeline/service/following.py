@@ -57,6 +57,11 @@ class Settled(msgspec.Struct, frozen=True):
         """Whether it has run well."""
         return self.state == State.DONE.value
 
+    def __str__(self) -> str:
+        if not self.state or self.reason.startswith(self.state):
+            return self.reason
+        return f"{self.state}: {self.reason}" if self.reason else self.state
+
 
 class Said(msgspec.Struct, frozen=True):
     """Something that a person should know."""
