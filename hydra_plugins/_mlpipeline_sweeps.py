@@ -62,6 +62,7 @@ class Sweeps:
         hydra_context.config_loader = self._loader
         self._jobs: dict[str, SweptJob] = {}  # of all batches so far, by name
         self._handovers: Handovers | None = None
+        self._keeper: Keeper | None = None
 
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Run the jobs of a batch, whose numbers begin with ``first``; as Launcher.launch."""
@@ -210,10 +211,13 @@ class Sweeps:
         self, project: Project, model: str, signatures: Mapping[str, str]
     ) -> dict[str, Settled]:
         """What became of each job; says meanwhile what happens."""
-        parallel = self._settings.get("parallel")
-        keeper = Keeper(project, model, parallel=None if parallel is None else str(parallel))
+        keeper = self._keeper
+        if keeper is None:  # of the first batch
+            parallel = self._settings.get("parallel")
+            keeper = Keeper(project, model, parallel=None if parallel is None else str(parallel))
+            self._keeper = keeper
+            atexit.register(keeper.part)
         following = Following(project, model, signatures, keeper)
-        atexit.register(keeper.part)
         ends: dict[str, Settled] = {}
         try:
             for news in following.news():

@@ -126,6 +126,11 @@ class Scheduler:
         self._noticed = True
         self._alarm.ring()
 
+    def expect_more(self, more: bool) -> None:
+        """Whether to stay when the queue is empty. May be called from another thread."""
+        self._watch = more
+        self.look()
+
     def close(self) -> None:
         """Let go of what the session held; call it when nothing above can be called any more."""
         self._reader.close()

@@ -138,6 +138,7 @@ class Commands(click.Group):
     multiple=True,
     help="With -r: start nothing but this model; may be given more than once.",
 )
+@click.option("--until-eof", is_flag=True, hidden=True)
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but errors.")
 @click.option("-n", "--no-log", is_flag=True, help="With -r: write no log-<hostname>.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one for each event.")

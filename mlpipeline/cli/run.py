@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -35,6 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     no_log: bool = False
     as_json: bool = False
     parallel: str | None = None  # runs at a time, or "auto"; None: as mlp.config says
+    until_eof: bool = False  # stay until standard input has come to its end
     only: tuple[str, ...] = ()  # models that it is for, as a person names them; empty: all
 
 
@@ -60,6 +63,8 @@ def run(folder: Path, options: Options) -> int:
         else sessions.rehearsal(project, screen)
     )
     with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
+        if options.until_eof:
+            _stay_until_eof(scheduler.expect_more)
         result = scheduler.run()
     with suppress(OSError):  # the terminal is closed
         screen.summary(result, project.layout.output if options.execute else None)
@@ -86,6 +91,19 @@ def _exit_code(result: Result) -> int:
     if result.signal is not None:
         return 128 + result.signal
     return 1 if result.failed else 0
+
+
+def _stay_until_eof(expect_more: Callable[[bool], None]) -> None:
+    """Expect more as long as somebody holds our standard input open: till then there may be."""
+
+    def wait() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        expect_more(False)
+
+    expect_more(True)
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager

@@ -26,8 +26,8 @@ LAST_WORDS = 4096  # bytes of what it said that are shown where it could not wor
 class Keeper:
     """Has a session work on one model.
 
-    One that is started here is for this model only, and no child to be waited for: it outlives us,
-    and works the model off.
+    One that is started here is for this model only. It stays as long as we may have more for it,
+    and when we are gone, however that came, it works off what is left.
     """
 
     def __init__(self, project: Project, model: str, *, parallel: str | None = None):
@@ -81,14 +81,19 @@ class Keeper:
 
     def part(self) -> None:
         """Wait a moment for its end, where it has nothing more to do; else let it go on."""
-        if self._child:
-            with suppress(subprocess.TimeoutExpired):
-                self._child.wait(PARTING)
-            self._child.returncode = 0  # else it is complained of that it lives
+        if self._child is None:
+            return
+        if self._child.stdin:
+            self._child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(PARTING)
+        self._child.returncode = 0  # else it is complained of that it lives
 
     def _after_the_last(self, left: int) -> list[str]:
         """What to say of the end of the one that was started here; raises MlpipelineError."""
         assert self._child is not None
+        if self._child.stdin:
+            self._child.stdin.close()
         code, self._child = self._child.returncode, None
         if code == BUSY:
             return []
@@ -103,7 +108,7 @@ class Keeper:
 
     def _start(self) -> None:
         layout = self._project.layout
-        options = ["-r", "-u", "--quiet", "--only", self._model]
+        options = ["-r", "-u", "--quiet", "--until-eof", "--only", self._model]
         if self._parallel is not None:
             options += ["--parallel", self._parallel]
         set_umask(self._project.settings.shared)
@@ -115,7 +120,7 @@ class Keeper:
             self._child = subprocess.Popen(
                 command_line(self._project, *options),
                 cwd=layout.project,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
