@@ -71,7 +71,12 @@ class Doctor:
 
     def _lists(self) -> Iterator[Finding]:
         layout = self._layout
-        inspector = Inspector(layout.models_dir, layout.project, self._settings.inspect_timeout)
+        inspector = Inspector(
+            layout.models_dir,
+            layout.project,
+            self._settings.inspect_timeout,
+            most=self._settings.max_versions or None,
+        )
         for name in (LIST, TEST_LIST):
             path = layout.project / name
             listed = Listing(path, layout.models_dir, inspector, patient=False).refresh()

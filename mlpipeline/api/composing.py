@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import OrderedDict
 from contextlib import suppress
-from copy import deepcopy
 from itertools import pairwise
 
+from mlpipeline.api.config_copies import copy_of, texts_in
 from mlpipeline.api.hydra_adapter import (
     FALLING_BACK,
     ConfigLoader,
@@ -113,13 +112,12 @@ class FastLoader(ConfigLoader):
         """As Hydra's own."""
         return self.inner.compute_defaults_list(*args, **kwargs)
 
-    def _master(self, master: DictConfig) -> _Master:
-        hydra = list(master.hydra.overrides.hydra)
-        key = (
-            master.hydra.job.config_name,
-            *(os.getcwd(), JobRuntime.instance().get("name"), str(version.getbase())),
-            *hydra,
-        )
+    def _master(self, master: Any) -> _Master:
+        node = master._get_node("hydra")
+        hydra = texts_in(node._get_node("overrides")._get_node("hydra"))
+        name = node._get_node("job")._get_node("config_name")._value()
+        app = JobRuntime.instance().conf._get_node("name")._value()
+        key = (name, os.getcwd(), app, version.getbase(), *hydra)
         if key not in self._masters:
             self._masters[key] = _Master(self.inner, master, hydra)
         return self._masters[key]
@@ -191,28 +189,22 @@ class Base:
 
     def __init__(self, config: DictConfig):
         self._config = config
-        self._overrides_of = config.hydra.overrides.task
+        self._line = _line_of(config)
         self._names = _naming(config)
         self._copied = list(config.hydra.job.env_copy)
-        try:
-            self._pickled: bytes | None = pickle.dumps(config, pickle.HIGHEST_PROTOCOL)
-        except Exception:  # a class that is defined in a function, say
-            self._pickled = None
         self._plain: Any = None
         self._patches: dict[str, tuple[tuple[str, ...], Any] | None] = {}
         self._apart: dict[tuple[tuple[str, ...], ...], bool] = {}
 
     def copy(self) -> DictConfig:
         """A copy that shares nothing with it."""
-        if self._pickled is None:
-            return deepcopy(self._config)
-        copied: DictConfig = pickle.loads(self._pickled)
+        copied: DictConfig = copy_of(self._config, None)
         return copied
 
     def with_values(self, values: list[Override], overrides: list[Override]) -> DictConfig:
         """As composed with ``overrides``, of which ``values`` are those that it was not."""
         config = self.copy()
-        set_values(config, values, overrides, self._names)
+        set_values(config, values, overrides, self._names, self._line)
         if self._copied:
             with open_dict(config.hydra):
                 for key in self._copied:
@@ -271,32 +263,6 @@ class Base:
         return path, value
 
 
-def set_values(
-    config: DictConfig,
-    values: list[Override],
-    overrides: list[Override],
-    naming: dict[str, Any] | None = None,
-) -> None:
-    """Set ``values`` in a config, which becomes that of a job with all of ``overrides``.
-
-    ``naming``: how override_dirname is written; by default as the config says.
-    """
-    ConfigLoaderImpl._apply_overrides_to_config(values, config)
-    hydra = config.hydra
-    task = [each for each in overrides if not each.is_hydra_override()]
-    hydra.overrides.task = [each.input_line for each in task]
-    hydra.job.override_dirname = get_overrides_dirname(task, **(naming or _naming(config)))
-
-
-def _naming(config: DictConfig) -> dict[str, Any]:
-    dirname = config.hydra.job.config.override_dirname
-    return {
-        "kv_sep": dirname.kv_sep,
-        "item_sep": dirname.item_sep,
-        "exclude_keys": list(dirname.exclude_keys),
-    }
-
-
 def _are_apart(paths: Sequence[tuple[str, ...]]) -> bool:
     """Whether none of them lies within another."""
     ordered = sorted(paths)
@@ -311,4 +277,46 @@ def task_container(config: DictConfig) -> dict[Any, Any]:
     return {
         key: OmegaConf.to_container(node) if OmegaConf.is_config(node) else node._value()
         for key, node in nodes
+    }
+
+
+def set_values(
+    config: DictConfig,
+    values: Sequence[Override],
+    overrides: Sequence[Override],
+    naming: dict[str, Any] | None = None,
+    line: Any = None,
+) -> None:
+    """Set ``values`` in a config, which becomes that of a job with all of ``overrides``.
+
+    ``naming`` is how override_dirname is written, ``line`` a node as in the list of overrides; by
+    default as the config has them.
+    """
+    ConfigLoaderImpl._apply_overrides_to_config(list(values), config)
+    hydra = config.hydra
+    task = [each for each in overrides if not each.is_hydra_override()]
+    node: Any = hydra.overrides.task
+    pattern = _line_of(config) if line is None else line
+    node.__dict__["_content"] = []  # assigning the texts would take ten times as long
+    for i, override in enumerate(task):
+        made = copy_of(pattern, node)
+        made.__dict__["_val"] = override.input_line
+        made._metadata.key = i
+        node.__dict__["_content"].append(made)
+    hydra.job.override_dirname = get_overrides_dirname(task, **(naming or _naming(config)))
+
+
+def _line_of(config: DictConfig) -> Any:
+    """A node as it stands in the list of a config's overrides."""
+    lines: Any = copy_of(config.hydra.overrides.task, config.hydra.overrides)
+    lines.append("")
+    return lines.__dict__["_content"][-1]
+
+
+def _naming(config: DictConfig) -> dict[str, Any]:
+    dirname = config.hydra.job.config.override_dirname
+    return {
+        "kv_sep": dirname.kv_sep,
+        "item_sep": dirname.item_sep,
+        "exclude_keys": list(dirname.exclude_keys),
     }

@@ -31,7 +31,7 @@ try:
     from hydra.errors import HydraException
     from hydra.main import main as hydra_main
     from hydra.types import HydraContext, RunMode
-    from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
+    from omegaconf import DictConfig, ListConfig, Node, OmegaConf, open_dict, read_write
     from omegaconf.errors import OmegaConfBaseException
 except ModuleNotFoundError as missing:
     if (missing.name or "").partition(".")[0] not in ("hydra", "omegaconf", "antlr4"):
@@ -57,6 +57,7 @@ __all__ = [
     "JobRuntime",
     "JobStatus",
     "ListConfig",
+    "Node",
     "OmegaConf",
     "Override",
     "Overrides",

@@ -29,7 +29,7 @@ def save_records(whole: DictConfig, task: DictConfig) -> None:
     texts: dict[
         str, str
     ] = {}  # that have a secret -> what is written instead; also as they stand in a dirname
-    for each in whole.hydra.overrides.task:
+    for each in (*whole.hydra.overrides.task, *whole.hydra.overrides.hydra):
         if is_secret(each):
             masked = f"{each.partition('=')[0]}={SECRET}"
             texts |= {each: masked, each.replace("=", kv_sep): masked.replace("=", kv_sep)}

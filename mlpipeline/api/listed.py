@@ -25,17 +25,18 @@ class Listed:
         *,
         most: int | None = MOST,
         are_names: Callable[[str, Collection[str]], bool] = lambda text, names: False,
+        used: str = "",
     ):
         """``text`` stands behind the file's name: the names of versions, or overrides.
 
         ``most``: jobs that a sweep may have; None: any number. ``are_names`` says whether the text
-        is made of such names only.
+        is made of such names only. ``used``: in a run, overrides that were found to be such before.
         """
-        self.text = text
+        self.text = text or used
         self.most = most
         self._are_names = are_names
         self.takes_overrides = False  # whether some versions are made of overrides
-        self.used = ""  # the text, where it was taken for overrides
+        self.used = used  # the text, where it was taken for overrides
         self.largest = 0  # jobs in a sweep
         self.files: dict[str, tuple[int, int]] = {}  # mtime (ns) and size of what else was read
 
@@ -52,7 +53,16 @@ class Listed:
 
     def note_files(self, folder: str) -> None:
         """All configs below ``folder`` were read, and it is looked at which there are."""
-        for place, _, names in os.walk(folder, followlinks=True):
+        if folder in self.files:
+            return
+        seen = set()  # links may lead in a circle
+        for place, folders, names in os.walk(folder, followlinks=True):
+            folders[:] = [
+                each
+                for each in folders
+                if is_group(each) and os.path.realpath(f"{place}/{each}") not in seen
+            ]
+            seen |= {os.path.realpath(f"{place}/{each}") for each in folders}
             for path in (place, *(f"{place}/{each}" for each in names if is_config(each))):
                 try:
                     stat = os.stat(path)
@@ -65,8 +75,25 @@ now = Listed()
 
 
 def is_config(name: str) -> bool:
-    """Whether a file is one of Hydra's configs by its name."""
+    """Whether a file may be one of Hydra's configs by its name."""
     return name.endswith((".yaml", ".yml")) and not name.startswith(".")
+
+
+def is_group(name: str) -> bool:
+    """Whether a folder may hold such files: none that a run or Python makes."""
+    return name not in ("outputs", "multirun", "__pycache__") and not name.startswith(".")
+
+
+def content_of(path: str) -> bytes:
+    """What a file holds; of a folder, which configs and groups there are. Raises OSError."""
+    if not os.path.isdir(path):
+        with open(path, "rb") as file:
+            return file.read()
+    with os.scandir(path) as entries:
+        names = [
+            each.name for each in entries if (is_group if each.is_dir() else is_config)(each.name)
+        ]
+    return "\n".join(sorted(names)).encode("utf-8", "surrogateescape")
 
 
 def looks_like_override(text: str) -> bool:

@@ -93,6 +93,8 @@ def shown(override: str) -> str:
 def is_secret(override: str) -> bool:
     """Whether an override's value is kept out of names and records: by its key, or one in it."""
     key, _, value = override.partition("=")
+    if value in ("", "null", "???") or value.startswith(("${", "$\\{")):  # there is none in it
+        return False
     is_number = value.replace(".", "", 1).isdecimal()  # of tokens, say
     if holds_secret(re.split(r"[./@]", key)[-1].lstrip(SIGNS), 0 if is_number else value):
         return True

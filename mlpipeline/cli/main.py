@@ -132,6 +132,7 @@ class Commands(click.Group):
     help="With -r: first try each new version in test mode; hold back what fails.",
 )
 @parallel_option("With -r: so many runs at a time, or auto: one a CPU.  [default: mlp.config]")
+@click.option("-y", "--yes", is_flag=True, help="Let sweeps have more versions than max_versions.")
 @click.option(
     "--only",
     metavar="MODEL",
@@ -174,7 +175,7 @@ def cli(ctx: click.Context, /, project: Path, as_json: bool, **options: Any) -> 
             raise click.UsageError(f"{', '.join(given)} does not go with {ctx.invoked_subcommand}")
         return
     execute = options.pop("run")
-    idle = [name for name in given if name not in ("--run", "--quiet")]
+    idle = [name for name in given if name not in ("--run", "--quiet", "--yes")]
     if idle and not execute:
         click.echo(
             f"mlpipeline: without -r this is test mode, where {', '.join(idle)} changes nothing",

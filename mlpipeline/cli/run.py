@@ -21,7 +21,7 @@ from mlpipeline.core.sessions import Result
 from mlpipeline.service import sessions
 from mlpipeline.service.digests import note_look
 from mlpipeline.service.lists import model_of
-from mlpipeline.service.project import open_project, with_parallel
+from mlpipeline.service.project import open_project, with_any_number, with_parallel
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -36,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool = False
     no_log: bool = False
     as_json: bool = False
+    yes: bool = False
     parallel: str | None = None  # runs at a time, or "auto"; None: as mlp.config says
     until_eof: bool = False  # stay until standard input has come to its end
     only: tuple[str, ...] = ()  # models that it is for, as a person names them; empty: all
@@ -44,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 def run(folder: Path, options: Options) -> int:
     """Run a session of the project in ``folder`` and return the exit code."""
     project = with_parallel(open_project(folder), options.parallel)
+    if options.yes:
+        project = with_any_number(project)
     slots = project.settings.parallel if options.execute else 1
     is_seen = options.execute and is_terminal() and not options.quiet and not options.as_json
     if is_seen and project.layout.outputs.is_dir():

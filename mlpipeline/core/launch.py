@@ -23,6 +23,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     project: str  # absolute path; the run's working directory
     models_dir: str  # absolute path
     model_dir: str  # absolute path
+    overrides: str = ""  # Hydra's, that the list adds to those of the file
     parameters: dict[str, Any] = {}  # of the version, as plain data without secrets
     test: bool  # a rehearsal: one step, nothing is kept
     fresh: bool  # not the continuation of an earlier attempt

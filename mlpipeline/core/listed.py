@@ -39,6 +39,8 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     versions: tuple[ListedVersion, ...] = ()
     left_out: tuple[ListedVersion, ...] = ()  # not listed, and one of ``versions`` comes after it
     preload: tuple[str, ...] = ()  # modules that its runs would have at hand
+    takes_overrides: bool = False  # so that what the list has behind its name may be such
+    overrides: str = ""  # Hydra's, that the list adds to those of the file
     problem: str = ""  # why it has no versions
     traceback: str = ""  # the user's own, when its code raised
 

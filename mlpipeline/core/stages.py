@@ -14,11 +14,12 @@ class Stages:
     after one; ``order``, all of them in an order in which each is behind what it comes after.
     """
 
-    __slots__ = ("after", "before", "order")
+    __slots__ = ("after", "before", "listed", "order")
 
     def __init__(self, names: Sequence[str], after: Sequence[Sequence[str]]):
         """``after``: what each of the listed ones comes after; they are the first of ``names``."""
         numbers = {name: number for number, name in enumerate(names)}
+        self.listed = len(after)  # how many are listed
         self.before = [tuple(map(numbers.__getitem__, each)) for each in after]
         self.after: list[list[int]] = [[] for _ in names]
         for number, before in enumerate(self.before):
@@ -32,21 +33,17 @@ class Stages:
                 if not open_[each]:
                     self.order.append(each)
 
-    @property
-    def listed(self) -> int:
-        """How many are listed."""
-        return len(self.before)
-
     def in_turn(self, waits: Callable[[int], bool]) -> Iterator[int]:
         """The listed ones in their order, but each that ``waits`` behind those that it comes
         after.
         """
+        listed = self.listed
         open_ = {
-            number: sum(each < self.listed for each in before)
+            number: sum(each < listed for each in before)
             for number, before in enumerate(self.before)
             if before and waits(number)
         }
-        ready = [number for number in range(self.listed) if not open_.get(number)]  # a heap
+        ready = [number for number in range(listed) if not open_.get(number)]  # a heap
         while ready:
             number = heappop(ready)
             yield number

@@ -80,7 +80,7 @@ def why_behind(version: ListedVersion, before: Sequence[Standing]) -> Behind | N
     not_done = [each for each in before if each.state is not State.DONE]
     if not not_done:
         return None
-    first = min(not_done, key=_rank)
+    first = not_done[0] if len(not_done) == 1 else min(not_done, key=_rank)
     root = first.behind.root or first if first.behind else first
     if first.is_stuck:
         return Behind(stuck=True, reason=fate(root, version), root=root)
@@ -93,12 +93,16 @@ def why_behind(version: ListedVersion, before: Sequence[Standing]) -> Behind | N
 def fate(root: Standing, version: ListedVersion | None = None) -> str:
     """What became of ``root``; for one who sees ``version``, which comes after it, in short."""
     name = told_apart(_name(root), version.name) if version else _name(root)
+    return f"{name} {became(root)}"
+
+
+def became(root: Standing) -> str:
+    """What became of one that others come after: a verb."""
     if root.state is State.HELD:
-        return f"{name} is held"
+        return "is held"
     if root.state is State.SKIPPED:
-        how = NOT_LISTED if root.reason == NOT_LISTED else f"was {root.reason or 'skipped'}"
-        return f"{name} {how}"
-    return f"{name} failed"
+        return NOT_LISTED if root.reason == NOT_LISTED else f"was {root.reason or 'skipped'}"
+    return "failed"
 
 
 def _rank(standing: Standing) -> tuple[bool, bool]:

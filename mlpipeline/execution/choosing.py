@@ -5,15 +5,17 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.model_files import model_name
-from mlpipeline.errors import ConfigError
+from mlpipeline.core.narrowing import choose_versions
+from mlpipeline.errors import ConfigError, short
 from mlpipeline.execution.findings import Findings
 from mlpipeline.state.files_below import FilesBelow, model_files
-from mlpipeline.state.lists import Entry, ModelList, choose_versions
+from mlpipeline.state.lists import Entry, ModelList
 
 NAMED = 20  # versions in a complaint
 
@@ -79,7 +81,9 @@ class Choices:
             chosen = self._choose(entry, findings, models)
             if chosen.model:
                 result.append(chosen.model)
-            if chosen.unknown and path in pending:
+            if path in pending and (
+                chosen.unknown or not findings.holds_for(text_of(entry, models))
+            ):
                 is_sure = False
             elif chosen.unknown:
                 nameless += [f"{model_name(path)}/{name}" for name in chosen.unknown]
@@ -116,7 +120,7 @@ class Choices:
         versions, unknown = _choice(entry, findings, models.blacklist)
         model = None
         if versions or findings.problem:
-            model = _model(entry.path, findings, versions, priority)
+            model = _model(entry, findings, versions, priority, models.path)
         chosen = self._chosen[entry.path] = _Chosen(
             entry=entry,
             findings=findings,
@@ -144,6 +148,9 @@ def _choice(
     entry: Entry, findings: Findings, blacklist: bool
 ) -> tuple[tuple[ListedVersion, ...], list[str]]:
     """The versions that ``entry`` asks for, and the names in it that no version has."""
+    is_sweep = findings.takes_overrides and not blacklist
+    if is_sweep and (findings.overrides or findings.asked_with != (entry.narrowing or "")):
+        return findings.versions, []  # which are as the list says, or will be
     if not entry.narrowing or findings.problem:
         return findings.versions, []
     by_name = {version.name: version for version in findings.versions}
@@ -156,11 +163,25 @@ def _choice(
     return tuple(v for v in findings.versions if v.name not in black), unknown
 
 
+def text_of(entry: Entry, models: ModelList) -> str:
+    """What may be overrides behind a model file's name; in a blacklist, there are names only."""
+    return "" if models.blacklist else entry.narrowing or ""
+
+
 def _model(
-    path: str, findings: Findings, versions: tuple[ListedVersion, ...], priority: int
+    entry: Entry,
+    findings: Findings,
+    versions: tuple[ListedVersion, ...],
+    priority: int,
+    source: Path,
 ) -> ListedModel:
     chosen = {version.name for version in versions}
     before = {name for version in versions for name in version.after} - chosen
+    path = entry.path
+    problem = f"{path}: {findings.problem}" if findings.problem else ""
+    if problem and findings.overrides:  # it may be in the script all the same
+        where = f"{short(source)}:{entry.line}" if entry.line else short(source)
+        problem = f"{where}: {path} = {' '.join(findings.overrides.split())}: {findings.problem}"
     return ListedModel(
         name=model_name(path),
         path=path,
@@ -169,10 +190,12 @@ def _model(
         stamp=findings.stamp,
         versions=versions,
         left_out=tuple(each for each in findings.versions if each.name in before) if before else (),
-        problem=f"{path}: {findings.problem}" if findings.problem else "",
+        preload=findings.preload,
+        problem=problem,
         traceback=findings.traceback,
         files=findings.files,
-        preload=findings.preload,
+        takes_overrides=findings.takes_overrides,
+        overrides=findings.overrides,
     )
 
 

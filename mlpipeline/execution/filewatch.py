@@ -28,7 +28,7 @@ HEARD: list[type[events.FileSystemEvent]] = [
 
 
 class FileWatch(events.FileSystemEventHandler):
-    """Calls back, in a thread of its own, when lists, scripts or requests change.
+    """Calls back, in a thread of its own, when lists, scripts, configs or requests change.
 
     ``works`` is False where the system can't tell (no inotify left, say): then look yourself. It
     never hears of what another machine does in a shared folder.

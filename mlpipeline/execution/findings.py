@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline import __version__
+from mlpipeline.api.listed import content_of
 from mlpipeline.core.listed import ListedVersion
 from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
@@ -45,7 +46,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     traceback: str = ""
     passing: bool = False  # the problem is not the script's, and need not be there the next time
     preload: tuple[str, ...] = ()  # modules that its runs would have at hand
-    files: dict[str, Stamp] = {}  # the script and the local modules it imported
+    files: dict[str, Stamp] = {}  # the script, the local modules it imported, and those below
+    configs: dict[str, str] = {}  # SHA-256 of the configs that were read, and of their folders
+    takes_overrides: bool = False  # so that what the list says behind its name may be such
+    asked_with: str = ""  # what the list said there
+    overrides: str = ""  # that, where it was taken for overrides
+    largest: int = 0  # jobs of a sweep
 
 
 class Findings(Found, frozen=True, kw_only=True):
@@ -55,11 +61,14 @@ class Findings(Found, frozen=True, kw_only=True):
 
     def is_as(self, other: Findings) -> bool:
         """Whether ``other`` found the same, if perhaps at another time."""
-        return (self.versions, self.sources, self.problem) == (
-            other.versions,
-            other.sources,
-            other.problem,
-        )
+        return self._content() == other._content()
+
+    def _content(self) -> tuple[object, ...]:
+        return self.versions, self.sources, self.problem, self.configs, self.asked_with
+
+    def holds_for(self, text: str) -> bool:
+        """Whether it is the same where the list says ``text`` behind the file's name."""
+        return not self.takes_overrides or self.asked_with == text
 
     @property
     def is_racy(self) -> bool:
@@ -138,7 +147,8 @@ class Files:
     def have(self, found: Found) -> bool:
         """Whether all have the content that was found."""
         return all(
-            self._digest(path) == found.sources.get(os.path.relpath(path, self._models_dir), GONE)
+            self._digest(path) == found.configs.get(path)
+            or self._digest(path) == found.sources.get(os.path.relpath(path, self._models_dir))
             for path in found.files
         )
 
@@ -146,7 +156,7 @@ class Files:
         if path not in self._digests:
             self.stamp(path)  # before it is read: an edit in between must show
             try:
-                content = Path(path).read_bytes()
+                content = content_of(path)
                 self._digests[path] = hashlib.sha256(content).hexdigest()
             except (OSError, ValueError):
                 self._digests[path] = "it can't be read"
@@ -259,6 +269,16 @@ def failure(
     traceback: str = "",
     *,
     passing: bool = False,
+    text: str = "",
 ) -> Findings:
-    """That nothing was found, and why; ``passing``: which is not the script's doing."""
-    return Findings(problem=problem, traceback=traceback, files={script: stamp}, passing=passing)
+    """That nothing was found, and why; ``passing``: which is not the script's doing.
+
+    ``text`` is what the list said behind its name.
+    """
+    return Findings(
+        problem=problem,
+        traceback=traceback,
+        files={script: stamp},
+        passing=passing,
+        asked_with=text,
+    )

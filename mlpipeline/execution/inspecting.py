@@ -23,9 +23,10 @@ TAIL = 1 << 16  # bytes of what a script printed that are looked at
 class Task:
     """A script that is to be opened, or is open."""
 
-    def __init__(self, ticket: int, path: str, *, leisurely: bool):
+    def __init__(self, ticket: int, path: str, text: str = "", *, leisurely: bool):
         self.ticket = ticket
         self.path = path  # in models_dir
+        self.text = text  # that the list has behind its name
         self.leisurely = leisurely
         self.stamp: Stamp = GONE  # of the script, before it was opened
         self.begun_at = 0.0  # monotonic seconds
@@ -64,7 +65,9 @@ class Task:
 class InspectorChild:
     """The child that forks inspections; started when it is needed."""
 
-    def __init__(self, models_dir: Path, project: Path):
+    def __init__(self, models_dir: Path, project: Path, most: int | None = None):
+        """``most``: jobs that a sweep may have; None: any number."""
+        self._most = most
         self._models_dir = models_dir
         self._project = project
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,6 +100,8 @@ class InspectorChild:
             "script": str(script),
             "name": model_name(task.path),
             "leisurely": task.leisurely,
+            "text": task.text,
+            "most": self._most,
         }
         task.begun_at, task.ended_for, files = time.monotonic(), "", task.make_files()
         task.tries += 1

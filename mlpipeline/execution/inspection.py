@@ -14,7 +14,7 @@ from threading import Condition, Lock
 import msgspec
 
 from mlpipeline.core.model_files import model_name
-from mlpipeline.execution.choosing import Choices, Reading, entries_of
+from mlpipeline.execution.choosing import Choices, Reading, entries_of, text_of
 from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
 from mlpipeline.execution.opening import Opened, Opener
 from mlpipeline.state.files_below import FilesBelow
@@ -34,6 +34,7 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
     since: float  # monotonic seconds
     stamp: Stamp  # of the script
     surroundings: dict[str, Stamp]
+    text: str = ""  # what the list has behind its name
     hindrance: str = ""  # why it could not be opened; it is tried again after a pause
     again: bool = False  # at normal priority, since at the lowest one there was no answer
 
@@ -52,8 +53,11 @@ class Inspector:
         *,
         memory: Path | None = None,
         session: bool = False,
+        most: int | None = None,
     ):
         """``timeout``: seconds that importing a script may take.
+
+        ``most``: jobs that a sweep may have; None: any number.
 
         ``memory``: a folder that keeps what is found. A ``session`` believes it where the content
         of the files is the same, and has each script opened all the same when there is time, since
@@ -62,10 +66,12 @@ class Inspector:
         self._models_dir = models_dir
         self._memory = Memory(memory) if memory else None
         self._session = session
-        self._opener = Opener(models_dir, project, timeout, self._take)
+        self._most = most
+        self._opener = Opener(models_dir, project, timeout, self._take, most)
         self._news = Condition()  # for what follows
         self._known: dict[str, Findings] = {}
         self._asked: dict[str, _Question] = {}
+        self._texts: dict[str, str] = {}  # what the newest list has behind their names
         self._surroundings: dict[str, dict[str, Stamp]] = {}  # of scripts that can't be used
         self._racy: set[str] = set()
         self._again_at: dict[str, float] = {}  # monotonic seconds; of what is to be tried again
@@ -109,6 +115,7 @@ class Inspector:
         paths = [entry.path for entry in entries]
         with self._news:
             self._forget_all_but(paths)
+            self._texts |= {entry.path: text_of(entry, models) for entry in entries}
             self._look(paths, Files(self._models_dir, files_below))
             self._wait(set(paths), stop)
             asked = {path: self._asked[path] for path in paths if path in self._asked}
@@ -141,12 +148,14 @@ class Inspector:
             question, findings = asked.get(path), known.get(path)
             if question is not None and question.is_urgent:
                 is_edited = files.stamp(self._script(path)) != question.stamp
-                if is_edited or self._is_due_again(path):
+                if is_edited or question.text != self._texts[path] or self._is_due_again(path):
                     self._ask(path, files)
             elif findings is None:
                 if not self._recall(path, files):
                     self._ask(path, files)
-            elif findings.problem and self._surroundings[path] != files.surroundings():
+            elif not findings.holds_for(self._texts[path]) or (
+                findings.problem and self._surroundings[path] != files.surroundings()
+            ):
                 self._ask(path, files)
             elif not files.are(findings.files) or path in self._racy:
                 self._look_closer(path, findings, files)
@@ -164,7 +173,7 @@ class Inspector:
         kept = {path for each in self._lists for path in each}
         for path in [path for path in self._asked if path not in kept]:
             self._opener.drop(self._asked.pop(path).ticket)
-        for known in (self._known, self._surroundings, self._again_at):
+        for known in (self._known, self._surroundings, self._again_at, self._texts):
             for path in [path for path in known if path not in kept]:
                 del known[path]
         self._racy &= kept
@@ -197,7 +206,9 @@ class Inspector:
     def _recall(self, path: str, files: Files) -> bool:
         """Whether what is remembered of a script may be believed."""
         findings = self._memory.recall(path, self._environment) if self._memory else None
-        if findings is None:
+        if findings is None or not findings.holds_for(self._texts[path]):
+            return False
+        if self._session and self._most is not None and findings.largest > self._most:
             return False
         is_same = files.are(findings.files) and not findings.is_racy
         if self._session or not is_same:
@@ -220,8 +231,10 @@ class Inspector:
         if before:
             self._opener.drop(before.ticket)
             since = before.since if before.is_urgent else since
+        text = self._texts[path]
         self._asked[path] = _Question(
-            ticket=self._opener.open(path, leisurely=not is_urgent),
+            ticket=self._opener.open(path, text, leisurely=not is_urgent),
+            text=text,
             is_urgent=is_urgent,
             since=since,
             stamp=files.stamp(self._script(path)),
@@ -253,7 +266,7 @@ class Inspector:
                     del self._asked[opened.path]
                     self._learn(opened, question)
                 else:
-                    ticket = self._opener.open(opened.path)
+                    ticket = self._opener.open(opened.path, question.text)
                     again = msgspec.structs.replace(question, ticket=ticket, again=True)
                     self._asked[opened.path] = again
             self._has_news = self._has_news or (bool(batch) and not self._asked)

@@ -2,10 +2,11 @@
 
 Called by opening.py as ``main()`` with the arguments FD MODELS_DIR. It has imported what every
 inspection needs, but never a model script, so nothing of one can leak into another. What is asked,
-a JSON object a line, comes on the socket FD: ``{"open": TICKET, "script": …, "name": …}``, with two
-file descriptors, of a file for the answer and one for what the script prints; or ``{"end":
-TICKET}``. ``{"ended": TICKET, "status": …}`` goes back. It ends with its socket, or at SIGTERM, and
-so do its children.
+a JSON object a line, comes on the socket FD: ``{"open": TICKET, "script": …, "name": …, "text": …,
+"most": …}`` (what the list has behind its name, and jobs that a sweep may have), with two file
+descriptors, of a file for the answer and one for what the script prints; or ``{"end": TICKET}``.
+``{"ended": TICKET, "status": …}`` goes back. It ends with its socket, or at SIGTERM, and so do its
+children.
 
 The answer is a ``findings.Found`` as a line of JSON, and the versions as another.
 """
@@ -25,7 +26,9 @@ import time
 from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
+from mlpipeline.api import listed
 from mlpipeline.core.model_files import is_command_file
+from mlpipeline.core.narrowing import are_names
 from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
 from mlpipeline.execution.processes import CUT_OFF, UNABLE, start_time
@@ -136,6 +139,7 @@ class _Server:
             os.set_inheritable(answer, False)
             if request["leisurely"]:
                 os.nice(LOWEST)
+            listed.now = listed.Listed(request["text"], most=request["most"], are_names=are_names)
             _inspect(request["script"], self._models_dir, request["name"], answer)
         except OSError:  # those of the script are among what was found
             status = UNABLE
@@ -258,7 +262,20 @@ def _findings(
     sources = {os.path.relpath(path, models_dir): _sha256(path) for path in sorted(files)}
     if found.get("problem"):
         versions = []
-    return {**found, "stamp": stamp, "files": files, "sources": sources}, versions
+    found |= {"stamp": stamp, "files": {**listed.now.files, **files}, "sources": sources}
+    return {**found, **_asked_of_list()}, versions
+
+
+def _asked_of_list() -> dict[str, Any]:
+    """What the script made of what the list says, and which configs it read for that."""
+    now = listed.now
+    return {
+        "configs": {path: _sha256(path) for path in sorted(now.files)},
+        "takes_overrides": now.takes_overrides,
+        "asked_with": now.text,
+        "overrides": now.used,
+        "largest": now.largest,
+    }
 
 
 def _shown(
@@ -288,8 +305,7 @@ def _sha256(path: str) -> str:
     try:
         content = imports.TEXTS.get(path)
         if content is None:
-            with open(path, "rb") as file:
-                content = file.read()
+            content = listed.content_of(path)
         return hashlib.sha256(content).hexdigest()
     except OSError:
         return ""

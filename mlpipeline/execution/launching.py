@@ -181,6 +181,7 @@ class Launcher:
             attempt=start.run.attempt,
             script=str(self._layout.models_dir / start.model.path),
             signature=start.version.signature,
+            overrides=start.model.overrides,
             stamp=start.model.stamp,
             folder=str(folder.path),
             project=str(self._layout.project),

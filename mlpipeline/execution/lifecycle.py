@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from mlpipeline.api import listed
 from mlpipeline.api.keys import ExecutionModeKeys, version_parameters
 from mlpipeline.core import endings
 from mlpipeline.core.model_files import is_command_file
@@ -68,12 +69,15 @@ class Lifecycle:
         """Go through all parts of the run."""
         model: Model | None = None
         try:
+            listed.now = listed.Listed(used=self._spec.get("overrides", ""), most=None)
             model = self._part(
                 "import", load_model_file, self._spec["script"], self._spec["models_dir"]
             )
             if hasattr(model, "on_stop"):
                 signal.signal(signal.SIGTERM, _request_stop)
             version = self._part("versions", self._choose, model)
+            if version.job:
+                self._part("hydra", version.job.begin, self._spec["folder"])
             if is_command_file(self._spec["script"]):
                 self._execute_command(model)
             else:
@@ -100,7 +104,7 @@ class Lifecycle:
         if model.versions is None:  # the inspector saw some
             raise _Edited(EDITED_MEANWHILE)
         stat = os.stat(self._spec["script"])
-        edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"]
+        edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"] or listed.now.files
         name = self._spec["version"]
         if edited and (
             name not in model.versions.versions

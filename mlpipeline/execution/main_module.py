@@ -67,7 +67,7 @@ class MainModule:
         sys.orig_argv = [sys.executable, *(["-m"] if self._module else []), *self._argv]
         sys.argv = self._argv
         main = ModuleType("__main__")
-        main.__dict__["__builtins__"] = sys.modules["builtins"]
+        main.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={})
         sys.modules["__main__"] = main
         try:
             prepare()

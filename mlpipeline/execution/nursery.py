@@ -25,6 +25,7 @@ from collections import deque
 from contextlib import suppress
 
 import mlpipeline  # noqa: F401 - what scripts import first
+from mlpipeline.api import listed
 from mlpipeline.execution.processes import (
     ANSWER,
     ENDED,
@@ -58,6 +59,7 @@ def main() -> None:
     die_with_parent(True)  # a module may take for ever
     problem = _preload(sys.argv[1:])
     die_with_parent(False)
+    listed.now = listed.Listed(most=None)  # who listed them has counted the jobs of sweeps
     if problem:
         os.write(2, problem.encode("utf-8", "backslashreplace"))
         os.write(1, ANSWER.pack(UNFIT, 0))
@@ -264,7 +266,8 @@ def _end(status: int, inherited: Collection[str]) -> None:
     except BaseException as error:  # Ctrl-C, say
         sys.excepthook(type(error), error, error.__traceback__)
     _flush_files()
-    for name in [name for name in sys.modules if name not in inherited]:
+    # A command's program has been put in the place of __main__.
+    for name in [name for name in sys.modules if name == "__main__" or name not in inherited]:
         del sys.modules[name]
     gc.collect()
     for stream in (sys.stdout, sys.stderr):

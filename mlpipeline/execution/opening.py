@@ -51,8 +51,9 @@ class Opener:
         project: Path,
         timeout: float,
         tell: Callable[[Sequence[Opened]], float | None],
+        most: int | None = None,
     ):
-        """``timeout``: seconds that importing a script may take.
+        """``timeout``: seconds that importing a script may take. ``most``: jobs of a sweep.
 
         ``tell`` is called, in the opener's thread, with what has been opened. It may return in how
         many seconds it wants to be called again, even if nothing has been opened by then.
@@ -61,6 +62,7 @@ class Opener:
         self._project = project
         self._timeout = timeout
         self._tell = tell
+        self._most = most
         self._width = cpu_count()
         self._lock = Lock()  # for what follows
         self._urgent: deque[Task] = deque()
@@ -76,12 +78,14 @@ class Opener:
         for end in (self._bell, self._ringer):
             end.setblocking(False)
 
-    def open(self, path: str, *, leisurely: bool = False) -> int:
-        """Have a script opened; returns a number by which the answer is known."""
+    def open(self, path: str, text: str = "", *, leisurely: bool = False) -> int:
+        """Have a script opened, behind whose name the list has ``text``; returns a number by which
+        the answer is known.
+        """
         with self._lock:
             self._last_ticket += 1
             self._wanted.add(self._last_ticket)
-            task = Task(self._last_ticket, path, leisurely=leisurely)
+            task = Task(self._last_ticket, path, text, leisurely=leisurely)
             (self._leisurely if leisurely else self._urgent).append(task)
             self._start()
         self._ring()
@@ -149,7 +153,7 @@ class Opener:
 
     def _open_all(self) -> None:
         pause: float | None = None
-        with closing(InspectorChild(self._models_dir, self._project)) as inspector:
+        with closing(InspectorChild(self._models_dir, self._project, self._most)) as inspector:
             while not self._is_closed:
                 opened = [*self._begin(inspector)]
                 with self._lock:
@@ -265,7 +269,7 @@ class Opener:
     def _failed(self, task: Task, problem: str, output: str = "", *, passing: bool) -> Opened:
         self._wanted.discard(task.ticket)
         script = str(self._models_dir / task.path)
-        findings = failure(problem, script, task.stamp, output, passing=passing)
+        findings = failure(problem, script, task.stamp, output, passing=passing, text=task.text)
         return Opened(ticket=task.ticket, path=task.path, findings=findings)
 
 

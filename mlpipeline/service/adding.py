@@ -98,10 +98,10 @@ def add_command(
         file.look(name)
         file.write(shared, dict(asks))
     try:
-        versions, problem = desk.known(file.path)
+        problem = desk.problem(file.path)
         if problem and file.is_changed:
             raise MlpipelineError(problem)
-        wanted = [file.version] if file.version in versions and desk.narrows(file.path) else []
+        wanted = [file.version] if file.version and desk.narrows(file.path) else []
         edit = lists.add(project, file.path, wanted, place=place, test=test)
     except MlpipelineError as error:
         if file.undo():

@@ -13,7 +13,7 @@ from mlpipeline.core.measures import flattened
 from mlpipeline.core.orders import Order
 from mlpipeline.core.runs import Run
 from mlpipeline.core.slots import Room
-from mlpipeline.core.standings import NOT_LISTED, Standing, State, fate
+from mlpipeline.core.standings import NOT_LISTED, Standing, State, became
 from mlpipeline.core.wording import plural
 from mlpipeline.service.naming import Named, meant, newest
 from mlpipeline.service.project import Project
@@ -216,7 +216,7 @@ def _why_behind(queue: Queue, standing: Standing) -> Iterator[str]:
         case State.HELD:
             told = f"is held: {root.reason}"
         case _:
-            told = fate(root).removeprefix(f"{root.version.name} ")
+            told = became(root)
     yield f"it comes after {name}, which {told}"
     if root.reason == NOT_LISTED:
         what = f"{root.model.name} '{root.version.name}'"

@@ -96,7 +96,7 @@ def models(project: Project) -> list[str]:
 def versions(project: Project, model: str) -> tuple[str, ...]:
     """The versions of a model, listed or not; raises MlpipelineError for an unknown model."""
     desk = Desk(project)
-    return desk.known(desk.path_of(model))[0]
+    return desk.known(desk.path_of(model))
 
 
 def model_of(text: str) -> str:
@@ -142,15 +142,27 @@ class Desk:
         """The versions of a model that are named; they are looked up only if there are names."""
         if not names:
             return Wanted(path=path)
-        known, problem = self.known(path)
-        return Wanted(path=path, names=tuple(names), known=known, problem=problem)
+        models = self._whole(path)
+        return Wanted(
+            path=path,
+            names=tuple(names),
+            known=tuple(version.name for model in models for version in model.versions),
+            problem="".join(model.problem for model in models),
+            takes_overrides=any(model.takes_overrides for model in models),
+        )
 
-    def known(self, path: str) -> tuple[tuple[str, ...], str]:
-        """The versions of a model, and why they can't be told."""
+    def known(self, path: str) -> tuple[str, ...]:
+        """The versions of a model."""
+        return tuple(version.name for model in self._whole(path) for version in model.versions)
+
+    def problem(self, path: str) -> str:
+        """Why the versions of a model can't be told, if that is so."""
+        return "".join(model.problem for model in self._whole(path))
+
+    def _whole(self, path: str) -> Sequence[ListedModel]:
+        """A model as it would be listed without narrowing."""
         whole = ModelList(path=Path(self._name), entries=(Entry(path=path),))
-        models = self._inspector.listed(whole).models
-        names = tuple(version.name for model in models for version in model.versions)
-        return names, "".join(model.problem for model in models)
+        return self._inspector.listed(whole).models
 
     def narrows(self, path: str) -> bool:
         """Whether the list has some versions of a model only."""

@@ -46,6 +46,12 @@ def with_parallel(project: Project, parallel: str | None) -> Project:
     return msgspec.structs.replace(project, settings=settings)
 
 
+def with_any_number(project: Project) -> Project:
+    """``project`` where a sweep may have any number of versions."""
+    settings = msgspec.structs.replace(project.settings, max_versions=0)
+    return msgspec.structs.replace(project, settings=settings)
+
+
 def project_above(folder: Path) -> Path | None:
     """The project in whose folders ``folder`` lies, itself not counted."""
     whole = Path(os.path.normpath(folder.absolute()))
@@ -64,7 +70,14 @@ def inspector(project: Project, *, session: bool = False, remember: bool = True)
     """
     layout, timeout = project.layout, project.settings.inspect_timeout
     memory = layout.inspected if remember else None
-    return Inspector(layout.models_dir, layout.project, timeout, memory=memory, session=session)
+    return Inspector(
+        layout.models_dir,
+        layout.project,
+        timeout,
+        memory=memory,
+        session=session,
+        most=project.settings.max_versions or None,
+    )
 
 
 def listing(project: Project, name: str, *, session: bool = False) -> Listing:

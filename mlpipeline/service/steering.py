@@ -13,7 +13,7 @@ from mlpipeline.core.listening import Ended
 from mlpipeline.core.orders import Order, Ordered
 from mlpipeline.core.runs import Run, Stopping
 from mlpipeline.core.sessions import StopMode
-from mlpipeline.core.standings import State, fate
+from mlpipeline.core.standings import NOT_LISTED, State, became
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.execution.executors.base import Gone, Running
 from mlpipeline.execution.executors.local import LocalExecutor
@@ -176,7 +176,10 @@ def _still_behind(queue: Queue, named: Sequence[Named]) -> list[str]:
         before = root.model.name, root.version.name
         if is_meant and before not in meant and (root.is_stuck or root.has_failed):
             name = f"{standing.model.name}/{version.name}"
-            said.append(f"{name} runs after {'/'.join(before)}, and {fate(root)}")
+            remedy = "list" if root.reason == NOT_LISTED else "retry"
+            said.append(
+                f"{name} comes after {'/'.join(before)}, which {became(root)}: {remedy} it, too"
+            )
     return said
 
 

@@ -182,7 +182,7 @@ def load_model(path: str, models_dir: str) -> CommandModel:
         content = file.read()
     STAMPS[path], TEXTS[path] = (stat.st_mtime_ns, stat.st_size), content
     known, model = _kept.get(path, (None, None))
-    if model and known == (content, listed.now.text):
+    if model and known == (content, listed.now.used):
         return model
     return CommandModel(CommandFile(content))
 
@@ -192,7 +192,7 @@ def keep(path: str) -> None:
     try:
         with open(path, "rb") as file:
             content = file.read()
-        said = content, listed.now.text
+        said = content, ""
         if path in _kept and _kept[path][0] == said:
             return
         model = CommandModel(CommandFile(content))

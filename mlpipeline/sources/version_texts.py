@@ -83,7 +83,10 @@ def _jobs(file: CommandFile, overrides: list[str]) -> Iterator[tuple[tuple[str, 
         made = axes(overrides, most=most)
     except ModelError as error:
         raise FileError(str(error), file.overrides_line) from None
-    return zip(sweeps.jobs(made), sweeps.short_names(made, default=ONLY), strict=True)
+    jobs = sweeps.jobs(made)
+    if file.max_versions is None:
+        listed.now.largest = max(listed.now.largest, len(jobs))
+    return zip(jobs, sweeps.short_names(made, default=ONLY), strict=True)
 
 
 def _sweeps(override: str) -> bool:

@@ -47,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stall_timeout: float = 0.0  # seconds that a run may be silent; 0: any
     stop_on_nan: bool = False  # end a run when a metric is no finite number
     inspect_timeout: float = 60.0  # seconds that importing a model script may take
+    max_versions: int = 10_000  # that a sweep may have; 0: any number
     min_free_disk: float = 1.0  # GB without which nothing is started
     console_limit: float = 1.0  # GB that are kept of what a run prints; 0: all
     host_timeout: float = 0.0  # seconds of silence after which a host is lost; 0: a person decides
@@ -105,6 +106,7 @@ def read_settings(project: Path) -> Settings:
         stall_timeout=number(ini, MAIN, "stall_timeout", default.stall_timeout),
         stop_on_nan=boolean(ini, "stop_on_nan"),
         inspect_timeout=number(ini, MAIN, "inspect_timeout", default.inspect_timeout, least=0.1),
+        max_versions=number(ini, MAIN, "max_versions", default.max_versions),
         min_free_disk=number(ini, MAIN, "min_free_disk", default.min_free_disk),
         console_limit=console_limit(ini, default.console_limit),
         host_timeout=number(ini, MAIN, "host_timeout", default.host_timeout),

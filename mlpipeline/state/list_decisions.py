@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mlpipeline.core.narrowing import choose_versions
 from mlpipeline.core.places import LAST, Place
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError, short
@@ -23,7 +24,7 @@ from mlpipeline.state.list_edits import (
     Remove,
     meant,
 )
-from mlpipeline.state.lists import Entry, ModelList, choose_versions
+from mlpipeline.state.lists import Entry, ModelList
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()  # as a person wrote them; none: the whole model
     known: tuple[str, ...] = ()  # the model's versions
     problem: str = ""  # why they are not known
+    takes_overrides: bool = False  # so that the list may have such in the place of names
 
     def chosen(self, listed: Sequence[str] = ()) -> list[str]:
         """The versions that are named, of those ``known`` or ``listed``.
@@ -54,6 +56,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
                 )
             chosen |= dict.fromkeys(names)
         return list(chosen)
+
+    def listed_in(self, entry: Entry) -> tuple[list[str], list[str]]:
+        """The versions that an entry names, and names in it that the model has no longer.
+
+        Raises MlpipelineError where it has overrides instead.
+        """
+        listed, stale = choose_versions(entry.narrowing or "", self.known)
+        if stale and self.takes_overrides:
+            raise MlpipelineError(
+                f"{self.path} is listed with the overrides {entry.narrowing!r}, which make its "
+                "versions: edit that line of the list"
+            )
+        return listed, stale
 
     def narrowing(self, names: Sequence[str], stale: Sequence[str] = ()) -> str | None:
         """``names``, and ``stale`` ones that the model has no longer, as they stand in a list.
@@ -118,7 +133,7 @@ def _put(models: ModelList, wanted: Wanted, place: Place | None) -> Decision:
             "`mlpipeline move` to put it in another place"
         )
     names = wanted.chosen()
-    listed, stale = choose_versions(entry.narrowing or "", wanted.known)
+    listed, stale = wanted.listed_in(entry)
     there = set(listed)
     new = [name for name in names if name not in there]
     if entry.narrowing is None or (names and not new):
@@ -134,7 +149,7 @@ def _take(models: ModelList, wanted: Wanted) -> Decision:
         return _nothing_to_take(models, path, [])
     listed, stale = list(wanted.known), list[str]()
     if entry.narrowing:
-        listed, stale = choose_versions(entry.narrowing, wanted.known)
+        listed, stale = wanted.listed_in(entry)
     names = wanted.chosen(stale)
     there, taken = {*listed, *stale}, set(names)
     missing = [name for name in names if name not in there]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -157,36 +156,6 @@ def read_list(text: ListText, models_dir: Path, files: FilesBelow | None = None)
 def stripped(narrowing: str) -> str | None:
     """The text of a narrowing without what stands around its names; None when it names nothing."""
     return narrowing.strip(", \n") or None
-
-
-def choose_versions(narrowing: str, known: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split a list of version names at commas and line ends, and tell known from unknown ones.
-
-    Names may themselves have commas (``lr=0.1,depth=2``): at each place the longest known name
-    wins. Returns the chosen names in the order written, each once, and the unknown pieces.
-    """
-    names = {_squeezed(name): name for name in known}
-    lengths = sorted({name.count(",") + 1 for name in names}, reverse=True)  # in pieces
-    pieces = [piece.strip() for piece in narrowing.replace("\n", ",").split(",")]
-    chosen: dict[str, None] = {}
-    unknown = []
-    position = 0
-    while position < len(pieces):
-        for length in lengths:
-            name = names.get(",".join(pieces[position : position + length]))
-            if name is not None:
-                chosen[name] = None
-                position += length
-                break
-        else:
-            if pieces[position]:
-                unknown.append(pieces[position])
-            position += 1
-    return list(chosen), unknown
-
-
-def _squeezed(name: str) -> str:
-    return ",".join(piece.strip() for piece in name.split(","))
 
 
 def _checked_path(source: Path, line: int | None, text: str, models_dir: Path, folder: str) -> str:

@@ -144,6 +144,17 @@ def test_the_list_says_what_goes_first_of_what_may_start():
     assert started(listed, ledger, slots=9) == ["late", "other"]
 
 
+def test_of_those_that_share_a_model_dir_the_first_in_the_list_starts():
+    versions = model(second="first", other="", first="").versions
+    shared = tuple(msgspec.structs.replace(each, model_dir="m") for each in versions)
+    listed, ledger = ListedModel(name="m", path="m.py", versions=shared), Ledger()
+    ran(ledger, "first")
+    at = situation(listed, ledger, slots=9)
+
+    for candidates in (None, Agenda(ledger).candidates(at)):
+        assert [start.version.name for start in plan(at, candidates)] == ["second"]
+
+
 # --- when one of them can't be had
 
 
@@ -167,6 +178,16 @@ def test_one_that_is_to_be_tried_again_is_waited_for():
 
     assert stands(CHAIN, ledger, retries=1)["b"] == ("queued", "waits for a")
     assert stands(CHAIN, ledger, retries=0)["b"] == ("skipped", "a failed")
+
+
+def test_one_that_failed_is_not_tried_again_while_what_it_comes_after_is():
+    ledger = Ledger()
+    ran(ledger, "a")
+    ran(ledger, "b", Outcome.LOST)
+    ledger.note(ordered(Order.RETRY, "a"))
+
+    assert stands(CHAIN, ledger, retries=1)["b"] == ("queued", "waits for a")
+    assert started(CHAIN, ledger, retries=1, slots=9) == ["a"]
 
 
 def test_in_the_next_session_what_failed_is_tried_again_and_waited_for():
@@ -231,7 +252,7 @@ def test_one_that_is_not_listed_counts_when_it_has_ever_succeeded():
         "b": ("skipped", f"a {NOT_LISTED}"),
         "c": ("skipped", f"a {NOT_LISTED}"),
     }
-    ran(ledger, "a", None)
+    ran(ledger, "a", None, session="yesterday")
     assert stands(listed, ledger)["b"] == ("queued", "waits for a")
     ledger.apply(finished("a"), "here")
     for unattended in (True, False):

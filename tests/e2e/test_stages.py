@@ -132,7 +132,7 @@ def test_what_is_retried_while_the_session_goes_on_takes_its_chain_along(house):
     assert planned["skipped"] == [{"version": "house/after", "reason": "bad failed"}]
     assert "house/after is skipped: bad failed" in house.run("plan").stdout
     alone = house.run("retry", "house/after")
-    assert "house/after runs after house/bad, and bad failed" in alone.stdout
+    assert "house/after comes after house/bad, which failed: retry it, too" in alone.stdout
 
     (house.folder / "mended").touch()
     house.run("retry", "house/bad")
@@ -173,6 +173,18 @@ def test_one_that_is_not_listed_counts_by_its_history(house):
     house.list(f"house.py = {THREE[1]}")
     house.run("-r", "-u")
     assert versions_started(house) == THREE[:2]
+
+
+def test_an_edit_of_the_list_is_answered_with_what_it_skips(house):
+    house.list()
+
+    one = house.run("add", "house", THREE[1])
+    other = house.run("add", "house", THREE[0])
+    gone = house.run("remove", "house", THREE[0])
+
+    assert "skips 1 (preprocessing is not listed, nor done)" in one.stdout
+    assert "starts 2" in other.stdout
+    assert "drops 1, skips 1 (preprocessing is not listed, nor done)" in gone.stdout
 
 
 def test_one_that_a_blacklist_leaves_out_counts_by_its_history(house):

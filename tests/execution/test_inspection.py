@@ -10,7 +10,7 @@ from model_scripts import versions
 from projects import wait_until
 
 from mlpipeline.execution import inspection
-from mlpipeline.execution.findings import Memory, environment
+from mlpipeline.execution.findings import FORMAT, Memory, environment
 
 
 @pytest.mark.parametrize("session", [True, False], ids=["session", "view"])
@@ -232,7 +232,7 @@ def test_a_memory_that_is_cut_anywhere_is_not_believed(scripts):
     [
         lambda whole: b"garbage",
         lambda whole: bytes(len(whole)),
-        lambda whole: whole.replace(b'"format":1', b'"format":0'),
+        lambda whole: whole.replace(b'"format":%d' % FORMAT, b'"format":0'),
         lambda whole: whole.replace(b'"signature"', b'"sygnature"'),
         lambda whole: whole.replace(b'"path":"m.py"', b'"path":"other.py"'),
     ],

@@ -1,6 +1,7 @@
 """The disk is full, before a run, during one and at its end: nothing is lost, and it goes on."""
 
 import subprocess
+import sys
 from collections import Counter
 from functools import partial
 
@@ -159,3 +160,35 @@ def test_a_scheduler_that_is_killed_on_a_full_disk_leaves_a_history_that_can_be_
     assert done.returncode == 0, done.stderr
     executed = (small.folder / "executions").read_text().split()
     assert Counter(executed) == Counter(names)
+
+
+SAYS = """
+import pathlib, time, mlpipeline
+def wait_for_file(name):
+    while not pathlib.Path(name).exists():
+        time.sleep(0.005)
+pathlib.Path("began").touch()
+wait_for_file("full")
+for step in range(1000):
+    mlpipeline.log_metrics({"loss": 0.5})
+pathlib.Path("went on").touch()
+wait_for_file("go")
+"""
+
+
+def test_a_program_whose_metrics_meet_a_full_disk_goes_on_and_its_success_is_kept(small):
+    (small.folder / "m.py").write_text(SAYS)
+    (small.models / "m.yaml").write_text(f"command: [{sys.executable}, m.py]\n")
+    small.list("m.yaml")
+    session = small.start("-r", "-u")
+    wait_until((small.folder / "began").exists)
+
+    fill(small)
+    (small.folder / "full").touch()
+    wait_until((small.folder / "went on").exists, "the program goes on")
+    (small.folder / "go").touch()
+    wait_until(partial(_writes_its_end, small.folder_of("m", "main")), "it meets the disk")
+    empty(small)
+    session.communicate(timeout=60)
+
+    assert small.outcomes() == {"m/main#1": "succeeded"}

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlpipeline.core.narrowing import choose_versions
 from mlpipeline.errors import ConfigError
 from mlpipeline.state import machine
 from mlpipeline.state.config import read_settings
 from mlpipeline.state.files_below import files_below, model_files
 from mlpipeline.state.ini import IniFile
-from mlpipeline.state.lists import ListText, choose_versions, read_list
+from mlpipeline.state.lists import ListText, read_list
 
 WHITELIST = "[WHITELISTED_MODELS]\n"
 
