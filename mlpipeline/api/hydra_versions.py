@@ -24,11 +24,14 @@ from mlpipeline.api.hydra_adapter import (
     readable,
 )
 from mlpipeline.api.hydra_records import save_records
+from mlpipeline.api.versions import modern
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
+
+    from mlpipeline.api.versions import Version
 
 AFTER = "after"  # the parameter that names the versions which come before one
 # Parameters of ours that are numbers: a text for one is where in the config the number stands.
@@ -45,9 +48,12 @@ MOST_SHOWN = 20  # keys in a complaint
 class Job:
     """One job of a sweep: its overrides, and its config when that is asked for."""
 
-    def __init__(self, sweep: Sweep, overrides: sweeps.Job):
+    def __init__(self, sweep: Sweep, overrides: sweeps.Job, from_config: dict[str, str]):
+        """``from_config``: where in the config parameters stand, by their names."""
         self._sweep = sweep
         self.overrides = overrides
+        self._from_config = from_config
+        self._is_filled = False
         self._cfg: DictConfig | None = None
 
     @property
@@ -59,6 +65,31 @@ class Job:
                 HydraConfig.instance().set_config(whole)
             self._cfg = _task_part(whole)
         return self._cfg
+
+    def parameters(self) -> dict[str, Any]:
+        """The values of the config by their dotted keys, and the standard parameters among them.
+
+        Raises HydraProblem.
+        """
+        self._is_filled = True
+        container = self._sweep.container(self.overrides)
+        own = dict(_flat(container))
+        for parameter, key in self._from_config.items():
+            own[parameter] = _value_at(self, container, parameter, key)
+        return own
+
+    def leave_out(self, version: Version) -> None:
+        """Take from its version what :meth:`fill` is to put there."""
+        if not self._is_filled:
+            for key in modern(self._from_config):
+                version.pop(key, None)
+
+    def fill(self, version: Version) -> bool:
+        """Give its version the parameters, unless it has them; whether it got them now."""
+        if self._is_filled:
+            return False
+        version.update(modern(self.parameters()))
+        return True
 
     def begin(self, folder: str) -> None:
         """Have ``cfg`` and HydraConfig be as in a task function of @hydra.main, whose output folder
@@ -131,19 +162,18 @@ def parameters_of(
 ) -> Iterator[tuple[str, Job, dict[str, Any]]]:
     """For each job its name, itself and its own parameters; ``given`` are those of all.
 
-    Raises HydraProblem, and ValueError for a chain of what no job has.
+    In a run, the jobs of others have theirs when they are asked for. Raises HydraProblem, and
+    ValueError for a chain of what no job has.
     """
     from_config = {k: v for k, v in given.items() if k in NUMBERS and _is_key(v)}
     befores = sweeps.chained(sweep.jobs, sweep.names, chain) if chain else ()
-    for i, (job, name) in enumerate(zip(sweep.jobs, sweep.names, strict=True)):
-        made = Job(sweep, job)
-        container = sweep.container(job)
-        own = dict(_flat(container))
-        for parameter, key in from_config.items():
-            own[parameter] = _value_at(made, container, parameter, key)
+    wanted = listed.now.wanted
+    for i, (overrides, name) in enumerate(zip(sweep.jobs, sweep.names, strict=True)):
+        job = Job(sweep, overrides, from_config)
+        own = job.parameters() if wanted in ("", name) else {}
         if chain:
             own[AFTER] = befores[i]
-        yield name, made, own
+        yield name, job, own
 
 
 def _text(override: Override) -> str:

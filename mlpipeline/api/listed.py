@@ -26,14 +26,17 @@ class Listed:
         most: int | None = MOST,
         are_names: Callable[[str, Collection[str]], bool] = lambda text, names: False,
         used: str = "",
+        wanted: str = "",
     ):
         """``text`` stands behind the file's name: the names of versions, or overrides.
 
         ``most``: jobs that a sweep may have; None: any number. ``are_names`` says whether the text
-        is made of such names only. ``used``: in a run, overrides that were found to be such before.
+        is made of such names only. ``used``: in a run, overrides that were found to be such before,
+        and ``wanted`` the version that runs.
         """
         self.text = text or used
         self.most = most
+        self.wanted = wanted
         self._are_names = are_names
         self.takes_overrides = False  # whether some versions are made of overrides
         self.used = used  # the text, where it was taken for overrides

@@ -36,11 +36,15 @@ class Version(dict):  # type: ignore[type-arg]  # dict[str, Any] would need typi
         """As for any dict, with the modern spellings too."""
         if key in self:
             return self[key]
+        if self.job is not None and self.job.fill(self):
+            return self.get(key, default)
         return super().get(ALIASES.get(key, key), default)
 
     def __missing__(self, key: str) -> Any:
         if key in ALIASES and ALIASES[key] in self:
             return self[ALIASES[key]]
+        if self.job is not None and self.job.fill(self):
+            return self[key]
         raise KeyError(f"{key!r} (this version has: {', '.join(map(str, self))})")
 
 
@@ -69,7 +73,7 @@ class Versions:
             version_parameters.EPOC_COUNT: epoc_count,
             version_parameters.MODEL_DIR_SUFFIX: model_dir_suffix,
             version_parameters.ORDER: order,
-            **_modern(defaults),
+            **modern(defaults),
         }
         self.versions: dict[str, Version] = {}
 
@@ -94,8 +98,8 @@ class Versions:
                     break
             else:
                 return parameters
-        modern = _modern(parameters)
-        return {k: v for k, v in modern.items() if v is not None or k not in self.defaults}
+        spelled = modern(parameters)
+        return {k: v for k, v in spelled.items() if v is not None or k not in self.defaults}
 
     def _add(self, name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> Version:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
@@ -135,9 +139,9 @@ class Versions:
                 version_parameters.LEARNING_RATE: learning_rate,
                 version_parameters.MODEL_DIR_SUFFIX: model_dir_suffix,
                 version_parameters.ORDER: order,
-                **_modern(parameters),
-                **_modern(custom_paramters or {}),
-                **_modern(custom_parameters or {}),
+                **modern(parameters),
+                **modern(custom_paramters or {}),
+                **modern(custom_parameters or {}),
             },
         )
 
@@ -158,7 +162,7 @@ class Versions:
         Raises ValueError for too few or too many names, a combined parameter without values, or
         two combinations of one name.
         """
-        values = {**_modern(parameters or {}), **_modern(more_parameters)}
+        values = {**modern(parameters or {}), **modern(more_parameters)}
         if combining_parameters is None:
             combined = [
                 key for key, value in values.items() if isinstance(value, list) and key != AFTER
@@ -224,7 +228,9 @@ class Versions:
         sweep = Sweep(where_is(config_dir, script), config_name, overrides, task, version_base)
         versions = cls(model_dir_suffix=model_dir_suffix, **parameters)
         for name, job, own in parameters_of(sweep, parameters, chain):
-            versions._add(name, versions.defaults, versions._given(own)).job = job
+            version = versions._add(name, versions.defaults, versions._given(own))
+            version.job = job
+            job.leave_out(version)
         return versions
 
     def get(self, name: str) -> Version:
@@ -238,7 +244,7 @@ class Versions:
     getVersion = get  # noqa: N815 - historic name
 
 
-def _modern(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def modern(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """``parameters`` with aliases replaced by the words that versions are keyed by."""
     return {ALIASES.get(key, key): value for key, value in parameters.items()}
 

@@ -68,7 +68,7 @@ class Findings(Found, frozen=True, kw_only=True):
 
     def holds_for(self, text: str) -> bool:
         """Whether it is the same where the list says ``text`` behind the file's name."""
-        return not self.takes_overrides or self.asked_with == text
+        return self.asked_with == text or not (self.takes_overrides or self.problem)
 
     @property
     def is_racy(self) -> bool:

@@ -69,15 +69,18 @@ class Lifecycle:
         """Go through all parts of the run."""
         model: Model | None = None
         try:
-            listed.now = listed.Listed(used=self._spec.get("overrides", ""), most=None)
+            listed.now = listed.Listed(
+                used=self._spec.get("overrides", ""), most=None, wanted=self._spec["version"]
+            )
             model = self._part(
                 "import", load_model_file, self._spec["script"], self._spec["models_dir"]
             )
             if hasattr(model, "on_stop"):
                 signal.signal(signal.SIGTERM, _request_stop)
             version = self._part("versions", self._choose, model)
-            if version.job:
-                self._part("hydra", version.job.begin, self._spec["folder"])
+            job = getattr(version, "job", None)
+            if job is not None:
+                self._part("hydra", job.begin, self._spec["folder"])
             if is_command_file(self._spec["script"]):
                 self._execute_command(model)
             else:

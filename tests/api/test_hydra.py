@@ -164,6 +164,19 @@ def test_the_most_versions_are_as_the_settings_say(conf):
     assert listed.now.largest == 4
 
 
+def test_in_a_run_the_other_versions_have_their_parameters_when_they_are_asked(conf):
+    whole = {each.name: dict(each) for each in made(conf, "params.lr=1,2")}
+    listed.now = listed.Listed(most=None, wanted="params.lr=2")
+    other, own = made(conf, "params.lr=1,2")
+    assert dict(own) == whole["params.lr=2"]
+    assert "params.lr" not in other
+    assert other["params.lr"] == 1
+    assert dict(other) == whole["params.lr=1"]
+    other = next(iter(made(conf, "params.lr=1,2")))
+    assert other.get("epoch_count") == 1
+    assert other.get("nothing") is None
+
+
 def test_the_configs_that_were_read_are_noted(tmp_path):
     conf = write_configs(tmp_path)
     (conf / "outputs").mkdir()
