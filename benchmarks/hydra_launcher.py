@@ -2,7 +2,7 @@
 
     python -m benchmarks.hydra_launcher [--jobs 150] [--rounds 3] [--parallel N]
 
-The same app and the same sweep, in turns, each in a folder of its own. Wall-clock seconds of the whole
+The same app and the same sweep, in turns, each in its own folder. Wall-clock seconds of the whole
 command, and CPU seconds of all its processes; the least of the rounds.
 """
 

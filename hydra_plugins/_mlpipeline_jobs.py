@@ -18,6 +18,7 @@ from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mlpipeline.api import sweeps
+from mlpipeline.api.words import escaped
 from mlpipeline.core.hydra_jobs import RUNNER
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service.sweep_files import SweptJob
@@ -32,12 +33,12 @@ NOW = re.compile(r"\$\{now:[^${}]*\}")
 
 
 def app_command(task_function: TaskFunction, config: DictConfig) -> list[str]:
-    """The words that run the app, up to a job's own overrides; braces are doubled.
+    """The words that run the app, up to a job's own overrides, for a command file.
 
     Raises MlpipelineError where it can't be run once more.
     """
     words = [*_program(task_function), *_flags(), *own_overrides(config)]
-    return [PYTHON, *(word.replace("{", "{{").replace("}", "}}") for word in words)]
+    return [PYTHON, *map(escaped, words)]
 
 
 def own_overrides(config: DictConfig) -> list[str]:

@@ -10,6 +10,7 @@ what was handed over is gone, or does not fit, the app composes it from the over
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -96,6 +97,7 @@ class _Meeting:
         caller_stack_depth: int = 2,
     ) -> None:
         """Run the job; does not return."""
+        gc.disable()  # until the task begins: what comes before makes objects, and no garbage
 
         def app() -> tuple[Hydra, str | None]:
             """As Hydra sets it up, with the name of its config."""
@@ -121,7 +123,7 @@ class _Meeting:
             config.hydra.job.id = config.hydra.job.num = self._job.number
         self._place(config)
         returned = run_job(
-            hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks(config)),
+            hydra_context=HydraContext(config_loader=loader, callbacks=_Callbacks(config)),
             task_function=task_function,
             config=config,
             job_dir_key=KEYS[0],
@@ -145,6 +147,16 @@ class _Meeting:
                 config.hydra.sweep.dir = folder.removesuffix(end)
             else:
                 config.hydra.sweep.dir, config.hydra.sweep.subdir = os.path.split(folder)
+
+
+class _Callbacks(Callbacks):
+    """Those of the config."""
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called right before the task."""
+        super().on_job_start(config, **kwargs)
+        gc.freeze()
+        gc.enable()
 
 
 class _LateLoader:

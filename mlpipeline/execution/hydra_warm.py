@@ -12,7 +12,8 @@ from mlpipeline.execution import hydra_job  # noqa: F401 - that is what it is fo
 MODULES = (
     *("logging.config", "logging.handlers", "omegaconf._impl", "hydra.conf"),
     *("hydra._internal.logging_config", "hydra._internal.core_plugins.basic_sweeper"),
-    "hydra_plugins.mlpipeline_launcher",
+    *("hydra_plugins.mlpipeline_launcher", "mlpipeline.sources.command"),
+    *("mlpipeline.execution.program", "mlpipeline.api.saying"),
 )
 OVERRIDES = ["a=1", "a.b=0.1", "+a.b=c", "a/b=c", "~a", "a=[1,b]", "a={b:1}", "a='b c'", "a=/b/c"]
 CONFIG = {
