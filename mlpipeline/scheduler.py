@@ -126,6 +126,11 @@ class Scheduler:
         self._noticed = True
         self._alarm.ring()
 
+    def expect_more(self, more: bool) -> None:
+        """Whether to stay when the queue is empty. May be called from another thread."""
+        self._watch = more
+        self.look()
+
     def close(self) -> None:
         """Let go of what the session held; call it when nothing above can be called any more."""
         self._reader.close()
@@ -155,9 +160,19 @@ class Scheduler:
             self._sleep()
         if self._reader.listed.problems:
             raise MlpipelineError("\n".join(self._reader.listed.problems))
+        self._check_only()
         self._audience.ready()
         self._runs.adopt()
         return True
+
+    def _check_only(self) -> None:
+        """Raise MlpipelineError where the session is for a model that is not listed."""
+        known = [model.name for model in self._reader.listed.models]
+        for name in sorted(self._listing.only.difference(known)):
+            raise MlpipelineError(
+                f"--only {name}: no model in {self._listing.name} is called that; "
+                "`mlpipeline add` lists one"
+            )
 
     def _step(self) -> bool:
         """Observe, plan, act, record, once, and then tell of it; whether the session is over."""
@@ -282,6 +297,8 @@ class Scheduler:
         """Do what views ask for."""
         asked = self._errands.run()
         self._stop = asked.stop or self._stop
+        if asked.only and self._listing.only:
+            self._listing.only |= asked.only
         if asked.anything:
             self._reader.outdate()
         self._rehearsals.stop({(order.model, order.version) for order in asked.ends})

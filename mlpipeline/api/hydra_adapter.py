@@ -16,16 +16,21 @@ from mlpipeline.errors import HydraMissing, ModelError
 
 try:
     from hydra import version
+    from hydra._internal import utils as hydra_utils
+    from hydra._internal.callbacks import Callbacks
     from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
     from hydra._internal.defaults_list import Overrides
+    from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
     from hydra.core.config_loader import ConfigLoader
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
-    from hydra.core.utils import JobRuntime, setup_globals
+    from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
     from hydra.errors import HydraException
-    from hydra.types import RunMode
+    from hydra.main import main as hydra_main
+    from hydra.types import HydraContext, RunMode
     from omegaconf import DictConfig, ListConfig, Node, OmegaConf, open_dict, read_write
     from omegaconf.errors import OmegaConfBaseException
 except ModuleNotFoundError as missing:
@@ -39,12 +44,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FALLING_BACK",
+    "Callbacks",
     "ConfigLoader",
     "ConfigLoaderImpl",
     "DictConfig",
+    "GlobalHydra",
+    "Hydra",
     "HydraConfig",
+    "HydraContext",
     "HydraProblem",
+    "JobReturn",
     "JobRuntime",
+    "JobStatus",
     "ListConfig",
     "Node",
     "OmegaConf",
@@ -55,10 +66,14 @@ __all__ = [
     "axes",
     "begin_app",
     "get_overrides_dirname",
+    "hydra_main",
+    "hydra_utils",
     "one_text",
     "open_dict",
     "read_write",
     "readable",
+    "run_job",
+    "setup_globals",
     "version",
 ]
 

@@ -133,6 +133,13 @@ class Commands(click.Group):
 )
 @parallel_option("With -r: so many runs at a time, or auto: one a CPU.  [default: mlp.config]")
 @click.option("-y", "--yes", is_flag=True, help="Let sweeps have more versions than max_versions.")
+@click.option(
+    "--only",
+    metavar="MODEL",
+    multiple=True,
+    help="With -r: start nothing but this model; may be given more than once.",
+)
+@click.option("--until-eof", is_flag=True, hidden=True)
 @click.option("-q", "--quiet", is_flag=True, help="Show nothing but errors.")
 @click.option("-n", "--no-log", is_flag=True, help="With -r: write no log-<hostname>.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one for each event.")

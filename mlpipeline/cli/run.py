@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -19,6 +21,7 @@ from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.sessions import Result
 from mlpipeline.service import sessions
 from mlpipeline.service.digests import note_look
+from mlpipeline.service.lists import model_of
 from mlpipeline.service.project import with_any_number, with_parallel
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,6 +39,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool = False
     yes: bool = False
     parallel: str | None = None  # runs at a time, or "auto"; None: as mlp.config says
+    until_eof: bool = False  # stay until standard input has come to its end
+    only: tuple[str, ...] = ()  # models that it is for, as a person names them; empty: all
 
 
 def run(folder: Path, options: Options) -> int:
@@ -56,11 +61,14 @@ def run(folder: Path, options: Options) -> int:
             log=not options.no_log,
             watch=options.watch,
             rehearse=options.rehearse,
+            only=frozenset(map(model_of, options.only)),
         )
         if options.execute
         else sessions.rehearsal(project, screen)
     )
     with session as scheduler, _stopping(scheduler.ask_to_stop), screen:
+        if options.until_eof:
+            _stay_until_eof(scheduler.expect_more)
         result = scheduler.run()
     with suppress(OSError):  # the terminal is closed
         screen.summary(result, project.layout.output if options.execute else None)
@@ -87,6 +95,19 @@ def _exit_code(result: Result) -> int:
     if result.signal is not None:
         return 128 + result.signal
     return 1 if result.failed else 0
+
+
+def _stay_until_eof(expect_more: Callable[[bool], None]) -> None:
+    """Expect more as long as somebody holds our standard input open: till then there may be."""
+
+    def wait() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        expect_more(False)
+
+    expect_more(True)
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager

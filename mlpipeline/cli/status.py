@@ -126,7 +126,8 @@ def closing(found: Status) -> str:
         parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
     if found.session:
         who = f"pid {found.pid}" if found.pid else "a session"
-        parts.append(f"{who} {'watches' if found.watching else 'works'}")
+        which = f" on {', '.join(found.only)} only" if found.only else ""
+        parts.append(f"{who} {'watches' if found.watching else 'works'}{which}")
     elif {each.value for each in (State.RUNNING, State.QUEUED, State.FAILED)} & found.counts.keys():
         again = ", which tries again what failed" * bool(found.counts.get(State.FAILED.value))
         parts.append(f"no session works on it: `mlpipeline start`{again}")

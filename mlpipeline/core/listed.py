@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mlpipeline.core.model_files import is_command_file
 from mlpipeline.core.slots import Asks
 from mlpipeline.core.stages import Stages
 
@@ -45,8 +46,16 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def digest(self) -> str:
-        """Names the state of all its sources: SHA-256 over their digests, in hex."""
-        return sha256(repr(sorted(self.sources.items())).encode()).hexdigest()
+        """Names the state of all its code: SHA-256 over the digests of its sources, in hex.
+
+        A command file is none: what it says of a version is signed.
+        """
+        code = {
+            path: digest
+            for path, digest in self.sources.items()
+            if path != self.path or not is_command_file(path)
+        }
+        return sha256(repr(sorted(code.items())).encode()).hexdigest()
 
     @cached_property
     def stages(self) -> Stages | None:

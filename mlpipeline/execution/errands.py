@@ -16,7 +16,8 @@ from mlpipeline.execution.hosts import Hosts
 from mlpipeline.state import requests
 from mlpipeline.state.history import History
 from mlpipeline.state.layout import Layout
-from mlpipeline.state.requests import LoseHost, Request, Steer, Stop
+from mlpipeline.state.requests import LoseHost, Request, Steer, Stop, Widen
+from mlpipeline.state.session import read_session, write_session
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     anything: bool = False
     stop: StopMode | None = None
     ends: tuple[Ordered, ...] = ()  # versions whose runs, up to ``after``, are to end
+    only: frozenset[str] = frozenset()  # models that the session is for, besides those that it is
 
 
 class Errands:
@@ -71,7 +73,18 @@ class Errands:
             case Steer(orders):
                 ends = [each for each in self._take(orders) if each.order is Order.SKIP]
                 return msgspec.structs.replace(asked, ends=(*asked.ends, *ends))
+            case Widen(models):
+                self._widen(models)
+                return msgspec.structs.replace(asked, only=asked.only.union(models))
         return asked
+
+    def _widen(self, models: tuple[str, ...]) -> None:
+        """Have views know for what the session is."""
+        session = read_session(self._layout)
+        if session is None or session.name != self._session or not session.only:
+            return
+        only = tuple(dict.fromkeys((*session.only, *models)))
+        write_session(self._layout, msgspec.structs.replace(session, only=only))
 
     def _take(self, orders: tuple[Ordered, ...]) -> list[Ordered]:
         """Record the orders that no later one has overtaken; returns those."""

@@ -13,6 +13,7 @@ from threading import Condition, Lock
 
 import msgspec
 
+from mlpipeline.core.model_files import model_name
 from mlpipeline.execution.beside_session import BesideSession
 from mlpipeline.execution.choosing import Choices, Reading, entries_of, text_of
 from mlpipeline.execution.findings import (
@@ -83,6 +84,8 @@ class KnownScripts:
         self._queue = Lead(LEAD)
         self._left: set[str] = set()  # scripts that the session is looking at
         self._environment = environment()
+        # Names of the models that a session is for; empty: all that are listed.
+        self.only: frozenset[str] = frozenset()
         self._has_news = False
         self._rang_at = 0.0  # monotonic seconds
         self._wake: Callable[[], None] = lambda: None
@@ -113,6 +116,8 @@ class KnownScripts:
         """
         files_below = files or FilesBelow(self._models_dir)
         entries = entries_of(models, files_below)
+        if only := self.only:
+            entries = [entry for entry in entries if model_name(entry.path) in only]
         paths = [entry.path for entry in entries]
         in_order = sorted(entries, key=lambda entry: -models.priorities.get(entry.path, 0))
         with self._news:

@@ -116,6 +116,18 @@ class Listing:
         return self._path.name
 
     @property
+    def only(self) -> frozenset[str]:
+        """Names of the models that a session is for: others are read, checked and left out.
+
+        Empty: it is for all that are listed.
+        """
+        return self._scripts.only
+
+    @only.setter
+    def only(self, models: frozenset[str]) -> None:
+        self._scripts.only = models
+
+    @property
     def wake(self) -> Callable[[], None]:
         """Called, from a thread, when more is known of the scripts: time for another look."""
         return self._scripts.wake

@@ -16,7 +16,7 @@ from mlpipeline.api.saying import SayingReporter
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -57,8 +57,11 @@ class MainModule:
         path = os.path.join(cwd, argv[1])
         return cls(argv[1:], path) if os.path.isfile(path) else None
 
-    def run(self, folder: str) -> int:
-        """Run it to its end, in the run's ``folder``; returns its exit status. Called once."""
+    def run(self, folder: str, prepare: Callable[[], None]) -> int:
+        """Run it to its end, in the run's ``folder``; returns its exit status. Called once.
+
+        ``prepare`` is called before it begins.
+        """
         install_reporter(SayingReporter(folder))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.orig_argv = [sys.executable, *(["-m"] if self._module else []), *self._argv]
@@ -67,6 +70,7 @@ class MainModule:
         main.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={})
         sys.modules["__main__"] = main
         try:
+            prepare()
             self._execute(main)
         except SystemExit as error:
             return _status(error.code)

@@ -6,6 +6,7 @@ this interpreter need not be loaded anew: it goes on in the forked child (see ma
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -13,7 +14,7 @@ import sys
 import time
 from contextlib import suppress
 
-from mlpipeline.core import endings, run_files
+from mlpipeline.core import endings, hydra_jobs, run_files
 from mlpipeline.execution import last_words
 from mlpipeline.execution.main_module import MainModule
 from mlpipeline.execution.sayings import Sayings
@@ -54,7 +55,7 @@ class Program:
         self._reporter = reporter
         self._end = None if model.file.is_cold else end
         self._job = _job(model, spec)
-        self._variables = _variables(spec)
+        self._variables = _variables(spec) | _hydra_job(model, spec, self._job.cwd)
         self._sayings = Sayings(spec["folder"], model.file.metrics, reporter)
         self._pid = 0
         self._is_asked_to_end = False  # by a signal
@@ -83,7 +84,7 @@ class Program:
         if self._is_asked_to_end:
             return {"ending": endings.STOPPED, "detail": "ended by SIGTERM"}
         if not status:
-            return {"ending": endings.RETURNED}
+            return {"ending": endings.RETURNED, "results": self._results()}
         if status < 0:
             return {"ending": endings.SIGNALLED, "signal": -status}
         said: dict[str, Any] = {"ending": endings.EXITED, "detail": f"exited with status {status}"}
@@ -93,6 +94,15 @@ class Program:
             if failure:
                 said |= {"ending": endings.RAISED, "failures": [failure]}
         return said
+
+    def _results(self) -> dict[str, Any]:
+        """What the program itself has put down, where it is a job of Hydra's."""
+        try:
+            with open(os.path.join(self._spec["folder"], run_files.RESULTS), "rb") as file:
+                results: dict[str, Any] = json.loads(file.read())
+        except (OSError, ValueError):
+            return {}
+        return results
 
     def _prepare_for_signals(self) -> None:
         for end in (self._bell, self._ringer):
@@ -155,16 +165,26 @@ class Program:
                 assert self._end is not None
                 os.environ.update(variables)
                 os.close(tell)
-                self._end(main.run(self._spec["folder"]))
+                self._end(main.run(self._spec["folder"], self._meet_hydra))
             for name in RESTORED:
                 if hasattr(signal, name):
                     signal.signal(getattr(signal, name), signal.SIG_DFL)
-            os.execve(program, self._job.argv, {**os.environ, **variables})
+            argv = self._job.argv
+            if hydra_jobs.VARIABLE in self._variables:
+                argv = [argv[0], "-m", hydra_jobs.RUNNER, *argv[1:]]
+            os.execve(program, argv, {**os.environ, **variables})
         except OSError as error:
             with suppress(OSError):
                 os.write(tell, _why(program, error).encode("utf-8", "replace"))
         finally:
             os._exit(127)
+
+    def _meet_hydra(self) -> None:
+        """Where the program is a job of Hydra's, have its main find what was composed for it."""
+        if hydra_jobs.VARIABLE in self._variables:
+            from mlpipeline.execution.hydra_job import meet_as_told  # hydra takes 0.2 s
+
+            meet_as_told()
 
     # ---------------------------------------------------------------------- wait
 
@@ -220,6 +240,7 @@ def _job(model: CommandModel, spec: dict[str, Any]) -> Job:
         "run_dir": spec["folder"],
         "version": spec["version"],
         "project": spec["project"],
+        "python": sys.executable,
     }
     job = model.job(spec["version"], at_run, more)
     job.cwd = os.path.normpath(os.path.join(spec["project"], os.path.expanduser(job.cwd)))
@@ -236,6 +257,25 @@ def _variables(spec: dict[str, Any]) -> dict[str, str]:
         "MLPIPELINE_VERSION": spec["version"],
         "MLPIPELINE_ATTEMPT": str(spec["attempt"]),
     }
+
+
+def _hydra_job(model: CommandModel, spec: dict[str, Any], cwd: str) -> dict[str, str]:
+    """Where the version is a job of Hydra's, what it is to be told: see hydra_job.py."""
+    job = model.hydra_job(spec["version"])
+    if not job:
+        return {}
+    folder = spec["model_dir"] if spec["test"] else os.path.join(cwd, job["dir"])
+    told = {
+        "number": job["number"],
+        "folder": folder,
+        "config": job.get("config", ""),
+        "handover": os.path.join(
+            *(spec["models_dir"], "outputs", hydra_jobs.HANDED_OVER, spec["model"]),
+            f"{job.get('handover', '')}{hydra_jobs.KIND}",
+        ),
+        "results": spec["folder"],
+    }
+    return {hydra_jobs.VARIABLE: json.dumps(told)}
 
 
 def _why(program: str, error: OSError) -> str:

@@ -99,6 +99,11 @@ def versions(project: Project, model: str) -> tuple[str, ...]:
     return desk.known(desk.path_of(model))
 
 
+def model_of(text: str) -> str:
+    """The name of the model that a person means by its name, or by its file in models_dir."""
+    return model_name(os.path.normpath(text))
+
+
 class Desk:
     """Where one edit of a list is made."""
 

@@ -19,6 +19,7 @@ TEMPLATES = {
     "models/first_model.py": "first_model.py.txt",
 }
 IGNORED = "models/outputs/"
+MODELS_DIRS = ("models", "mlp_models", *(f"mlp_models_{number}" for number in range(2, 100)))
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +43,33 @@ def make(folder: Path) -> Made:
     written: dict[Path, bool] = {}  # path -> whether anything was written
     with storage(f"{folder} can't be made a project"):
         for path, template in TEMPLATES.items():
-            content = files("mlpipeline.service").joinpath("templates", template).read_text("utf-8")
-            written[folder / path] = _write_new(folder / path, content)
-        written[folder / ".gitignore"] = _ignore(folder / ".gitignore")
+            written[folder / path] = _write_new(folder / path, _template(template))
+        written[folder / ".gitignore"] = _ignore(folder / ".gitignore", IGNORED)
     return Made(
         folder=str(folder),
         wrote=tuple(str(path) for path, is_written in written.items() if is_written),
         kept=tuple(str(path) for path, is_written in written.items() if not is_written),
     )
+
+
+def make_empty(folder: Path) -> None:
+    """Make ``folder``, which is in no project, one with nothing in it.
+
+    Where it has a folder models already, which may be anything, the models' is another one. Raises
+    StorageError.
+    """
+    models = next(name for name in MODELS_DIRS if not (folder / name).exists())
+    with storage(f"{folder} can't be made a project"):
+        (folder / models).mkdir()
+        for path in ("models.config", "models_test.config"):
+            _write_new(folder / path, _template(path).replace("first_model.py\n", ""))
+        _ignore(folder / ".gitignore", f"{models}/outputs/")
+        config = _template("mlp.config").replace("models_dir = models", f"models_dir = {models}")
+        _write_new(folder / "mlp.config", config)  # last: it makes it a project
+
+
+def _template(name: str) -> str:
+    return files("mlpipeline.service").joinpath("templates", name).read_text("utf-8")
 
 
 def _write_new(path: Path, content: str) -> bool:
@@ -63,12 +83,12 @@ def _write_new(path: Path, content: str) -> bool:
     return True
 
 
-def _ignore(path: Path) -> bool:
+def _ignore(path: Path, line: str) -> bool:
     """Add a line for the outputs to .gitignore; returns False if it is there."""
     before = path.read_text("utf-8") if path.exists() else ""
-    if IGNORED in before.splitlines():
+    if line in before.splitlines():
         return False
     newline = "" if not before or before.endswith("\n") else "\n"
     with path.open("a", encoding="utf-8") as file:
-        file.write(f"{newline}{IGNORED}\n")
+        file.write(f"{newline}{line}\n")
     return True

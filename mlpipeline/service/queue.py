@@ -71,6 +71,11 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
         return int(self.pid) if self.pid.isdigit() else None
 
     @property
+    def only(self) -> tuple[str, ...]:
+        """The models that the session is for, where there is one that is not for all."""
+        return self.session.only if self.pid and self.session else ()
+
+    @property
     def versions(self) -> list[tuple[str, str]]:
         """Model and version of all that is listed and can be used, in the order of the queue."""
         return [(s.model.name, s.version.name) for s in self.standings if s.version]
@@ -94,17 +99,31 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 class Onlooker:
     """Looks at a project again and again, reading only what is new."""
 
-    def __init__(self, project: Project, *, list_name: str = LIST):
+    def __init__(self, project: Project, *, list_name: str = LIST, of_newest: bool = False):
+        """``of_newest``: when no session goes on, look with the eyes of the last one."""
         self._project = project
+        self._of_newest = of_newest
         self._listing = listing(project, list_name)
         self._odd: list[str] = []  # about this host
         self._hardware = Hardware(project.settings, warn=self._odd.append)
         self._ledger = Ledger()
         self._journals = Journals(project.layout, self._ledger)
 
+    @property
+    def ledger(self) -> Ledger:
+        """What is known of the history: grows with each look."""
+        return self._ledger
+
     def close(self) -> None:
         """Let go of what it holds; a command may leave that to its end."""
         self._listing.close()
+
+    def catch_up(self) -> list[str]:
+        """Look at the history alone, which is a matter of microseconds; returns warnings.
+
+        Raises StorageError when it can't be read.
+        """
+        return self._journals.read()
 
     def look(self, *, wait: bool = True, trust: bool = False) -> Queue:
         """The queue now; raises StorageError when a history can't be read.
@@ -121,7 +140,7 @@ class Onlooker:
         pid = _scheduler_of(project)
         warnings, now = self._journals.read(), datetime.now().astimezone()
         session = read_session(project.layout)
-        there = session if pid else None
+        there = session if pid or self._of_newest else None
         decides = policy(
             with_parallel(project, str(there.parallel) if there and there.parallel else None),
             session=there.name if there else "",
@@ -142,7 +161,14 @@ class Onlooker:
             host=host,
             ledger=self._ledger,
             listed=listed,
-            standings=tuple(_with_signs_of_life(project, listed, standings, unseen)),
+            standings=tuple(
+                _with_signs_of_life(
+                    project,
+                    listed,
+                    _of_session(standings, there.only if there and pid else ()),
+                    unseen,
+                )
+            ),
             unseen=unseen,
             warnings=(*project.settings.warnings, *self._odd, *listed.warnings, *warnings),
         )
@@ -178,6 +204,19 @@ def _scheduler_of(project: Project) -> str:
         return holder_of(project.layout.lock)
     except StorageError:  # an archive that may not be written to: nobody works on it
         return ""
+
+
+def _of_session(standings: Sequence[Standing], only: tuple[str, ...]) -> Sequence[Standing]:
+    """Say of what is queued, where the session is not for it, that it waits for another one."""
+    if not only:
+        return standings
+    why = f"waits for another session: this one is for {', '.join(only)} only"
+    return [
+        msgspec.structs.replace(standing, reason=why)
+        if standing.state is State.QUEUED and standing.model.name not in only
+        else standing
+        for standing in standings
+    ]
 
 
 def _with_signs_of_life(

@@ -42,9 +42,11 @@ def execution(
     log: bool,
     watch: bool = False,
     rehearse: bool = False,
+    only: frozenset[str] = frozenset(),
 ) -> Iterator[Scheduler]:
     """A session in execution mode. With ``watch`` it stays when the queue is empty; with
-    ``rehearse`` each version is run in test mode before its first real run.
+    ``rehearse`` each version is run in test mode before its first real run; with ``only`` (names of
+    models) it starts nothing else of what is listed.
 
     Raises ProjectBusy when there is one on this host already, StorageError when the outputs can't
     be written.
@@ -61,6 +63,7 @@ def execution(
         closing(DiskHistory(layout, room)) as history,
         closing(listing(project, LIST, session=True)) as models,
     ):
+        models.only = only
         warnings = [*project.settings.warnings, *history.warnings]
         with (
             closing(_executor(project, warnings)) as executor,
@@ -165,6 +168,7 @@ def _scheduler(
                 watch=watch,
                 rehearse=rehearse,
                 parallel=project.settings.parallel,
+                only=tuple(sorted(models.only)),
             ),
         )
     return Scheduler(

@@ -64,6 +64,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     session: bool  # one works on it, on this host
     pid: int | None  # of that session; null when there is none, or it does not say
     watching: bool  # it stays when the queue is empty
+    only: tuple[str, ...] = ()  # the models that it is for; empty: all that are listed
     paused: bool  # nothing is started
     counts: dict[str, int]  # listed versions by state
     unlisted: int  # versions that ran and are not listed any more
@@ -137,6 +138,7 @@ def status(
         session=bool(queue.pid),
         pid=queue.pid_number,
         watching=bool(queue.pid and queue.session and queue.session.watch),
+        only=queue.only,
         paused=queue.listed.paused,
         counts=dict(Counter(sight.state for sight in seen[:listed])),
         unlisted=len(seen) - listed,
@@ -168,10 +170,12 @@ def expectation(
     """When what is listed (or else ``standings``) is expected to have run, with the slots of those
     that are ``wanted``, by model and version.
     """
+    only = queue.only
     standings = [
         standing
         for standing in (queue.standings if standings is None else standings)
-        if standing.state in (State.QUEUED, State.RUNNING)
+        if standing.state is State.RUNNING
+        or (standing.state is State.QUEUED and (not only or standing.model.name in only))
     ]
     left: dict[RunId, float] = {}
     for standing in standings:

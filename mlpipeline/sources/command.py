@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from mlpipeline.sources.command_file import VersionText
 
 MANDATORY = (version_parameters.NAME,)
-AT_RUN = ("model_dir", "run_dir", "version", "project")  # in braces: known when the run begins
+# In braces: known when the run begins.
+AT_RUN = ("model_dir", "run_dir", "version", "project", "python")
 LINE, FOLDER, VARIABLES = "command", "cwd", "env"  # what a version has of its file
+JOB = "hydra"  # in a version: the digest of the config that Hydra's launcher has composed for it
 MOST = 8  # files that are kept
 
 # By path: the text, with what the list says beside it, and what they became.
@@ -132,8 +134,15 @@ class CommandModel(Model):
             version[FOLDER] = job.cwd
         if job.env:
             version[VARIABLES] = job.env
+        if text.hydra:
+            version[JOB] = text.hydra.get("config", "")
         self._rows[name] = text, own
         self.versions.versions[name] = version
+
+    def hydra_job(self, name: str) -> dict[str, Any]:
+        """What Hydra's launcher says of the version as a job of its; empty where it is none."""
+        text, _ = self._rows[name]
+        return text.hydra
 
     def own_arguments(self, name: str) -> list[str]:
         """What the version adds to the command, as it is written."""
@@ -225,6 +234,6 @@ def shown_parameters(version: Version, model: CommandModel) -> dict[str, Any]:
         for name, value, _ in words.options(words.masked(model.own_arguments(version.name)))
         if name
     }
-    hidden = (version_parameters.MODEL_DIR_SUFFIX, LINE)
+    hidden = (version_parameters.MODEL_DIR_SUFFIX, LINE, JOB)
     own = {key: value for key, value in version.items() if key not in hidden}
     return script.shown({**told, **own, LINE: shlex.join(words.masked(version[LINE]))})

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-VERSION_KEYS = ("name", "arguments", "overrides", "env")
+VERSION_KEYS = ("name", "arguments", "overrides", "env", "hydra")
 # Parameters of the pipeline's own, for one version or at the top for all.
 STANDARD = (
     TIMEOUT,
@@ -51,7 +51,7 @@ STARTS = ("warm", "cold")
 class VersionText:
     """A version as it is written: what it adds to the command, and its parameters."""
 
-    __slots__ = ("arguments", "env", "line", "name", "overrides", "parameters", "texts")
+    __slots__ = ("arguments", "env", "hydra", "line", "name", "overrides", "parameters", "texts")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class VersionText:
         self.arguments: Sequence[str] = ()
         self.overrides = overrides
         self.env: Mapping[str, str] = {}
+        self.hydra: dict[str, Any] = {}  # what the launcher says of a job of Hydra's
         self.parameters = parameters
         self.texts = texts  # of the parameters, as they are written, where that is one word
 
@@ -89,6 +90,7 @@ class VersionText:
         )
         text.arguments = _words(pairs.get("arguments"), "arguments")
         text.env = _env(pairs.get("env"))
+        text.hydra = _hydra(pairs.get("hydra"))
         return text
 
 
@@ -216,6 +218,22 @@ def _env(node: Node | None) -> dict[str, str]:
         if not value.is_scalar:
             raise FileError(f"env's {name} must be a text", value.line)
     return {name: value.text for name, value in pairs.items()}
+
+
+def _hydra(node: Node | None) -> dict[str, Any]:
+    """What the launcher says of a job of Hydra's: its number, dir, config and handover."""
+    if node is None or node.is_empty:
+        return {}
+    said = {
+        key: value.value() if key == "number" else value.text
+        for key, value in _pairs(node, "hydra", "hydra: {number: 0, dir: …}").items()
+    }
+    number = said.get("number")
+    if not isinstance(number, int) or not said.get("dir"):
+        raise FileError(
+            "hydra needs the number and the dir of a job", node.line, "its launcher writes them"
+        )
+    return said
 
 
 def _metrics(node: Node | None) -> dict[str, str]:

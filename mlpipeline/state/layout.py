@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core import run_files
+from mlpipeline.core.hydra_jobs import HANDED_OVER, KIND
 from mlpipeline.core.runs import RunId
 
 CONFIG = "mlp.config"
@@ -223,6 +224,14 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def sources(self) -> Path:
         """Copies of the scripts that ran, by the SHA-256 of their content."""
         return self.outputs / "sources"
+
+    def handovers(self, model: str) -> Path:
+        """A folder: the configs of a sweep's jobs, until these have run."""
+        return self.outputs / HANDED_OVER / safe_name(model)
+
+    def handover(self, model: str, name: str) -> Path:
+        """One of them."""
+        return self.handovers(model) / f"{safe_name(name)}{KIND}"
 
     @cached_property
     def ballast(self) -> Path:

@@ -13,6 +13,7 @@ from mlpipeline.core.places import LAST, Place
 from mlpipeline.state.ini import MAIN
 from mlpipeline.state.ini_text import IniText
 from mlpipeline.state.lists import PAUSED, Entry, ModelList, stripped
+from mlpipeline.state.priorities import PRIORITIES
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,14 @@ class Pause(msgspec.Struct, frozen=True):
     paused: bool
 
 
-Change = Add | Remove | Move | Narrow | Pause
+class Prioritise(msgspec.Struct, frozen=True):
+    """Have a model start before others, or after them; 0: in its turn."""
+
+    path: str
+    priority: int
+
+
+Change = Add | Remove | Move | Narrow | Pause | Prioritise
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -64,6 +72,9 @@ def edited(text: str, section: str, change: Change) -> str:
     ini = IniText(text)
     if isinstance(change, Pause):
         _pause(ini, change.paused)
+        return ini.text()
+    if isinstance(change, Prioritise):
+        _prioritise(ini, change)
         return ini.text()
     ini.make(section, top=False)
     spelt = {os.path.normpath(name): name for name in ini.options[section]}
@@ -85,6 +96,11 @@ def meant(models: ModelList, change: Change) -> ModelList:
     """What the list is to be after ``change``; its lines are those of before."""
     if isinstance(change, Pause):
         return msgspec.structs.replace(models, paused=change.paused)
+    if isinstance(change, Prioritise):
+        priorities = {**models.priorities, change.path: change.priority}
+        if not change.priority:
+            del priorities[change.path]
+        return msgspec.structs.replace(models, priorities=priorities)
     entries = {entry.path: entry for entry in models.entries}
     match change:
         case Add(path=path, narrowing=narrowing, place=place):
@@ -118,6 +134,18 @@ def _put(entries: dict[str, Entry], entry: Entry, place: Place) -> None:
     entries[entry.path] = entry
     for path in order:
         entries[path] = entries.pop(path)
+
+
+def _prioritise(ini: IniText, change: Prioritise) -> None:
+    ini.make(PRIORITIES, top=False)
+    spelt = {os.path.normpath(name): name for name in ini.options[PRIORITIES]}
+    name = spelt.get(change.path)
+    if name and not change.priority:
+        ini.remove(PRIORITIES, name)
+    elif name:
+        ini.assign(PRIORITIES, name, str(change.priority))
+    elif change.priority:
+        ini.insert(PRIORITIES, change.path, str(change.priority))
 
 
 def _pause(ini: IniText, paused: bool) -> None:

@@ -33,7 +33,13 @@ class Steer(msgspec.Struct, frozen=True, tag="steer"):
     orders: tuple[Ordered, ...]
 
 
-Request = Stop | LoseHost | Steer
+class Widen(msgspec.Struct, frozen=True, tag="widen"):
+    """Where the session is for some models only, it is for these, too."""
+
+    models: tuple[str, ...]  # names
+
+
+Request = Stop | LoseHost | Steer | Widen
 
 
 class _Envelope(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     watch: bool = False
     rehearse: bool = False
     parallel: int = 0  # runs at a time; 0: an earlier program did not say
+    only: tuple[str, ...] = ()  # names of the models that it is for; empty: all that are listed
 
 
 def write_session(layout: Layout, session: Session) -> None:

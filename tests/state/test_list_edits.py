@@ -14,6 +14,7 @@ from mlpipeline.state.list_edits import (
     Move,
     Narrow,
     Pause,
+    Prioritise,
     Remove,
     edited,
     meant,
@@ -238,3 +239,17 @@ def test_any_edits_leave_a_list_that_reads_as_meant_with_all_its_comments(models
 
         assert same(models, expected), text
         assert [line.rstrip("\r") for line in comments(text)] == kept
+
+
+LISTED = "[WHITELISTED_MODELS]\na.py\nb.py\n"
+
+
+def test_a_priority_is_written_corrected_and_taken_away():
+    first = edited(LISTED, "WHITELISTED_MODELS", Prioritise("b.py", 5))
+    second = edited(first, "WHITELISTED_MODELS", Prioritise("b.py", -1))
+    third = edited(second, "WHITELISTED_MODELS", Prioritise("b.py", 0))
+
+    assert first.endswith("[PRIORITIES]\nb.py = 5\n")
+    assert second == first.replace("5", "-1")
+    assert "b.py =" not in third
+    assert third.startswith(LISTED)

@@ -1,0 +1,128 @@
+"""Hydra apps in a folder, launched as people launch them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from projects import Project
+
+LAUNCHER = "hydra/launcher=mlpipeline"
+
+APP = """
+import logging, os, time
+from pathlib import Path
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+log = logging.getLogger(__name__)
+
+def wait_for_file(name):
+    deadline = time.monotonic() + 60
+    while not Path(name).exists():
+        assert time.monotonic() < deadline, f"{{name}} does not come"
+        time.sleep(0.005)
+
+@hydra.main(version_base=None, config_path="conf", config_name="config")
+def main(cfg):
+{body}
+
+if __name__ == "__main__":
+    main()
+"""
+
+CONFIG = """
+defaults:
+- db: mysql
+- _self_
+lr: 0.1
+steps: 3
+"""
+
+
+class App:
+    """An app in a project's folder."""
+
+    def __init__(self, folder: Path, body: str = "return cfg.lr * 2", *, name: str = "app"):
+        self.folder = folder
+        self.name = name
+        self.write(body)
+        self.config("config", CONFIG)
+        self.config("db/mysql", "name: mysql\nport: 1")
+        self.config("db/pg", "name: pg\nport: 2")
+
+    def write(self, body: str) -> None:
+        text = APP.format(body=textwrap.indent(textwrap.dedent(body).strip(), "    "))
+        (self.folder / f"{self.name}.py").write_text(text)
+
+    def config(self, name: str, text: str) -> None:
+        path = self.folder / "conf" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+    def command(self, *arguments: str, launcher: str = LAUNCHER) -> list[str]:
+        return [sys.executable, f"{self.name}.py", "-m", *arguments, *([launcher] * bool(launcher))]
+
+    def launch(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        """A whole sweep through the launcher."""
+        return self.call(self.command(*arguments), **environment)
+
+    def basic(self, *arguments: str) -> subprocess.CompletedProcess:
+        """The same with Hydra's own launcher."""
+        return self.call(self.command(*arguments, launcher=""))
+
+    def call(self, command: list[str], **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def models(self) -> list[str]:
+        """The sweeps that were put into the queue, by name."""
+        return sorted(path.stem for path in (self.folder / "models").glob("*.yaml"))
+
+    @property
+    def project(self) -> Project:
+        """The project that the launcher has made here."""
+        project = Project.__new__(Project)
+        project.folder = self.folder
+        project.models = self.folder / "models"
+        project.outputs = project.models / "outputs"
+        return project
+
+    def for_models(self) -> list[str]:
+        """The models that the newest session is for."""
+        (path,) = self.project.outputs.glob("session-*.json")
+        return json.loads(path.read_text())["only"]
+
+    def started(self) -> list[str]:
+        """The versions whose runs started, in order, each as often as it did."""
+        return [re.sub(r"^[^/]*/|#\d+$", "", name) for name in self.project.started()]
+
+
+def said(done: subprocess.CompletedProcess) -> list[str]:
+    """What the launcher said and jobs printed, without times and loggers."""
+    return [
+        re.sub(r"^\[[^]]*\]\[[\w.]+\](\[\w+\])? (- )?", "", line)
+        for line in done.stdout.splitlines()
+    ]
