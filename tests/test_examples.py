@@ -131,3 +131,155 @@ def test_trained_digits_leave_nothing_to_do(trained_root):
     before = finished(trained_root / "examples/digits/models/outputs")
     assert "nothing to do" in mlpipeline(trained_root, "-r", "-u")
     assert finished(trained_root / "examples/digits/models/outputs") == before
+
+
+COMMANDS = ROOT / "examples/hydra-commands"
+GROUPS = [  # with the groups that a command of the README chooses
+    *("preprocessing/dataset=dataset_1", "preprocessing/param=param_1", "modeling/model=model_1"),
+    *("c/preprocessing_sub=foo", "c/modeling_sub=foo", "c/deployment_sub=foo"),
+    "c=preprocessing,modeling,deployment",
+]
+FIRST = ("modeling/param=param_1", "deployment/cluster=cluster_1")
+SECOND = ("modeling/param=param_2", "deployment/cluster=cluster_2")
+CORRECTED = (*SECOND, "cluster.pw=pw_2")
+PREPROCESSING = """\
+========== Run preprocessing's 'foo' subcommand ==========
+dataset:
+{
+  "name": "dataset_1",
+  "path": "/path/of/dataset/1"
+}
+p_param:
+{
+  "name": "param_1",
+  "output_path": "/path/of/output/path/1",
+  "key_1_1": "value_1_1",
+  "key_1_2": "value_1_2"
+}
+Do something here!
+"""
+MODELING = """\
+========== Run modeling's 'foo' subcommand ==========
+model:
+{{
+  "name": "model_1",
+  "input_path": "/path/of/input/path/1",
+  "output_path": "/path/of/output/path/1"
+}}
+m_param:
+{{
+  "name": "param_{0}",
+  "hyperparam_key_{0}_1": "hyperparam_value_{0}_1",
+  "hyperparam_key_{0}_2": "hyperparam_value_{0}_2"
+}}
+Do something here!
+"""
+DEPLOYMENT = """\
+========== Run deployment's 'foo' subcommand ==========
+cluster:
+{{
+  "name": "cluster_{0}",
+  "url": "https://cluster/{0}/url",
+  "id": "user_{0}",
+  "pw": "{1}"
+}}
+Do something here!
+"""
+
+
+def printed(number, password):
+    return PREPROCESSING + MODELING.format(number) + DEPLOYMENT.format(number, password)
+
+
+def example(name, tmp_path):
+    if not os.environ.get("MLPIPELINE_REQUIRE_ALL"):
+        pytest.importorskip("hydra")
+    ignored = shutil.ignore_patterns("outputs", "multirun", "data", "__pycache__", ".multirun")
+    return shutil.copytree(ROOT / "examples" / name, tmp_path / name, ignore=ignored)
+
+
+def python(folder, *arguments):
+    """What `python ARGUMENTS` prints there; it must end well."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def of_jobs(shown):
+    """What jobs printed, without Hydra's log."""
+    return "".join(f"{line}\n" for line in shown.splitlines() if not line.startswith("["))
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=mlpipeline", "hydra.launcher.chain=c"]])
+def test_the_commands_of_hydras_groups_print_their_settings(tmp_path, launcher):
+    folder = example("hydra-commands", tmp_path)
+
+    def sweep(settings):
+        options = [*GROUPS, *settings, *launcher, "--multirun"]
+        return of_jobs(python(folder, "-m", "when_ml_pipeline_meets_hydra", *options))
+
+    assert sweep(FIRST) == printed(1, "pw_1")
+    assert sweep(SECOND) == printed(2, "pw_3")
+    assert sweep(CORRECTED) == printed(2, "pw_2")
+
+
+def test_the_records_of_commands_have_no_passwords(tmp_path):
+    folder = example("hydra-commands", tmp_path)
+    options = [*GROUPS, *CORRECTED, "hydra/launcher=mlpipeline", "--multirun"]
+    python(folder, "-m", "when_ml_pipeline_meets_hydra", *options)
+
+    runs = list((folder / "models/outputs/runs").glob("*/*/1"))
+    assert len(runs) == 3
+    for path in (path for run in runs for path in run.rglob("*") if path.name != "console.log"):
+        assert path.is_dir() or b"pw_2" not in path.read_bytes(), path
+    for name in ("history", "output", "log"):
+        (path,) = (folder / "models/outputs").glob(f"{name}-*")
+        assert "pw_2" not in path.read_text()
+
+
+def test_the_pipelines_of_commands_run_in_their_order(tmp_path):
+    folder = example("hydra-commands", tmp_path)
+    mlpipeline(folder, "-r", "-u")
+
+    ended = [event["run"]["version"] for event in finished(folder / "models/outputs")]
+    assert ended == [
+        f"modeling/param=param_{number},c={command}"
+        for number in (1, 2)
+        for command in ("preprocessing", "modeling", "deployment")
+    ]
+
+
+@pytest.fixture(scope="module")
+def hydra_digits(tmp_path_factory):
+    folder = example("hydra-digits", tmp_path_factory.mktemp("example"))
+    python(folder, "make_data.py")
+    return folder
+
+
+def test_the_digits_of_hydra_are_learned_by_the_app_alone(hydra_digits):
+    assert "[Epoch: 2/2] Test Accuracy: 0.9" in python(
+        hydra_digits, "main.py", "params.epoch_count=2", "hydra.run.dir=alone"
+    )
+    curve = (hydra_digits / "alone/metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in curve] == [1, 2]
+    config = yaml.safe_load((hydra_digits / "alone/.hydra/config.yaml").read_text())
+    assert config["paths"]["data"] == "${hydra:runtime.cwd}/data/raw"
+
+
+def test_the_digits_of_hydra_are_learned_in_the_queue(hydra_digits):
+    assert "4 succeeded" in mlpipeline(hydra_digits)
+    (hydra_digits / "models.config").write_text(
+        "[WHITELISTED_MODELS]\ndigits.py = model=linear,mlp params.epoch_count=2\nmain.yaml\n"
+    )
+    assert "8 succeeded" in mlpipeline(hydra_digits, "-r", "-u")
+
+    runs = hydra_digits / "models/outputs/runs"
+    for run in runs.glob("digits/*/1"):
+        config = yaml.safe_load((run / ".hydra/config.yaml").read_text())
+        assert config["params"]["epoch_count"] == 2
+        assert len((run / "metrics.jsonl").read_text().splitlines()) >= 2
+    records = [yaml.safe_load(path.read_text()) for path in runs.glob("*/*/1/run.yaml")]
+    assert len(records) == 8
+    assert {record["outcome"] for record in records} == {"succeeded"}

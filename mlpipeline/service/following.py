@@ -31,7 +31,7 @@ class Began(msgspec.Struct, frozen=True):
 
 
 class Printed(msgspec.Struct, frozen=True):
-    """Lines that a job printed; told only where jobs run one at a time."""
+    """Lines that a job printed: as it runs, or where several run at a time, when it has ended."""
 
     name: str
     lines: list[str]
@@ -96,7 +96,7 @@ class Following:
 
     @property
     def shows_output(self) -> bool:
-        """Whether runs go on one at a time, so that what they print is told."""
+        """Whether runs go on one at a time, so that what they print is told at once."""
         session = read_session(self._project.layout)
         return session is not None and session.parallel == 1
 
@@ -136,7 +136,7 @@ class Following:
             for run in self._attempts(name):
                 if name in self._pending and _key(run) not in self._over:
                     yield from self._told(name, run)
-        for name, tail in self._tails.items():
+        for name, tail in self._tails.items() if self.shows_output else ():
             if lines := tail.read():
                 yield Printed(name, lines)
 
@@ -146,7 +146,7 @@ class Following:
             self._began.add(_key(run))
             self._failed.discard(name)
             yield Began(name, run)
-            if self.shows_output and run.host == layout.host:
+            if run.host == layout.host:
                 self._tails[name] = LineTail(layout.run_folder(run.id).console)
         if run.active:
             return

@@ -32,6 +32,7 @@ CODE = (
     ".ipynb",
 )
 GONE = (0, 0)
+ACTIVATED = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables that an activated environment sets
 
 
 def check(model: CommandModel, project: str) -> None:
@@ -92,9 +93,15 @@ def _code(argv: Sequence[str], cwd: str) -> Iterator[str]:
 
 
 def search_path(env: Mapping[str, str]) -> list[str]:
-    """Where a command's program is looked for: as a shell does, and then beside this Python."""
+    """Where a command's program is looked for: as a shell does, and beside this Python.
+
+    There first where no environment is activated, since `.venv/bin/mlpipeline` was called by its
+    path then, and `python` is to be the one that has the packages.
+    """
     path = env.get("PATH", os.environ.get("PATH", os.defpath))
-    return [*filter(None, path.split(os.pathsep)), os.path.dirname(sys.executable)]
+    folders, own = list(filter(None, path.split(os.pathsep))), os.path.dirname(sys.executable)
+    is_said = "PATH" in env or any(os.environ.get(name) for name in ACTIVATED)
+    return [*folders, own] if is_said else [own, *folders]
 
 
 def found_program(name: str, cwd: str, env: Mapping[str, str]) -> str | None:

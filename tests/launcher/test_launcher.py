@@ -351,3 +351,14 @@ def test_where_a_folder_models_is_something_else_the_projects_is_another(app):
 
     assert app.launch("lr=0.1").returncode == 0
     assert list((app.folder / "mlp_models").glob("app-*.yaml"))
+
+
+def test_where_jobs_run_side_by_side_each_shows_what_it_printed_when_it_has_ended(app):
+    app.write("print('begin', cfg.lr); print('end', cfg.lr)")
+
+    shown = app.launch("lr=1,2,3", "hydra.launcher.parallel=2").stdout.splitlines()
+
+    for lr in (1, 2, 3):
+        begin = shown.index(f"begin {lr}")
+        assert shown[begin + 1] == f"end {lr}"
+        assert f"#{lr - 1} succeeded" in shown[begin + 2]
