@@ -93,7 +93,8 @@ class Lifecycle:
             self._note_stop("")
         except Exception as error:  # in our own code, or in what a script made of its objects
             self._fail("pipeline", error)
-        if model is not None and self.report["ending"] == endings.STOPPED:
+        is_stopped = self.report["ending"] == endings.STOPPED
+        if model is not None and is_stopped and hasattr(model, "on_stop"):
             self._save_at_stop(model)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left takes milliseconds
         if model is not None:

@@ -42,7 +42,7 @@ class Sayings:
         """Pass on what there is by now, with the ``last`` look all of it; raises Diverged."""
         for text in self._said.read(last=last):
             for line in text.splitlines():
-                with suppress(ValueError):
+                with suppress(ValueError, LookupError, TypeError, AttributeError):  # not ours
                     self._pass_on(json.loads(line))
         if self._metrics is None:
             return

@@ -13,11 +13,12 @@ from mlpipeline.core.measures import flattened
 from mlpipeline.core.orders import Order
 from mlpipeline.core.runs import Run
 from mlpipeline.core.slots import Room
-from mlpipeline.core.standings import NOT_LISTED, Standing, State, became
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.core.wording import plural
 from mlpipeline.service.naming import Named, meant, newest
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
+from mlpipeline.service.stages import Before, before, why_behind
 from mlpipeline.service.views import find_run, find_runs
 from mlpipeline.state.reports import run_record
 from mlpipeline.state.sources import Sources
@@ -36,14 +37,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None  # that it took; null while it runs
     host: str
     resumed: bool
-
-
-class Before(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that another one comes after."""
-
-    run: str  # its newest attempt, MODEL/VERSION#ATTEMPT; without # where there is none
-    state: str  # as in status; "not listed" where that is why
-    reason: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +92,7 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
         run=str(last.id) if last else str(named),
         state=queue.state_of(standing).value if standing else "not listed",
         reasons=tuple(_why(project, queue, named, standing, last)),
-        after=_before(queue, standing) if standing else (),
+        after=before(queue, standing) if standing else (),
         attempts=tuple(_attempt(run) for run in runs),
         parameters=record.get("parameters") or {} if listed is None else listed,
         git=record.get("git") or {},
@@ -160,7 +153,7 @@ def _why(
             yield standing.reason
             yield f"it is tried again when its script changes, or by `mlpipeline retry '{named}'`"
         case State.SKIPPED if standing.behind:
-            yield from _why_behind(queue, standing)
+            yield from why_behind(queue, standing)
         case State.SKIPPED:
             yield _ordered(queue, named)
         case State.QUEUED:
@@ -182,7 +175,7 @@ def _ordered(queue: Queue, named: Named) -> str:
 
 def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
     if standing.behind and queue.state_of(standing) is State.SKIPPED:
-        yield from _why_behind(queue, standing)
+        yield from why_behind(queue, standing)
     if not queue.pid:
         yield "no session works on this project on this host: `mlpipeline start`"
     if queue.listed.paused:
@@ -202,55 +195,6 @@ def _why_queued(queue: Queue, standing: Standing) -> Iterator[str]:
     if len(running) >= queue.policy.slots:
         names = ", ".join(str(run.id) for run in running)
         yield f"all slots (parallel = {queue.policy.slots}) are taken: {names}"
-
-
-def _why_behind(queue: Queue, standing: Standing) -> Iterator[str]:
-    """Why it is skipped, for what became of one before it; and what to do."""
-    root = standing.behind.root if standing.behind else None
-    if root is None or root.version is None:
-        return
-    name = f"{root.model.name}/{root.version.name}"
-    match queue.state_of(root):
-        case State.FAILED:
-            told = str(root.last.verdict) if root.last else "failed"
-        case State.HELD:
-            told = f"is held: {root.reason}"
-        case _:
-            told = became(root)
-    yield f"it comes after {name}, which {told}"
-    if root.reason == NOT_LISTED:
-        what = f"{root.model.name} '{root.version.name}'"
-        yield f"that has to be listed, too: `mlpipeline add {what}`"
-    elif queue.pid or root.state is not State.QUEUED:
-        yield f"it runs when that has succeeded: `mlpipeline retry '{name}'` tries again"
-    else:
-        yield "it runs when that has succeeded, which the next session tries again"
-
-
-def _before(queue: Queue, standing: Standing) -> tuple[Before, ...]:
-    """Where those stand that it comes after."""
-    model, version = standing.model, standing.version
-    if version is None or not version.after:
-        return ()
-    there = {s.version.name: s for s in queue.standings if s.model is model and s.version}
-    found = []
-    for name in version.after:
-        runs, stands = queue.ledger.attempts(model.name, name), there.get(name)
-        done = next((run for run in reversed(runs) if run.succeeded), None)
-        last = stands.success or stands.last if stands else done or (runs[-1] if runs else None)
-        state = queue.state_of(stands).value if stands else "not listed"
-        found.append(
-            Before(
-                run=str(last.id) if last else f"{model.name}/{name}",
-                state=state,
-                reason=queue.reason_of(stands)
-                if stands
-                else str(last.verdict or "")
-                if last
-                else "",
-            )
-        )
-    return tuple(found)
 
 
 def _why_room_is_kept(

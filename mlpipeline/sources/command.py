@@ -121,6 +121,8 @@ class CommandModel(Model):
             )
 
         job = self._job(text, meaning)
+        for each in (*self.file.resume, *self.file.test_arguments):
+            words.filled(each, meaning)  # so that what they lack is told now
         version = Version({version_parameters.NAME: name})
         version.update({ALIASES.get(key, key): value for key, value in given.items()})
         if version.get(version_parameters.ORDER) is None:

@@ -173,6 +173,8 @@ def test_a_program_that_is_stopped_may_save_and_is_resumed(project, start):
     project.run("-r", "-u")
 
     assert project.outcomes() == {"m/main#1": "interrupted asked to stop", "m/main#2": "succeeded"}
+    assert console(project, "m", "main", 1) == "[] False\n"
+    assert project.record("m", "main", 1)["exit"] == {"status": 1}
     assert console(project, "m", "main", 2) == "['--resume'] True\n"
 
 

@@ -175,6 +175,7 @@ BAD = {
     "command: x {lrr}\nversions: [{name: a, lr: 1}]": "line 2: version 'a' has no parameter lrr "
     "for {lrr} (did you mean lr?); braces are kept where they are doubled: {{lrr}}",
     "command: x\nversions: [{name: a, model_dir: 1}]": "line 2: a parameter can't be",
+    "command: x\nresume: --from {last}": "line 1: version 'main' has no parameter last for {last}",
     "command: x\ngrid: {lr: []}": "line 2: the list of values for lr is empty",
     "command: x\nmetrics: {loss: 'a'}": "line 2: the expression of the metric loss has 0 groups",
     "command: x\nmetrics: {loss: '(a'}": "line 2: the expression of the metric loss can't be used",
