@@ -351,3 +351,13 @@ def test_where_a_folder_models_is_something_else_the_projects_is_another(app):
 
     assert app.launch("lr=0.1").returncode == 0
     assert list((app.folder / "mlp_models").glob("app-*.yaml"))
+
+
+def test_what_short_jobs_print_stands_below_their_own_lines(app):
+    app.write("print('is', cfg.lr)")
+
+    done = app.launch("lr=range(0,8)")
+
+    lines = [line for line in said(done) if line.startswith(("\t#", "is"))]
+    expected = [(f"\t#{number} : lr={number}", f"is {number}") for number in range(8)]
+    assert lines == [line for pair in expected for line in pair]
