@@ -102,7 +102,7 @@ class Job:
             _run_in(whole, folder)
             self._cfg = _task_part(whole)
             os.environ.update({k: str(v) for k, v in whole.hydra.job.env_set.items()})
-            save_records(whole, self._cfg)
+        save_records(whole, self._cfg)  # a full disk is not Hydra's problem
 
 
 class Sweep:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.api.listed import split
+from mlpipeline.api.sweeps import shown
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.model_files import model_name
 from mlpipeline.core.narrowing import choose_versions
@@ -181,7 +183,8 @@ def _model(
     problem = f"{path}: {findings.problem}" if findings.problem else ""
     if problem and findings.overrides:  # it may be in the script all the same
         where = f"{short(source)}:{entry.line}" if entry.line else short(source)
-        problem = f"{where}: {path} = {' '.join(findings.overrides.split())}: {findings.problem}"
+        text = " ".join(map(shown, split(findings.overrides)))  # without secrets
+        problem = f"{where}: {path} = {text}: {findings.problem}"
     return ListedModel(
         name=model_name(path),
         path=path,
