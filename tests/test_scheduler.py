@@ -29,6 +29,7 @@ class FixedListing:
     """A list of one model that never changes."""
 
     name = "models.config"
+    only: frozenset[str] = frozenset()
 
     def __init__(self, *versions: str, problems: tuple[str, ...] = (), broken: str = ""):
         made = tuple(

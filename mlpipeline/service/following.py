@@ -132,10 +132,11 @@ class Following:
         """What the history tells, and what jobs print."""
         self._onlooker.catch_up()
         touched, self._touched = self._touched, set()
-        for name in [name for name in touched if name in self._pending]:
-            for run in self._attempts(name):
-                if name in self._pending and _key(run) not in self._over:
-                    yield from self._told(name, run)
+        runs = [run for name in touched if name in self._pending for run in self._attempts(name)]
+        for run in sorted(runs, key=lambda run: run.started_at):
+            name = run.id.version
+            if name in self._pending and _key(run) not in self._over:
+                yield from self._told(name, run)
         for name, tail in self._tails.items() if self.shows_output else ():
             if lines := tail.read():
                 yield Printed(name, lines)

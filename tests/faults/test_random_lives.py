@@ -49,6 +49,7 @@ class World:
     """What outlives schedulers: the runs' processes, and the list."""
 
     name = "models.config"
+    only: frozenset[str] = frozenset()
 
     def __init__(self):
         self.listed = NAMES

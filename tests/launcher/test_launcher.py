@@ -362,3 +362,13 @@ def test_where_jobs_run_side_by_side_each_shows_what_it_printed_when_it_has_ende
         begin = shown.index(f"begin {lr}")
         assert shown[begin + 1] == f"end {lr}"
         assert f"#{lr - 1} succeeded" in shown[begin + 2]
+
+
+def test_what_short_jobs_print_stands_below_their_own_lines(app):
+    app.write("print('is', cfg.lr)")
+
+    done = app.launch("lr=range(0,8)")
+
+    lines = [line for line in said(done) if line.startswith(("\t#", "is"))]
+    expected = [(f"\t#{number} : lr={number}", f"is {number}") for number in range(8)]
+    assert lines == [line for pair in expected for line in pair]
