@@ -3,4 +3,4 @@
 VARIABLE = "MLPIPELINE_HYDRA_JOB"  # of the environment: the fields of a hydra_job.Job, as JSON
 HANDED_OVER = "handed-over"  # in outputs/: for each sweep a folder with the configs of its jobs
 KIND = ".pickle"  # what their files' names end in
-RUNNER = "mlpipeline.execution.hydra_job"  # the module that runs such a job
+RUNNER = "mlpipeline.execution.hydra_app"  # the module that runs such a job's app

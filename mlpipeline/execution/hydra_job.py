@@ -4,8 +4,7 @@ The app is run as it is. Where it calls its decorated main, the config is there 
 launcher has composed it, and the task runs on it as a job of Hydra's own launchers would. Where
 what was handed over is gone, or does not fit, the app composes it from the overrides.
 
-``python -m mlpipeline.execution.hydra_job`` runs an app that is executed, not forked; and the task
-``MODULE:FUNCTION`` of one whose script can't be run again.
+hydra_app.py runs an app whose script can't be run again, or that is executed, not forked.
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ import gc
 import json
 import os
 import pickle
-import runpy
 import sys
-from importlib import import_module
 
 from mlpipeline.api.handover import load_handover
 from mlpipeline.api.hydra_adapter import (
@@ -234,31 +231,3 @@ def _shown(value: Any) -> dict[str, Any]:
     if isinstance(value, (str, list, tuple)) or hasattr(value, "__float__"):
         return {"returned": plain(value.item() if hasattr(value, "item") else value)}
     return {}
-
-
-def main() -> None:
-    """Run what the arguments name: a module, a script, or a task by its module and its name."""
-    meet_as_told()
-    sys.argv[:1] = []
-    if sys.argv[0] == "-m":
-        sys.argv[:1] = []
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-    elif os.path.isfile(sys.argv[0]):
-        sys.path[0] = os.path.dirname(os.path.realpath(sys.argv[0]))
-        runpy.run_path(sys.argv[0], run_name="__main__")
-    else:
-        _run_task(sys.argv[0])
-
-
-def _run_task(name: str) -> None:
-    module, _, function = name.partition(":")
-    task: Any = import_module(module)
-    for part in function.split("."):
-        task = getattr(task, part)
-    if not hasattr(task, "__wrapped__"):  # it is decorated elsewhere, by another name
-        task = hydra_main(config_path=None, version_base=None)(task)
-    task()
-
-
-if __name__ == "__main__":
-    main()
