@@ -7,10 +7,11 @@ from copy import deepcopy
 from enum import Enum
 from pathlib import PurePath
 
-from mlpipeline.api.hydra_adapter import Node
+from mlpipeline.api.hydra_adapter import DictConfig, ListConfig, Node
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 UNCHANGING = (str, int, float, bytes, type(None), Enum, PurePath)
@@ -45,6 +46,23 @@ def copy_of(node: Any, parent: Any) -> Any:
     elif not isinstance(state["_val"], UNCHANGING):
         state["_val"] = deepcopy(state["_val"])
     return copied
+
+
+def quicken_deep_copies() -> Callable[[], None]:
+    """Have deep copies of configs made by :func:`copy_of`; returns what ends that."""
+    containers: tuple[Any, ...] = (DictConfig, ListConfig)
+    before = [each.__deepcopy__ for each in containers]
+
+    def copied(self: Any, _: object) -> Any:
+        return copy_of(self, self.__dict__["_parent"])
+
+    def end() -> None:
+        for each, deep_copy in zip(containers, before, strict=True):
+            each.__deepcopy__ = deep_copy
+
+    for each in containers:
+        each.__deepcopy__ = copied
+    return end
 
 
 def texts_in(node: Any) -> list[str]:

@@ -15,6 +15,7 @@ import os
 import pickle
 import sys
 
+from mlpipeline.api.config_copies import quicken_deep_copies
 from mlpipeline.api.handover import load_handover
 from mlpipeline.api.hydra_adapter import (
     Callbacks,
@@ -119,8 +120,10 @@ class _Meeting:
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = self._job.number
         self._place(config)
+        callbacks = _Callbacks(config)
+        callbacks.end_quick_copies = quicken_deep_copies()  # run_job makes four
         returned = run_job(
-            hydra_context=HydraContext(config_loader=loader, callbacks=_Callbacks(config)),
+            hydra_context=HydraContext(config_loader=loader, callbacks=callbacks),
             task_function=task_function,
             config=config,
             job_dir_key=KEYS[0],
@@ -149,8 +152,11 @@ class _Meeting:
 class _Callbacks(Callbacks):
     """Those of the config."""
 
+    end_quick_copies: Callable[[], None]
+
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called right before the task."""
+        self.end_quick_copies()
         super().on_job_start(config, **kwargs)
         gc.freeze()
         gc.enable()

@@ -1,5 +1,6 @@
 """Axes as Hydra's own sweeper has them, and configs as Hydra's own loader composes them."""
 
+import copy
 import dataclasses
 import itertools
 import pickle
@@ -7,10 +8,12 @@ import pickle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError
 
 from mlpipeline.api import sweeps
 from mlpipeline.api.composing import FastLoader
+from mlpipeline.api.config_copies import quicken_deep_copies
 from mlpipeline.api.hydra_adapter import HydraProblem, RunMode, axes, begin_app, readable
 
 pytestmark = pytest.mark.usefixtures("hydra")
@@ -245,3 +248,23 @@ def test_typed_values_are_converted_as_hydra_does(tmp_path, monkeypatch):
 def test_a_loader_can_be_sent_to_another_process_as_hydra_s_own_can(loader, master):
     fast = pickle.loads(pickle.dumps(FastLoader(loader)))
     assert fast.load_sweep_config(master, ["params.lr=2"]).params.lr == 2
+
+
+def test_deep_copies_are_quick_for_as_long_as_somebody_wants_them_so():
+    slow = DictConfig.__deepcopy__
+    config = OmegaConf.create({"a": {"b": [1, "${c}", None]}, "c": "???"}, flags={"struct": True})
+    end = quicken_deep_copies()
+    try:
+        assert DictConfig.__deepcopy__ is not slow
+        copied = copy.deepcopy(config)
+        within = copy.deepcopy(config.a)
+    finally:
+        end()
+
+    assert (copied, within) == (config, config.a)
+    assert within._get_parent() is config  # as OmegaConf's own has it
+    copied.a.b.append(2)
+    assert len(config.a.b) == 3
+    with pytest.raises(ConfigAttributeError):
+        copied.d = 1
+    assert DictConfig.__deepcopy__ is slow
