@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from mlpipeline.api import sweeps
 from mlpipeline.api.words import escaped
 from mlpipeline.core.hydra_jobs import RUNNER
 from mlpipeline.errors import MlpipelineError
-from mlpipeline.service.sweep_files import SweptJob
 
 DIGITS = 8  # hex digits that tell sweeps of one app apart
 DEFAULT = "main"  # the name of a job that there is nothing to say of
@@ -92,6 +91,15 @@ def _flags() -> list[str]:
     return [word for flag, value in flags.items() if value is not None for word in (flag, value)]
 
 
+def _make(folder: str) -> bool:
+    """Make a folder; whether there was nothing of that name."""
+    try:
+        Path(folder).mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
 class Namer:
     """Names jobs by what sets them apart from others of their sweep, whatever batch they are in."""
 
@@ -119,22 +127,27 @@ class Namer:
 class Placer:
     """Gives each job a folder for itself, where Hydra would have it if that is free."""
 
-    def __init__(self, loader: Any, config: DictConfig, jobs: Iterable[SweptJob]):
+    def __init__(self, loader: Any, config: DictConfig):
         self._loader = loader
         self._config = config
-        self._taken = {os.path.abspath(job.dir) for job in jobs}  # noqa: PTH100
         sweep = OmegaConf.to_container(config.hydra.sweep, resolve=False)
         assert isinstance(sweep, dict)
         self._is_simple = sweep["subdir"] in SIMPLE and "${" not in NOW.sub("", str(sweep["dir"]))
 
     def place(self, number: int, overrides: Sequence[str]) -> str:
-        """A folder for the job of that number."""
+        """A new folder for the job of that number; raises MlpipelineError.
+
+        It is made, so that no sweep that is launched meanwhile takes it, too.
+        """
         wanted = os.path.normpath(self._wanted(number, overrides))
         folder, count = wanted, 1
-        while self.is_used(folder) or os.path.abspath(folder) in self._taken:  # noqa: PTH100
-            count += 1
-            folder = f"{wanted}-{count}"
-        self._taken.add(os.path.abspath(folder))  # noqa: PTH100
+        try:
+            Path(wanted).parent.mkdir(parents=True, exist_ok=True)
+            while not _make(folder):
+                count += 1
+                folder = f"{wanted}-{count}"
+        except OSError as error:
+            raise MlpipelineError(f"{folder} can't be made: {error.strerror}") from None
         return folder
 
     def is_used(self, folder: str) -> bool:

@@ -22,6 +22,7 @@ from hydra_plugins._mlpipeline_jobs import Namer, Placer, app_command, model_nam
 from hydra_plugins._mlpipeline_returns import Returns
 from mlpipeline.api.composing import FastLoader
 from mlpipeline.api.handover import Handovers
+from mlpipeline.api.words import escaped, masked
 from mlpipeline.core.wording import duration, plural
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service import sweeps
@@ -62,6 +63,8 @@ class Sweeps:
         hydra_context.config_loader = self._loader
         self._jobs: dict[str, SweptJob] = {}  # of all batches so far, by name
         self._handovers: Handovers | None = None
+        self._namer = Namer(self._loader, self._config)
+        self._earlier: Mapping[str, SweptJob] = {}  # by name
         self._keeper: Keeper | None = None
 
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
@@ -114,6 +117,11 @@ class Sweeps:
         return [returns.of(self._jobs[name], ends[name]) for name in names]
 
     def _check_settings(self) -> None:
+        priority = self._settings.get("priority")
+        if priority is not None and not isinstance(priority, int):
+            raise MlpipelineError(
+                f"hydra.launcher.priority={priority}: it must be a whole number, such as 5 or -1"
+            )
         rerun = self._settings.get("rerun", sweeps.RERUNS[0])
         if rerun not in sweeps.RERUNS:
             raise MlpipelineError(
@@ -141,17 +149,18 @@ class Sweeps:
             self._jobs = {}
             said = own_overrides(self._config)
             self._handovers = Handovers(self._loader, self._config, said)
-        namer = Namer(self._loader, self._config)
-        placer = Placer(self._loader, self._config, self._jobs.values())
-        earlier = sweeps.earlier(project, model)
+            self._namer = Namer(self._loader, self._config)
+            # As it was before the first batch: with each, the file is written anew.
+            self._earlier = sweeps.earlier(project, model)
+        placer = Placer(self._loader, self._config)
         names = []
         for number, overrides in enumerate(batch, start=first):
-            name = namer.name_of(overrides)
+            name = self._namer.name_of(overrides)
             names.append(name)
             if name in self._jobs:
                 continue
             digest, handover = self._handovers.add(overrides)
-            before = earlier.get(name)
+            before = self._earlier.get(name)
             is_same = before is not None and before.config == digest
             self._jobs[name] = SweptJob(
                 name=name,
@@ -174,14 +183,14 @@ class Sweeps:
                 model=model,
                 said=_said(),
                 command=tuple(command),
-                cwd=cwd,
+                cwd=escaped(cwd),
                 jobs=tuple(self._jobs.values()),
                 preload=(*PRELOADED, *map(str, settings.get("preload") or ())),
                 chain=str(settings.get("chain") or ""),
                 settings={key: settings[key] for key in STANDARD if settings.get(key) is not None},
             ),
             self._handovers.files,
-            priority=int(settings.get("priority") or 0),
+            priority=settings.get("priority"),
         )
 
     def _again(self, sight: sweeps.Sight, names: Sequence[str]) -> list[str]:
@@ -197,7 +206,7 @@ class Sweeps:
         self, project: Project, model: str, command: Sequence[str], cwd: str, names: Sequence[str]
     ) -> None:
         """Give jobs other folders, where they have used theirs."""
-        placer = Placer(self._loader, self._config, self._jobs.values())
+        placer = Placer(self._loader, self._config)
         for name in names:
             job = self._jobs[name]
             if placer.is_used(job.dir):
@@ -304,4 +313,4 @@ def _fields(job: SweptJob) -> dict[str, Any]:
 
 
 def _said() -> str:
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return shlex.join([Path(sys.argv[0]).name, *masked(sys.argv[1:])])

@@ -32,8 +32,9 @@ class MlpipelineLauncherConf:
     rerun: str = "missing"
     # Jobs that differ only in this key come one after the other: the stages of a chain.
     chain: Any = None
-    # Whole number: before (above 0) or after (below 0) other models in the queue.
-    priority: int = 0
+    # Whole number: before (above 0) or after (below 0) other models in the queue; by default as
+    # the list has it.
+    priority: Any = None
     # Jobs at a time, or auto: one a CPU; where the launcher starts a session of its own.
     parallel: Any = None
     # Modules that are imported once, before jobs are forked: torch, sklearn.

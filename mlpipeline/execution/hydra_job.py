@@ -222,10 +222,7 @@ def keep(returned: JobReturn, output_dir: str, folder: str) -> None:
             )
             value = None
         content = pickle.dumps({**kept, "value": value})
-    temporary = os.path.join(folder, f".{RETURNED}")
-    with open(temporary, "wb") as file:
-        file.write(content)
-    os.replace(temporary, os.path.join(folder, RETURNED))
+    write_at_last(folder, RETURNED, content)
 
 
 def _shown(value: Any) -> dict[str, Any]:

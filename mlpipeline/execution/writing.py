@@ -38,8 +38,13 @@ def to_json(content: Mapping[str, Any]) -> bytes:
 
 def write_json(folder: str, name: str, content: Mapping[str, Any]) -> None:
     """Put ``content`` at ``folder``/``name`` at once: a temporary file, then a rename."""
+    write_bytes(folder, name, to_json(content))
+
+
+def write_bytes(folder: str, name: str, content: bytes) -> None:
+    """The same for what is no JSON."""
     temporary = os.path.join(folder, f".{name}")
-    _write(temporary, os.O_TRUNC, to_json(content))
+    _write(temporary, os.O_TRUNC, content)
     os.replace(temporary, os.path.join(folder, name))
 
 
@@ -95,8 +100,8 @@ def keep_ballast(folder: str) -> None:
             os.close(file)
 
 
-def write_at_last(folder: str, name: str, content: Mapping[str, Any]) -> None:
-    """``write_json``, however long it takes until the disk has room for it.
+def write_at_last(folder: str, name: str, content: Mapping[str, Any] | bytes) -> None:
+    """``write_json``, or ``write_bytes``, however long it takes until the disk has room for it.
 
     When the disk is full, the ballast is given up first. Raises OSError for anything else.
     """
@@ -104,11 +109,12 @@ def write_at_last(folder: str, name: str, content: Mapping[str, Any]) -> None:
         time.sleep(WAIT_FOR_ROOM)
 
 
-def try_at_last(folder: str, name: str, content: Mapping[str, Any]) -> bool:
-    """``write_json``, with the ballast given up where the disk is full; False where it still is."""
+def try_at_last(folder: str, name: str, content: Mapping[str, Any] | bytes) -> bool:
+    """The same, with the ballast given up where the disk is full; False where it still is."""
+    text = content if isinstance(content, bytes) else to_json(content)
     while True:
         try:
-            write_json(folder, name, content)
+            write_bytes(folder, name, text)
         except OSError as error:
             if error.errno not in FULL:
                 raise

@@ -130,15 +130,23 @@ def skip(project: Project, names: Sequence[str]) -> Done:
 
 
 def retry(
-    project: Project, names: Sequence[str], *, failed: bool = False, changed: bool = False
+    project: Project,
+    names: Sequence[str | Named],
+    *,
+    failed: bool = False,
+    changed: bool = False,
 ) -> Done:
     """Run versions again, whatever became of them; ``failed``: all listed ones that have failed or
     are held, ``changed``: all that are done with a script that was edited since.
 
+    A name that is a text may be short, or a pattern.
+
     Raises MlpipelineError for names that mean nothing, and for what is running.
     """
     queue = Onlooker(project).look()
-    named = all_meant(names, queue.ledger, queue.versions)
+    texts = [each for each in names if isinstance(each, str)]
+    named = [each for each in names if isinstance(each, Named)]
+    named += all_meant(texts, queue.ledger, queue.versions)
     for each in named:
         if run := next(iter(_running(queue, each)), None):
             raise MlpipelineError(

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from mlpipeline.api.sweeps import is_secret
+
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+@=-]*")  # needs no quotes, wherever it stands
 # What YAML 1.1 or 1.2 takes for something else.
 WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n", "inf", "nan"])
@@ -32,13 +34,18 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     """A sweep as a model of the queue."""
 
     model: str  # its name
-    said: str  # the command line that it comes from
+    said: str  # the command line that it comes from, without secrets
     command: tuple[str, ...]
     cwd: str  # relative to the project, or absolute
     jobs: tuple[SweptJob, ...]
     preload: tuple[str, ...] = ()
     chain: str = ""  # the key whose values are the stages of a chain
     settings: Mapping[str, Any] = {}  # standard parameters of all jobs, such as timeout
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether overrides, which are written as they are, have some."""
+        return any(is_secret(each) for job in self.jobs for each in job.overrides)
 
 
 def text_of(sweep: Sweep) -> str:

@@ -16,6 +16,7 @@ import msgspec
 from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service import steering
+from mlpipeline.service.naming import Named
 from mlpipeline.service.new_project import make_empty
 from mlpipeline.service.project import Project, open_project, project_above, set_umask
 from mlpipeline.service.queue import Onlooker, Queue
@@ -57,9 +58,12 @@ def earlier(project: Project, model: str) -> dict[str, SweptJob]:
     return earlier_jobs(_path(project, model))
 
 
-def put(project: Project, sweep: Sweep, files: Mapping[str, bytes], *, priority: int = 0) -> None:
+def put(
+    project: Project, sweep: Sweep, files: Mapping[str, bytes], *, priority: int | None = None
+) -> None:
     """Write the model file of ``sweep``, hand over ``files``, and list it, last, if it is not.
 
+    ``priority``: among other models; None leaves it as it is.
     Raises ConfigError for a list that can't be used, StorageError when something can't be written;
     nothing is listed then.
     """
@@ -67,10 +71,11 @@ def put(project: Project, sweep: Sweep, files: Mapping[str, bytes], *, priority:
     set_umask(project.settings.shared)
     _hand_over(project, sweep.model, files)
     with storage(f"{short(path)} can't be written"):
-        _write(path, text_of(sweep).encode())
+        is_private = sweep.has_secrets and not project.settings.shared
+        _write(path, text_of(sweep).encode(), mode=0o600 if is_private else None)
     name = sweep.model + SUFFIX
     before = revise(layout, LIST, lambda models: _listing(models, name)).before
-    if before.priorities.get(name, 0) != priority:
+    if priority is not None and before.priorities.get(name, 0) != priority:
         change = Prioritise(name, priority)
         revise(layout, LIST, lambda _: Decision(change, f"{name} has priority {priority}"))
 
@@ -173,4 +178,4 @@ def look(project: Project, model: str, onlooker: Onlooker) -> Sight:
 def run_again(project: Project, model: str, names: Sequence[str]) -> None:
     """Have jobs run again, whatever became of them; raises MlpipelineError for one that runs."""
     if names:
-        steering.retry(project, [f"{model}/{name}" for name in names])
+        steering.retry(project, [Named(model=model, version=name) for name in names])

@@ -372,3 +372,59 @@ def test_what_short_jobs_print_stands_below_their_own_lines(app):
     lines = [line for line in said(done) if line.startswith(("\t#", "is"))]
     expected = [(f"\t#{number} : lr={number}", f"is {number}") for number in range(8)]
     assert lines == [line for pair in expected for line in pair]
+
+
+def test_a_sweep_in_batches_that_goes_on_finds_each_job_where_it_was(app):
+    app.write(
+        "Path('seen').open('a').write(f'{HydraConfig.get().runtime.output_dir} {cfg.lr}\\n')\n"
+        "assert Path('ok').exists() or cfg.lr != 3"
+    )
+    options = "lr=1,2,3,4", "hydra.sweeper.max_batch_size=2", "hydra.sweep.dir=out"
+    app.launch(*options)
+    (app.folder / "ok").touch()
+    assert app.launch(*options).returncode == 0
+
+    seen = [line.split() for line in (app.folder / "seen").read_text().splitlines()]
+    assert [(Path(folder).name, lr) for folder, lr in seen] == [
+        *(("0", "1"), ("1", "2"), ("2", "3"), ("3", "4")),
+        ("2", "3"),
+    ]
+
+
+def test_sweeps_that_wait_for_their_turn_do_not_share_folders(app):
+    app.write("Path('seen').open('a').write(f'{HydraConfig.get().runtime.output_dir}\\n')")
+    for values in ("lr=1,2", "lr=3,4"):
+        app.launch(values, "hydra.sweep.dir=out", "hydra.launcher.wait=false")
+    app.call([sys.executable, "-m", "mlpipeline", "-r", "-u"])
+
+    seen = [Path(line).name for line in (app.folder / "seen").read_text().split()]
+    assert sorted(seen) == ["0", "0-2", "1", "1-2"]
+
+
+def test_a_priority_that_the_list_has_stays(app):
+    app.launch("lr=1")
+    (path,) = app.folder.glob("models/app-*.yaml")
+    lists = app.folder / "models.config"
+    lists.write_text(lists.read_text() + f"[PRIORITIES]\n{path.name} = 5\n")
+    app.launch("lr=1")
+    assert f"{path.name} = 5" in lists.read_text()
+
+    app.launch("lr=1", "hydra.launcher.priority=7")
+    assert f"{path.name} = 7" in lists.read_text()
+
+
+def test_jobs_whose_names_look_like_patterns_are_told_from_others(app):
+    app.write("Path('seen').open('a').write(f'{cfg.lr}\\n')")
+    app.launch("lr='*',a")
+    app.launch("lr='*',a")
+    assert (app.folder / "seen").read_text().split() == ["*", "a"]
+    again = app.launch("lr='*',a", "hydra.launcher.rerun=all")
+    assert again.returncode == 0, again.stderr
+    assert (app.folder / "seen").read_text().split() == ["*", "a"] * 2
+
+
+def test_a_model_file_with_secrets_is_for_its_owner(app):
+    app.launch("+api_key=sk-123", "lr=1,2")
+    (path,) = app.folder.glob("models/app-*.yaml")
+    assert path.stat().st_mode & 0o077 == 0
+    assert "sk-123" not in path.read_text().split("command:")[0]  # what it says of where it is from
