@@ -27,7 +27,6 @@ from mlpipeline.state.lock import list_lock
 
 ONLY = "main"  # the name of a version without arguments
 ANY_NUMBER = 1_000_000_000  # of versions, as max_versions has it
-MULTIRUN = ("-m", "--multirun")  # what a Hydra app takes for a sweep
 # What ends the part of a command line that its versions share: the file of a script.
 SCRIPT = re.compile(r".*\.(py|sh|bash|R|r|jl|pl|rb|js|ts|lua|m)")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
@@ -52,8 +51,9 @@ class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
         end = _end_of_command(rest)
         command, arguments = rest[:end], rest[end:]
         overrides = None
-        if any(each in MULTIRUN for each in arguments):
-            arguments = [each for each in arguments if each not in MULTIRUN]
+        sweeps = _multirun(arguments)
+        if sweeps:
+            arguments = [each for at, each in enumerate(arguments) if at not in sweeps]
             overrides = tuple(each for each in arguments if _is_override(each))
             command += [each for each in arguments if not _is_override(each)]
             arguments = []
@@ -246,6 +246,21 @@ def _end_of_command(line: Sequence[str]) -> int:
         if position and word.startswith("--") and "=" not in word:
             break  # what follows may be its value
     return 1
+
+
+def _multirun(arguments: Sequence[str]) -> set[int]:
+    """Which of the arguments say that it is a sweep of Hydra's; none where ``-m`` is another's.
+
+    ``--multirun`` is Hydra's alone. A ``-m`` is, where there are overrides, unless what follows it
+    may be its value: ``-m resnet``.
+    """
+    has_overrides = any(map(_is_override, arguments))
+    found = set()
+    for at, (each, following) in enumerate(zip(arguments, [*arguments[1:], "-"], strict=True)):
+        has_value = not following.startswith("-") and not _is_override(following)
+        if each == "--multirun" or (each == "-m" and has_overrides and not has_value):
+            found.add(at)
+    return found
 
 
 def _is_override(text: str) -> bool:
