@@ -83,7 +83,7 @@ class VersionText:
                 )
         text = cls(
             node.line,
-            pairs["name"].text if "name" in pairs else "",
+            _text(pairs.get("name"), "name"),
             overrides=_overrides(pairs.get("overrides")),
             parameters={key: each.value() for key, each in own.items()},
             texts={key: each.text for key, each in own.items() if each.is_scalar},
@@ -225,11 +225,11 @@ def _hydra(node: Node | None) -> dict[str, Any]:
     if node is None or node.is_empty:
         return {}
     said = {
-        key: value.value() if key == "number" else value.text
+        key: value.value() if key == "number" else _text(value, f"hydra's {key}")
         for key, value in _pairs(node, "hydra", "hydra: {number: 0, dir: …}").items()
     }
     number = said.get("number")
-    if not isinstance(number, int) or not said.get("dir"):
+    if not isinstance(number, int) or isinstance(number, bool) or not said.get("dir"):
         raise FileError(
             "hydra needs the number and the dir of a job", node.line, "its launcher writes them"
         )
