@@ -256,7 +256,7 @@ def _multirun(arguments: Sequence[str]) -> set[int]:
     """
     has_overrides = any(map(_is_override, arguments))
     found = set()
-    for at, (each, following) in enumerate(zip(arguments, [*arguments[1:], "-"], strict=True)):
+    for at, (each, following) in enumerate(zip(arguments, [*arguments, "-"][1:], strict=True)):
         has_value = not following.startswith("-") and not _is_override(following)
         if each == "--multirun" or (each == "-m" and has_overrides and not has_value):
             found.add(at)

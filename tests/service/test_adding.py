@@ -5,6 +5,7 @@ import pytest
 from mlpipeline.service.adding import CommandLine
 
 NO_SWEEP = [
+    "",
     "-m resnet --lr 0.1",
     "-m resnet seed=1",
     "seed=1 -m resnet",
