@@ -173,7 +173,7 @@ class Program:
             if hydra_jobs.VARIABLE in self._variables:
                 argv = [argv[0], "-m", hydra_jobs.RUNNER, *argv[1:]]
             os.execve(program, argv, {**os.environ, **variables})
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a parameter in braces may hold a NUL
             with suppress(OSError):
                 os.write(tell, _why(program, error).encode("utf-8", "replace"))
         finally:
@@ -278,9 +278,11 @@ def _hydra_job(model: CommandModel, spec: dict[str, Any], cwd: str) -> dict[str,
     return {hydra_jobs.VARIABLE: json.dumps(told)}
 
 
-def _why(program: str, error: OSError) -> str:
+def _why(program: str, error: OSError | ValueError) -> str:
     import errno
 
+    if not isinstance(error, OSError):
+        return f"{program} can't be run with these arguments and variables: {error}"
     if error.errno == errno.ENOEXEC:
         return (
             f"{program} can't be run: begin it with #! and an interpreter, or name that before it"

@@ -238,6 +238,17 @@ def test_a_program_that_is_not_there_is_told_before_and_looked_for_again(project
     assert project.outcomes() == {"m/main#1": "succeeded"}
 
 
+def test_a_parameter_that_no_program_can_be_given_is_told(project):
+    command(project, "m", command=["true", "{p}"], versions=[{"name": "a", "p": "x\0y"}])
+    project.list("m.yaml")
+
+    project.run("-r")
+
+    (said,) = project.outcomes().values()
+    assert said.startswith("failed ")
+    assert said.endswith("can't be run with these arguments and variables: embedded null byte")
+
+
 def test_two_listed_files_may_not_have_one_name(project):
     project.model("m.py", "v")
     command(project, "m", command=["true"])
