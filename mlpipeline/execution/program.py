@@ -17,6 +17,7 @@ from contextlib import suppress
 from mlpipeline.core import endings, hydra_jobs, run_files
 from mlpipeline.execution import last_words
 from mlpipeline.execution.main_module import MainModule
+from mlpipeline.execution.reporter import Diverged
 from mlpipeline.execution.sayings import Sayings
 from mlpipeline.sources.local_files import found_program, search_path
 
@@ -73,6 +74,10 @@ class Program:
         except CantStart as error:
             print(f"mlpipeline: {error}", file=sys.stderr)
             return {"ending": endings.EXITED, "detail": str(error)}
+        except Diverged:
+            with suppress(Diverged):
+                self._sayings.finish()
+            raise
         finally:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -138,6 +143,8 @@ class Program:
                 self._become(program, main, tell)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if self._is_asked_to_end:  # before there was a program that could get the signal
+            os.kill(self._pid, signal.SIGTERM)
         os.close(tell)
         with os.fdopen(problem, "rb") as said:
             why = said.read()

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from projects import wait_until
 
+from mlpipeline.api import saying
+
 PYTHON = sys.executable
 TRAIN = """
 import os, sys, mlpipeline
@@ -191,6 +193,32 @@ def test_a_program_that_diverges_is_ended(project):
     project.run("-r")
 
     assert project.outcomes() == {"m/main#1": "diverged loss is nan at step 1"}
+
+
+SAYS_MORE = """
+import os, signal, mlpipeline
+def more(*_):
+    mlpipeline.log_metrics({"acc": 0.5}, step=7)
+    raise SystemExit
+signal.signal(signal.SIGTERM, more)
+print("loss: nan", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_what_a_program_that_diverges_says_at_its_end_is_recorded(project):
+    project.configure(stop_on_nan=True)
+    program(project, "p.py", SAYS_MORE)
+    command(project, "m", command=[PYTHON, "p.py"], metrics={"loss": "loss: (.*)"})
+    project.list("m.yaml")
+
+    project.run("-r")
+
+    assert project.outcomes() == {"m/main#1": "diverged loss is nan at step 1"}
+    folder = project.folder_of("m", "main")
+    assert '"acc":0.5' in (folder / "metrics.jsonl").read_text().replace(" ", "")
+    assert not (folder / saying.FILE).exists()
 
 
 def test_secrets_are_in_no_record(project):
