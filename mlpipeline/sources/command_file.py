@@ -43,7 +43,6 @@ KEYS = (
     "start",
     "max_versions",
 )
-STEP = "step"  # the metric that says which step the others are of
 TEST_SECONDS = 10.0
 STARTS = ("warm", "cold")
 

@@ -208,7 +208,7 @@ BAD = {
     'command: x\nenv: {A: "a\\0b"}': "line 2: env's A has a NUL character (\\0)",
     'command: x\noverrides: "a=\\0"': "line 2: overrides has a NUL character (\\0)",
     "command: x\nversions: [{name: [a]}]": "line 2: name must be one word",
-    "command: x\nversions: [{hydra: {number: 0, dir: [x]}}]": "line 2: hydra's dir must be one word",
+    "command: x\nversions: [{hydra: {number: 0, dir: [x]}}]": "line 2: hydra's dir must be one",
     "command: x\nversions: [{hydra: {number: true, dir: x}}]": "line 2: hydra needs the number",
     "command: x\nversions: [{name: a, p: &a {<<: *a}}]": "line 2: an anchor (&) holds itself",
     "command: x\nversions: [{name: a, p: &a {<<: &b {<<: *a}}}]": "line 2: an anchor (&) holds it",
