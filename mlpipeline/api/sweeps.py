@@ -128,15 +128,6 @@ def short_names(axes: Iterable[Axis], *, default: str = "main") -> list[str]:
     return _names(axes, [i for i, axis in enumerate(axes) if len(axis) > 1], ",", "=", default)
 
 
-def names_of(jobs: Sequence[Job], *, default: str = "main") -> list[str]:
-    """As :func:`short_names`, for jobs that need not be all combinations of something."""
-    from collections import Counter  # not for those who know their axes
-
-    often = Counter(chain.from_iterable(map(set, jobs)))
-    texts = {each: "" if n == len(jobs) else shown(each) for each, n in often.items()}
-    return [",".join(filter(None, map(texts.__getitem__, job))) or default for job in jobs]
-
-
 def chained(jobs: Sequence[Job], names: Sequence[str], key: str) -> list[tuple[str, ...]]:
     """For each job, the names of those that it comes after: a chain of stages for each combination.
 

@@ -58,11 +58,6 @@ def split(line: str) -> list[str]:
     return words if word is None else [*words, word]
 
 
-def placeholders(text: str) -> Iterator[str]:
-    """The names in braces that stand for something."""
-    return (match[2] for match in _BRACES.finditer(text) if match[2])
-
-
 def filled(text: str, meaning: Callable[[str], str]) -> str:
     """``text`` with what the names in braces stand for; doubled braces are literal ones."""
     if "{" not in text:

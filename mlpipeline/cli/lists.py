@@ -86,8 +86,8 @@ def add(
     model that is listed with some of its versions gets the others too.
 
     A command becomes a command file in the models' folder (docs/commands.md), and the same one with
-    other arguments another version there. With -m or --multirun among its arguments, what is
-    key=value is a sweep of Hydra's.
+    other arguments another version there. With --multirun among its arguments, or -m and
+    some key=value, what is key=value is a sweep of Hydra's.
 
     \b
       mlpipeline add digits.py

@@ -17,6 +17,7 @@ from contextlib import suppress
 from mlpipeline.core import endings, hydra_jobs, run_files
 from mlpipeline.execution import last_words
 from mlpipeline.execution.main_module import MainModule
+from mlpipeline.execution.reporter import Diverged
 from mlpipeline.execution.sayings import Sayings
 from mlpipeline.sources.local_files import found_program, search_path
 
@@ -73,6 +74,10 @@ class Program:
         except CantStart as error:
             print(f"mlpipeline: {error}", file=sys.stderr)
             return {"ending": endings.EXITED, "detail": str(error)}
+        except Diverged:
+            with suppress(Diverged):
+                self._sayings.finish()
+            raise
         finally:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -138,6 +143,8 @@ class Program:
                 self._become(program, main, tell)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if self._is_asked_to_end:  # before there was a program that could get the signal
+            os.kill(self._pid, signal.SIGTERM)
         os.close(tell)
         with os.fdopen(problem, "rb") as said:
             why = said.read()
@@ -173,7 +180,7 @@ class Program:
             if hydra_jobs.VARIABLE in self._variables:
                 argv = [argv[0], "-m", hydra_jobs.RUNNER, *argv[1:]]
             os.execve(program, argv, {**os.environ, **variables})
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a parameter in braces may hold a NUL
             with suppress(OSError):
                 os.write(tell, _why(program, error).encode("utf-8", "replace"))
         finally:
@@ -278,9 +285,11 @@ def _hydra_job(model: CommandModel, spec: dict[str, Any], cwd: str) -> dict[str,
     return {hydra_jobs.VARIABLE: json.dumps(told)}
 
 
-def _why(program: str, error: OSError) -> str:
+def _why(program: str, error: OSError | ValueError) -> str:
     import errno
 
+    if not isinstance(error, OSError):
+        return f"{program} can't be run with these arguments and variables: {error}"
     if error.errno == errno.ENOEXEC:
         return (
             f"{program} can't be run: begin it with #! and an interpreter, or name that before it"

@@ -56,9 +56,11 @@ class Sayings:
 
     def finish(self) -> None:
         """Pass on the rest, when the program has ended; raises Diverged."""
-        self.look(last=True)
-        self._reporter.flush()
-        self._said.remove()
+        try:
+            self.look(last=True)
+        finally:
+            self._reporter.flush()
+            self._said.remove()
 
     def _pass_on(self, said: Any) -> None:
         reporter, at = self._reporter, said.get("time")

@@ -27,7 +27,6 @@ from mlpipeline.state.lock import list_lock
 
 ONLY = "main"  # the name of a version without arguments
 ANY_NUMBER = 1_000_000_000  # of versions, as max_versions has it
-MULTIRUN = ("-m", "--multirun")  # what a Hydra app takes for a sweep
 # What ends the part of a command line that its versions share: the file of a script.
 SCRIPT = re.compile(r".*\.(py|sh|bash|R|r|jl|pl|rb|js|ts|lua|m)")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
@@ -52,8 +51,9 @@ class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
         end = _end_of_command(rest)
         command, arguments = rest[:end], rest[end:]
         overrides = None
-        if any(each in MULTIRUN for each in arguments):
-            arguments = [each for each in arguments if each not in MULTIRUN]
+        sweeps = _multirun(arguments)
+        if sweeps:
+            arguments = [each for at, each in enumerate(arguments) if at not in sweeps]
             overrides = tuple(each for each in arguments if _is_override(each))
             command += [each for each in arguments if not _is_override(each)]
             arguments = []
@@ -104,9 +104,11 @@ def add_command(
         wanted = [file.version] if file.version and desk.narrows(file.path) else []
         edit = lists.add(project, file.path, wanted, place=place, test=test)
     except MlpipelineError as error:
-        if file.undo():
-            raise MlpipelineError(f"{error}; nothing was added") from None
-        raise
+        if not file.is_changed:
+            raise
+        with list_lock(project.layout.list_lock):
+            left = file.undo()
+        raise MlpipelineError(f"{error}; {left}") from None
     return msgspec.structs.replace(
         edit,
         done=file.done(edit),
@@ -129,6 +131,7 @@ class _Place:
         self.path = ""  # in models_dir
         self.version = ""  # the name of the one that the line is; empty for a sweep
         self.is_changed = False
+        self._written = b""  # the file with it
 
     def look(self, name: str) -> None:
         """Find the file; ``name`` is the model's, where somebody wants one. Raises
@@ -180,18 +183,22 @@ class _Place:
         only = [] if there.versions or there.has_others else [{"name": ONLY}]
         path = self._models_dir / self.path
         replace_text(path, command_files.with_versions(path, there, [*only, version]))
-        self.is_changed = True
+        self._note_written(path)
 
-    def undo(self) -> bool:
-        """Have the file as it was; whether there was something to do."""
-        if not self.is_changed:
-            return False
+    def undo(self) -> str:
+        """Have the file as it was, unless somebody has changed it since; what became of it, in
+        words. Raises StorageError.
+        """
         path = self._models_dir / self.path
-        if self._there is None:
-            path.unlink(missing_ok=True)
-        else:
+        with storage(f"{short(path)} can't be put back"):
+            is_there = path.exists()
+            if is_there and path.read_bytes() != self._written:
+                return f"{short(path)} has been changed meanwhile and still has what was added"
+            if self._there is None:
+                path.unlink(missing_ok=True)
+        if self._there is not None and is_there:
             replace_text(path, self._there.text)
-        return True
+        return "nothing was added"
 
     def done(self, edit: Edit) -> str:
         """What was done, in words."""
@@ -210,7 +217,12 @@ class _Place:
         with storage(f"{short(path)} can't be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text.encode())
+        self._note_written(path)
+
+    def _note_written(self, path: Path) -> None:
         self.is_changed = True
+        with storage(f"{short(path)} can't be read"):
+            self._written = path.read_bytes()
 
     def _fits(self, path: Path) -> bool:
         """Whether the file has this command, so that the line is a version of it."""
@@ -246,6 +258,21 @@ def _end_of_command(line: Sequence[str]) -> int:
         if position and word.startswith("--") and "=" not in word:
             break  # what follows may be its value
     return 1
+
+
+def _multirun(arguments: Sequence[str]) -> set[int]:
+    """Which of the arguments say that it is a sweep of Hydra's; none where ``-m`` is another's.
+
+    ``--multirun`` is Hydra's alone. A ``-m`` is, where there are overrides, unless what follows it
+    may be its value: ``-m resnet``.
+    """
+    has_overrides = any(map(_is_override, arguments))
+    found = set()
+    for at, (each, following) in enumerate(zip(arguments, [*arguments, "-"][1:], strict=True)):
+        has_value = not following.startswith("-") and not _is_override(following)
+        if each == "--multirun" or (each == "-m" and has_overrides and not has_value):
+            found.add(at)
+    return found
 
 
 def _is_override(text: str) -> bool:

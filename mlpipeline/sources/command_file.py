@@ -43,7 +43,6 @@ KEYS = (
     "start",
     "max_versions",
 )
-STEP = "step"  # the metric that says which step the others are of
 TEST_SECONDS = 10.0
 STARTS = ("warm", "cold")
 
@@ -83,7 +82,7 @@ class VersionText:
                 )
         text = cls(
             node.line,
-            pairs["name"].text if "name" in pairs else "",
+            _text(pairs.get("name"), "name"),
             overrides=_overrides(pairs.get("overrides")),
             parameters={key: each.value() for key, each in own.items()},
             texts={key: each.text for key, each in own.items() if each.is_scalar},
@@ -161,7 +160,7 @@ def _list(node: Node | None, what: str) -> list[str]:
             raise FileError(
                 f"{what} must hold words", item.line, "put what has colons or brackets in quotes"
             )
-    return [item.text for item in items]
+    return [_without_nul(item, what).text for item in items]
 
 
 def _words(node: Node | None, what: str) -> list[str]:
@@ -170,6 +169,7 @@ def _words(node: Node | None, what: str) -> list[str]:
         return _list(node, what)
     if node.is_empty:
         return []
+    _without_nul(node, what)
     try:
         return words.split(node.text)
     except words.NeedsShell as error:
@@ -184,10 +184,19 @@ def _words(node: Node | None, what: str) -> list[str]:
         raise FileError(f"{what} can't be split: {error}", node.line, "end the quotes") from None
 
 
+def _without_nul(node: Node, what: str) -> Node:
+    """The scalar, which a program can be given; raises FileError."""
+    if "\0" in node.text:
+        raise FileError(
+            f"{what} has a NUL character (\\0)", node.line, "no program can be given one"
+        )
+    return node
+
+
 def _overrides(node: Node | None) -> list[str]:
     """A list of Hydra's overrides, or a line with blanks between them."""
     if node is not None and node.is_scalar and not node.is_empty:
-        return listed.split(node.text)
+        return listed.split(_without_nul(node, "overrides").text)
     overrides = _list(node, "overrides")
     for override in overrides:
         if not listed.looks_like_override(override):
@@ -217,6 +226,7 @@ def _env(node: Node | None) -> dict[str, str]:
             raise FileError(f"no variable can be called {name!r}", value.line)
         if not value.is_scalar:
             raise FileError(f"env's {name} must be a text", value.line)
+        _without_nul(value, f"env's {name}")
     return {name: value.text for name, value in pairs.items()}
 
 
@@ -225,11 +235,11 @@ def _hydra(node: Node | None) -> dict[str, Any]:
     if node is None or node.is_empty:
         return {}
     said = {
-        key: value.value() if key == "number" else value.text
+        key: value.value() if key == "number" else _text(value, f"hydra's {key}")
         for key, value in _pairs(node, "hydra", "hydra: {number: 0, dir: …}").items()
     }
     number = said.get("number")
-    if not isinstance(number, int) or not said.get("dir"):
+    if not isinstance(number, int) or isinstance(number, bool) or not said.get("dir"):
         raise FileError(
             "hydra needs the number and the dir of a job", node.line, "its launcher writes them"
         )

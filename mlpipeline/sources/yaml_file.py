@@ -65,7 +65,12 @@ def scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
-        return int(text, 0 if text[:2] in ("0o", "0x") else 10)
+        try:
+            number = int(text, 0 if text[:2] in ("0o", "0x") else 10)
+            str(number)  # as it is recorded; Python does neither for thousands of digits
+        except ValueError:
+            return text
+        return number
     if _FLOAT.fullmatch(text):
         return float(text)
     if _SPECIAL.fullmatch(text):
@@ -111,20 +116,23 @@ class Node:
         """The items of a list."""
         return [Node(item) for item in self._node.value]
 
-    def pairs(self) -> dict[str, Node]:
+    def pairs(self, _parents: tuple[int, ...] = ()) -> dict[str, Node]:
         """The values of a mapping by their keys; raises FileError for a key that is there twice.
 
         What ``<<`` merges into it gives way to its own keys.
         """
         own: dict[str, Node] = {}
         merged: dict[str, Node] = {}
+        parents = (*_parents, id(self._node))
         for key, value in self._node.value:
             line = key.start_mark.line + 1
             if key.tag == MERGE:
                 for each in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    if not isinstance(each, yaml.MappingNode) or each is self._node:
+                    if not isinstance(each, yaml.MappingNode):
                         raise FileError("<< merges mappings only", line)
-                    merged = {**Node(each).pairs(), **merged}
+                    if id(each) in parents:
+                        raise FileError("an anchor (&) holds itself", line)
+                    merged = {**Node(each).pairs(parents), **merged}
                 continue
             if not isinstance(key, yaml.ScalarNode):
                 raise FileError("a key must be a word", line)

@@ -22,11 +22,6 @@ def test_a_short_name_has_what_differs_in_the_order_written():
     assert sweeps.short_names([["a=1"]]) == ["main"]
 
 
-def test_jobs_from_anywhere_get_the_same_short_names():
-    assert sweeps.names_of(sweeps.jobs(AXES)) == sweeps.short_names(AXES)
-    assert sweeps.names_of([("a=1", "b=2")]) == ["main"]
-
-
 def test_an_override_dirname_has_all_in_alphabetical_order():
     assert sweeps.override_dirnames(AXES)[2] == "depth=1,lr=0.01,model=cnn"
     made = sweeps.override_dirnames(AXES, item_sep=";", kv_sep=":", exclude_keys=["model"])

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from projects import wait_until
 
+from mlpipeline.api import saying
+
 PYTHON = sys.executable
 TRAIN = """
 import os, sys, mlpipeline
@@ -193,6 +195,32 @@ def test_a_program_that_diverges_is_ended(project):
     assert project.outcomes() == {"m/main#1": "diverged loss is nan at step 1"}
 
 
+SAYS_MORE = """
+import os, signal, mlpipeline
+def more(*_):
+    mlpipeline.log_metrics({"acc": 0.5}, step=7)
+    raise SystemExit
+signal.signal(signal.SIGTERM, more)
+print("loss: nan", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_what_a_program_that_diverges_says_at_its_end_is_recorded(project):
+    project.configure(stop_on_nan=True)
+    program(project, "p.py", SAYS_MORE)
+    command(project, "m", command=[PYTHON, "p.py"], metrics={"loss": "loss: (.*)"})
+    project.list("m.yaml")
+
+    project.run("-r")
+
+    assert project.outcomes() == {"m/main#1": "diverged loss is nan at step 1"}
+    folder = project.folder_of("m", "main")
+    assert '"acc":0.5' in (folder / "metrics.jsonl").read_text().replace(" ", "")
+    assert not (folder / saying.FILE).exists()
+
+
 def test_secrets_are_in_no_record(project):
     command(
         project,
@@ -236,6 +264,17 @@ def test_a_program_that_is_not_there_is_told_before_and_looked_for_again(project
 
     assert "there is no program" in before
     assert project.outcomes() == {"m/main#1": "succeeded"}
+
+
+def test_a_parameter_that_no_program_can_be_given_is_told(project):
+    command(project, "m", command=["true", "{p}"], versions=[{"name": "a", "p": "x\0y"}])
+    project.list("m.yaml")
+
+    project.run("-r")
+
+    (said,) = project.outcomes().values()
+    assert said.startswith("failed ")
+    assert said.endswith("can't be run with these arguments and variables: embedded null byte")
 
 
 def test_two_listed_files_may_not_have_one_name(project):

@@ -1,6 +1,7 @@
 """A command's program that goes on in a forked interpreter does all that it does by itself."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,7 +9,12 @@ import pytest
 import yaml
 from projects import PATIENCE, Project
 
+from mlpipeline.core import endings
 from mlpipeline.execution.main_module import MainModule
+from mlpipeline.execution.program import Program
+from mlpipeline.execution.reporter import FolderReporter
+from mlpipeline.sources.command import CommandModel
+from mlpipeline.sources.command_file import CommandFile
 
 PROGRAMS = {
     "says_where_it_is": """
@@ -205,3 +211,33 @@ def test_only_python_programs_of_this_interpreter_go_on_in_it(tmp_path, argv, en
     main = MainModule.of(program, argv, str(tmp_path), env)
 
     assert (main is not None) == is_main
+
+
+def test_a_stop_that_comes_before_the_program_is_there_reaches_it(tmp_path, monkeypatch):
+    model = CommandModel(CommandFile(b"command: [sleep, '20']"))
+    folder = str(tmp_path)
+    spec = {
+        **dict.fromkeys(("folder", "model_dir", "project", "models_dir"), folder),
+        **{"fresh": True, "test": False, "model": "m", "version": "main", "attempt": 1, "grace": 1},
+    }
+    program = Program(model, spec, FolderReporter(folder, "m/main#1"), None)
+    prepare, wait, statuses = program._prepare_for_signals, program._await_end, []
+
+    def asked_at_once():
+        prepare()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def noted():
+        statuses.append(wait())
+        return statuses[-1]
+
+    monkeypatch.setattr(program, "_prepare_for_signals", asked_at_once)
+    monkeypatch.setattr(program, "_await_end", noted)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        said = program.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert statuses == [-signal.SIGTERM]
+    assert said["ending"] == endings.STOPPED

@@ -107,6 +107,18 @@ def test_words_mean_what_they_mean_in_yaml_1_2():
     assert [version["v"] for version in model_of(text).versions] == [1e-4, "yes", "12:30"]
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, f"0x{'f' * 5000}"])
+def test_a_number_that_is_longer_than_python_reads_is_text(number):
+    model = model_of(f"command: x\nversions: [{{name: a, v: {number}, arguments: --n {number}}}]")
+    version = model.versions.get("a")
+
+    shown = command.shown_parameters(version, model)
+
+    assert version["v"] == number
+    assert (shown["v"], shown["n"]) == (number, number)
+    assert command.signature(version)
+
+
 def signatures(text):
     return [command.signature(version) for version in model_of(text).versions]
 
@@ -191,6 +203,15 @@ BAD = {
     "there are versions as well",
     "command: x\noverrides: ['lr=1,2']\nchain: c": "line 3: chain: c is not among the overrides",
     "command: x\noverrides: ['lr=range(1,10000000)']": "line 2: this sweep has 9,999,999 jobs",
+    'command: [x, "a\\0b"]': "line 1: command has a NUL character (\\0)",
+    'command: "x a\\0b"': "line 1: command has a NUL character (\\0)",
+    'command: x\nenv: {A: "a\\0b"}': "line 2: env's A has a NUL character (\\0)",
+    'command: x\noverrides: "a=\\0"': "line 2: overrides has a NUL character (\\0)",
+    "command: x\nversions: [{name: [a]}]": "line 2: name must be one word",
+    "command: x\nversions: [{hydra: {number: 0, dir: [x]}}]": "line 2: hydra's dir must be one",
+    "command: x\nversions: [{hydra: {number: true, dir: x}}]": "line 2: hydra needs the number",
+    "command: x\nversions: [{name: a, p: &a {<<: *a}}]": "line 2: an anchor (&) holds itself",
+    "command: x\nversions: [{name: a, p: &a {<<: &b {<<: *a}}}]": "line 2: an anchor (&) holds it",
     "command: x\nversions: [{name: a, p: &p [*p]}]": "line 2: an anchor (&) holds itself",
 }
 
