@@ -22,6 +22,7 @@ from hydra_plugins._mlpipeline_jobs import Namer, Placer, app_command, model_nam
 from hydra_plugins._mlpipeline_returns import Returns
 from mlpipeline.api.composing import FastLoader
 from mlpipeline.api.handover import Handovers
+from mlpipeline.api.sweeps import chained
 from mlpipeline.api.words import escaped, masked
 from mlpipeline.core.wording import duration, plural
 from mlpipeline.errors import MlpipelineError, short
@@ -82,6 +83,7 @@ class Sweeps:
         project = made.project
         if made.is_new:
             log.info(f"Made {short(project.layout.project)} a project of mlpipeline, for its queue")
+        sweeps.check_count(project, len(self._jobs if first else ()) + len(batch))
         command = app_command(self._task_function, self._config)
         cwd = os.path.relpath(Path.cwd(), project.layout.project)
         model = model_name(self._config, [cwd, *command])
@@ -170,6 +172,13 @@ class Sweeps:
                 config=digest,
                 handover=handover,
             )
+        if chain := self._settings.get("chain"):
+            try:
+                chained(
+                    [job.overrides for job in self._jobs.values()], list(self._jobs), str(chain)
+                )
+            except ValueError as error:
+                raise MlpipelineError(f"hydra.launcher.{error}; nothing was listed") from None
         Path(str(self._config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         self._put(project, model, command, cwd)
         return names

@@ -108,11 +108,12 @@ def one_text(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):
         said.append(str(cause))
-    text = ""
+    text, seen = "", set()
     for line in "\n".join(said).splitlines():
         piece = line.strip()
-        if not piece or piece.startswith(NOISE) or piece in text:
+        if not piece or piece.startswith(NOISE) or piece in seen:
             continue
+        seen.add(piece)
         if not text:
             text = piece
         elif line.startswith(("\t", "  ")):  # an item of a list

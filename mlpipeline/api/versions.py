@@ -225,6 +225,8 @@ class Versions:
 
         script = sys._getframe(1).f_code.co_filename
         task = os.path.splitext(os.path.basename(script))[0]
+        if isinstance(overrides, str):
+            raise TypeError(f"overrides must be a list of texts, such as [{overrides!r}]")
         sweep = Sweep(where_is(config_dir, script), config_name, overrides, task, version_base)
         versions = cls(model_dir_suffix=model_dir_suffix, **parameters)
         for name, job, own in parameters_of(sweep, parameters, chain):

@@ -53,6 +53,17 @@ def project_for(folder: Path, named: str | None = None) -> Made:
     return Made(project=open_project(folder))
 
 
+def check_count(project: Project, count: int) -> None:
+    """Raise MlpipelineError where a sweep has more jobs than the project's models may have."""
+    most = project.settings.max_versions
+    if most and count > most:
+        config = short(project.layout.project / CONFIG)
+        raise MlpipelineError(
+            f"this sweep has {count:,} jobs, and max_versions is {most:,}: if that is meant, "
+            f"raise max_versions in {config}; nothing was listed"
+        )
+
+
 def earlier(project: Project, model: str) -> dict[str, SweptJob]:
     """The jobs of the sweep as it was launched before, by name."""
     return earlier_jobs(_path(project, model))
@@ -101,7 +112,7 @@ def _hand_over(project: Project, model: str, files: Mapping[str, bytes]) -> None
     folder = layout.handovers(model)
     with storage(f"{short(folder)} can't be written to"):
         layout.outputs.mkdir(exist_ok=True)
-        folder.parent.mkdir(exist_ok=True)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(exist_ok=True)
         for name, content in files.items():
             path = layout.handover(model, name)

@@ -14,7 +14,14 @@ from omegaconf.errors import ConfigAttributeError
 from mlpipeline.api import sweeps
 from mlpipeline.api.composing import FastLoader
 from mlpipeline.api.config_copies import quicken_deep_copies
-from mlpipeline.api.hydra_adapter import HydraProblem, RunMode, axes, begin_app, readable
+from mlpipeline.api.hydra_adapter import (
+    HydraProblem,
+    RunMode,
+    axes,
+    begin_app,
+    one_text,
+    readable,
+)
 
 pytestmark = pytest.mark.usefixtures("hydra")
 
@@ -268,3 +275,8 @@ def test_deep_copies_are_quick_for_as_long_as_somebody_wants_them_so():
     with pytest.raises(ConfigAttributeError):
         copied.d = 1
     assert DictConfig.__deepcopy__ is slow
+
+
+def test_what_hydra_says_is_whole_where_one_word_is_part_of_another():
+    said = "Could not find 'model/mlpx'\n\nAvailable options in 'model':\n\tlinear\n\tmlp"
+    assert one_text(ValueError(said)).endswith("linear, mlp")

@@ -428,3 +428,20 @@ def test_a_model_file_with_secrets_is_for_its_owner(app):
     (path,) = app.folder.glob("models/app-*.yaml")
     assert path.stat().st_mode & 0o077 == 0
     assert "sk-123" not in path.read_text().split("command:")[0]  # what it says of where it is from
+
+
+def test_more_jobs_than_a_sweep_may_have_are_refused_before_anything_is_listed(app):
+    (app.folder / "models").mkdir(exist_ok=True)
+    (app.folder / "mlp.config").write_text("[MLP]\nmodels_dir = models\nmax_versions = 3\n")
+    done = app.launch("lr=range(0,4)")
+    assert done.returncode == 1
+    assert "this sweep has 4 jobs, and max_versions is 3" in done.stderr
+    assert not list(app.folder.glob("models/app-*.yaml"))
+    assert app.launch("lr=range(0,3)").returncode == 0
+
+
+def test_a_chain_that_can_not_be_is_refused_before_anything_is_listed(app):
+    done = app.launch("lr=1,2", "hydra.launcher.chain=nokey")
+    assert done.returncode == 1
+    assert "chain: nokey is not among the overrides" in done.stderr
+    assert not list(app.folder.glob("models/app-*.yaml"))
