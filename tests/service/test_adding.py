@@ -6,7 +6,7 @@ import yaml
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import adding, lists
 from mlpipeline.service.adding import CommandLine, add_command
-from mlpipeline.service.lists import Desk, Edit
+from mlpipeline.service.lists import Edit
 from mlpipeline.service.project import open_project
 from mlpipeline.state.lock import holder_of
 
@@ -48,13 +48,27 @@ def test_a_sweep_of_hydras_is_told_by_what_stands_beside_m(arguments):
     assert (line.arguments, line.overrides) == ((), tuple(overrides))
 
 
+class NoLooks:
+    """In place of a Desk, which would have processes of its own look at scripts."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def standings(self):
+        return []
+
+    def problem(self, _path):
+        return ""
+
+    def narrows(self, _path):
+        return False
+
+
 @pytest.fixture
 def opened(project, monkeypatch):
     """A project with a file for ``true a``, where nobody looks at what is listed."""
     monkeypatch.chdir(project.folder)
-    monkeypatch.setattr(Desk, "standings", lambda *_: [])
-    monkeypatch.setattr(Desk, "problem", lambda *_: "")
-    monkeypatch.setattr(Desk, "narrows", lambda *_: False)
+    monkeypatch.setattr(adding, "Desk", NoLooks)
     monkeypatch.setattr(lists, "add", lists_it)
     opened = open_project(project.folder)
     add_command(opened, ["true", "a"])
