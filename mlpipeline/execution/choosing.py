@@ -30,6 +30,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ListedModel, ...]  # in its order
     unknown: tuple[str, ...] = ()  # versions that no model has, as model/version
     complaints: tuple[str, ...] = ()  # about them: file, line and remedy
+    wrong: tuple[str, ...] = ()  # about what the list says of models, which can't be used for that
     pending: frozenset[str] = frozenset()  # scripts that are new or edited, and not inspected yet
     behind: frozenset[str] = frozenset()  # what waits for those, to keep the order of the queue
     is_sure: bool = True  # False: whether it has complaints depends on those
@@ -104,6 +105,12 @@ class Choices:
             complaints=tuple(complaints),
             pending=pending,
             behind=behind,
+            wrong=tuple(
+                model.problem
+                for model in result
+                if model.overrides and model.path not in pending
+                if model.problem
+            ),
             is_sure=is_sure,
             is_final=not open_since,
             waits=self._waits(open_since, hindrances),

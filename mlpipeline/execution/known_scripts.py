@@ -76,6 +76,7 @@ class KnownScripts:
         self._known: dict[str, Findings] = {}
         self._asked: dict[str, Question] = {}
         self._texts: dict[str, str] = {}  # what the newest list has behind their names
+        self._for_another_text: dict[str, Findings] = {}  # what they were before that was edited
         self._surroundings: dict[str, dict[str, Stamp]] = {}  # of scripts that can't be used
         self._racy: set[str] = set()
         self._again_at: dict[str, float] = {}  # monotonic seconds; of what is to be tried again
@@ -195,14 +196,23 @@ class KnownScripts:
             elif findings is None:
                 if not self._recall(path, files):
                     self._ask(path, files)
-            elif not findings.holds_for(self._texts[path]) or (
-                findings.problem and self._surroundings[path] != files.surroundings()
-            ):
+            elif not findings.holds_for(self._texts[path]):
+                if not self._turn_back(path, files):
+                    self._ask(path, files)
+            elif findings.problem and self._surroundings[path] != files.surroundings():
                 self._ask(path, files)
             elif not files.are(findings.files) or path in self._racy:
                 self._look_closer(path, findings, files)
             elif question is None and self._is_due_again(path):
                 self._ask(path, files, is_urgent=bool(findings.problem))
+
+    def _turn_back(self, path: str, files: Files) -> bool:
+        """Whether what was known for another text behind the file's name is for this one."""
+        before = self._for_another_text.get(path)
+        is_back = before and before.holds_for(self._texts[path]) and files.are(before.files)
+        if before and is_back:
+            self._known[path] = before
+        return bool(is_back)
 
     def _is_due_again(self, path: str) -> bool:
         return time.monotonic() >= self._again_at.get(path, float("inf"))
@@ -215,9 +225,10 @@ class KnownScripts:
         kept = {path for each in self._lists for path in each}
         for path in [path for path in self._asked if path not in kept]:
             self._opener.drop(self._asked.pop(path).ticket)
-        for known in (self._known, self._surroundings, self._again_at, self._texts):
-            for path in [path for path in known if path not in kept]:
-                del known[path]
+        known = self._known, self._for_another_text
+        for kept_of in (*known, self._surroundings, self._again_at, self._texts):
+            for path in [path for path in kept_of if path not in kept]:
+                del kept_of[path]
         self._racy &= kept
         self._choices.forget_all_but(kept)
 
@@ -340,6 +351,8 @@ class KnownScripts:
     def _learn(self, opened: Opened, question: Question) -> None:
         path, findings = opened.path, opened.findings
         known = self._known.get(path)
+        if known and not known.problem and not known.holds_for(question.text):
+            self._for_another_text[path] = known
         if known and known.is_as(findings):
             is_same = (known.files, known.stamp) == (findings.files, findings.stamp)
             findings = msgspec.structs.replace(findings, versions=known.versions)

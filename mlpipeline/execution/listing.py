@@ -107,6 +107,7 @@ class Listing:
         self._taken: ListText | None = None  # of the good list
         self._parsed: _Parsed | None = None
         self._idle = False
+        self._refused: _Refused | None = None
         self._seen: ListText | None = None
         self._seen_at = 0.0  # monotonic seconds
 
@@ -167,13 +168,20 @@ class Listing:
                 self._look_ahead(text, stop, files)
                 return msgspec.structs.replace(self._last_good([], stop, files), settled=False)
             models = self._parse(text, files)
-            if self._taken and self._taken.content != text.content:
+            is_edited = self._taken is not None and self._taken.content != text.content
+            if self._taken and is_edited:
                 text.check_whole(self._taken, models)
         except ConfigError as error:
             return self._last_good([str(error)], stop, files)
+        if self._refused and (self._refused.text.content, self._refused.text.mtime) == (
+            *(text.content, text.mtime),
+        ):
+            return self._last_good(self._refused.problems, stop, files)
         read = self._scripts.listed(models, stop, files)
-        if read.complaints:
-            kept = self._last_good(read.complaints, stop, files)
+        wrong = read.wrong if is_edited else ()  # at the start, the other models are in use at once
+        self._refused = _Refused(text, wrong) if wrong else None
+        if read.complaints or wrong:
+            kept = self._last_good((*read.complaints, *wrong), stop, files)
             return msgspec.structs.replace(kept, proposed=read.models, unknown=read.unknown)
         if read.is_sure or self._good is None:
             if self._taken is None or self._taken.content != text.content:
@@ -235,6 +243,13 @@ class Listing:
             return Listed(problems=tuple(problems))
         read = self._scripts.listed(self._good, stop, files)
         return msgspec.structs.replace(_listed(self._good, read), problems=tuple(problems))
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    """A list that says what can't be of a model, and why; it is looked at anew when it is saved."""
+
+    text: ListText
+    problems: tuple[str, ...]
 
 
 class _Parsed(msgspec.Struct, frozen=True):

@@ -27,6 +27,10 @@ MODEL = Trained(Versions.from_hydra(
 """
 
 
+def log_of(app):
+    return "".join(path.read_text() for path in app.outputs.glob("log-*"))
+
+
 @pytest.fixture
 def app(project):
     write_configs(project.models)
@@ -132,3 +136,20 @@ def test_commands_that_edit_the_list_leave_overrides_alone(app):
         assert "edit that line of the list" in done.stderr
 
     assert (app.folder / "models.config").read_text() == before
+
+
+def test_a_wrong_override_in_an_edit_leaves_the_list_as_it_was(app):
+    app.list("app.py = params.lr=9,2,3")
+    session = app.start("-r", "-u")
+    wait_until((app.folder / "began-9").exists)
+
+    app.list("app.py = params.lrr=9,2,3")
+    wait_until(lambda: "Could not override 'params.lrr'" in log_of(app))
+    (app.folder / "go").touch()
+    wait_until(lambda: len(app.started()) == 3)
+    app.list("app.py = params.lr=9,2,3,4")
+
+    _, errors = session.communicate(timeout=60)
+    assert session.returncode == 0, errors
+    assert [name.partition("=")[2] for name in app.started()] == ["9#1", "2#1", "3#1", "4#1"]
+    assert "drops" not in log_of(app)
