@@ -132,7 +132,9 @@ class Onlooker:
         work, if there is one, and say so of what it has not come to know yet.
         """
         project = self._project
-        is_left = trust and self._listing.name == LIST and bool(_scheduler_of(project))
+        at_work = read_session(project.layout) if _scheduler_of(project) else None
+        is_for_all = at_work is not None and not at_work.only  # else it looks at some scripts only
+        is_left = trust and self._listing.name == LIST and is_for_all
         self._listing.leave_to_session(_news_since(project) if is_left else None)
         listed = self._listing.refresh(lambda: not wait)
         # In this order, after what may take its time: where nobody is at work, nothing is recorded

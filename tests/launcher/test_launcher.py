@@ -431,7 +431,10 @@ def test_a_model_file_with_secrets_is_for_its_owner(app):
 
 
 def test_more_jobs_than_a_sweep_may_have_are_refused_before_anything_is_listed(app):
-    (app.folder / "models").mkdir(exist_ok=True)
+    assert app.launch("lr=1").returncode == 0
+    for made in app.folder.glob("models/app-*.yaml"):
+        made.unlink()
+    (app.folder / "models.config").write_text("[WHITELISTED_MODELS]\n")
     (app.folder / "mlp.config").write_text("[MLP]\nmodels_dir = models\nmax_versions = 3\n")
     done = app.launch("lr=range(0,4)")
     assert done.returncode == 1
