@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-from projects import Project
+from projects import Project, called, started
 
 LAUNCHER = "hydra/launcher=mlpipeline"
 
@@ -78,23 +77,10 @@ class App:
         return self.call(self.command(*arguments, launcher=""))
 
     def call(self, command: list[str], **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        return called(command, self.folder, **environment)
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return started(self.command(*arguments), self.folder)
 
     @property
     def models(self) -> list[str]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,25 @@ def wait_until(condition: Callable[[], object], what: str = "") -> None:
         time.sleep(0.005)
 
 
+def called(command: Sequence[str], folder: Path, **environment: str) -> subprocess.CompletedProcess:
+    """A command that was run to its end in ``folder``."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def started(command: Sequence[str], folder: Path) -> subprocess.Popen:
+    """A command that goes on in ``folder``."""
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
 class Project:
     """A project with a models folder; scripts may import what they like from ``_base``."""
 
@@ -114,23 +133,10 @@ class Project:
         return [*COMMAND, *arguments]
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        return called(self.command(*arguments), self.folder, **environment)
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return started(self.command(*arguments), self.folder)
 
     def history(self) -> list[dict]:
         (path,) = (each for each in self.outputs.glob("history-*") if ".damaged-" not in each.name)

@@ -224,7 +224,9 @@ class Memory:
             path=path,
         )
         with suppress(OSError):  # then the script is inspected once more
-            if versions is None:
+            if findings.problem:
+                versions = NO_VERSIONS
+            elif versions is None:
                 versions = _parts(self._file(path).read_bytes())[1]
             self._make()
             write_whole(self._file(path), b"".join([msgspec.json.encode(head), b"\n", versions]))

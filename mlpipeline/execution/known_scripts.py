@@ -7,7 +7,7 @@ content. See docs/decisions/0016.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, Lock
 
@@ -16,15 +16,8 @@ import msgspec
 from mlpipeline.core.model_files import model_name
 from mlpipeline.execution.beside_session import BesideSession
 from mlpipeline.execution.choosing import Choices, Reading, entries_of, text_of
-from mlpipeline.execution.findings import (
-    NO_VERSIONS,
-    Files,
-    Findings,
-    Memory,
-    Stamp,
-    environment,
-)
-from mlpipeline.execution.lead import Lead
+from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
+from mlpipeline.execution.lead import Lead, may_begin
 from mlpipeline.execution.opener import Opened, Opener, Question
 from mlpipeline.state.files_below import FilesBelow
 from mlpipeline.state.lists import Entry, ModelList
@@ -169,9 +162,7 @@ class KnownScripts:
         rest = []
         for path in paths:
             known = self._known.get(path)
-            seen = (
-                self._beside.look(path, known, self._texts[path], files) if self._beside else None
-            )
+            seen = self._beside.look(path, known, self._texts[path], files)
             if seen is None or path in self._asked:
                 rest.append(path)
                 continue
@@ -197,8 +188,7 @@ class KnownScripts:
                 if not self._recall(path, files):
                     self._ask(path, files)
             elif not findings.holds_for(self._texts[path]):
-                if not self._turn_back(path, files):
-                    self._ask(path, files)
+                self._turn_to_text(path, files)
             elif findings.problem and self._surroundings[path] != files.surroundings():
                 self._ask(path, files)
             elif not files.are(findings.files) or path in self._racy:
@@ -206,13 +196,13 @@ class KnownScripts:
             elif question is None and self._is_due_again(path):
                 self._ask(path, files, is_urgent=bool(findings.problem))
 
-    def _turn_back(self, path: str, files: Files) -> bool:
-        """Whether what was known for another text behind the file's name is for this one."""
+    def _turn_to_text(self, path: str, files: Files) -> None:
+        """The list says something else: what was known for that holds again, or ask."""
         before = self._for_another_text.get(path)
-        is_back = before and before.holds_for(self._texts[path]) and files.are(before.files)
-        if before and is_back:
+        if before and before.holds_for(self._texts[path]) and files.are(before.files):
             self._known[path] = before
-        return bool(is_back)
+        else:
+            self._ask(path, files)
 
     def _is_due_again(self, path: str) -> bool:
         return time.monotonic() >= self._again_at.get(path, float("inf"))
@@ -371,7 +361,7 @@ class KnownScripts:
             self._again_at.pop(path, None)
         if self._memory and findings.problem:
             if not findings.passing and self._session:  # for views, as long as it is at work
-                self._memory.keep(path, opened.environment, findings, NO_VERSIONS)
+                self._memory.keep(path, opened.environment, findings)
             elif not findings.passing:
                 self._memory.forget(path)
         elif self._memory and not is_same:
@@ -379,7 +369,7 @@ class KnownScripts:
 
     def _wait(self, in_order: Sequence[Entry], stop: Callable[[], bool]) -> None:
         """Until all that is listed is known, or takes too long for others to wait for it."""
-        entries = {entry.path: entry for entry in in_order}
+        paths = {entry.path for entry in in_order}
         begun_at, is_told = time.monotonic(), False
         while True:
             if error := self._opener.take_error():
@@ -390,22 +380,15 @@ class KnownScripts:
             awaited = {
                 path: question.since
                 for path, question in self._asked.items()
-                if question.is_urgent and path in entries
+                if question.is_urgent and path in paths
             }
             rest = max(awaited.values(), default=0.0) + LEAD - time.monotonic()
             if not awaited or (self._session and rest <= 0):
                 return
-            if self._session and rest <= LEAD - MOMENT and self._may_begin(entries, awaited):
+            is_over = self._session and rest <= LEAD - MOMENT
+            if is_over and may_begin(in_order, self._known, awaited):
                 return
             if not (is_told or self._session) and time.monotonic() - begun_at >= NOTICE:
                 is_told = True
                 self._awaiting(list(awaited))
             self._news.wait(min(rest, 0.05) if self._session else 0.05)
-
-    def _may_begin(self, entries: Mapping[str, Entry], awaited: Container[str]) -> bool:
-        """Whether the first of the queue is known, and the list is sure to be right."""
-        first = next(iter(entries))
-        is_known = first in self._known and first not in awaited
-        return is_known and not any(
-            entry.narrowing for path, entry in entries.items() if path in awaited
-        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
+from mlpipeline.state.lists import Entry
+
 
 class Lead:
     """What stands before others in the queue has a lead of some seconds, once.
@@ -46,3 +48,10 @@ class Lead:
                     waiting.add(path)
         self._awaited_since = since
         return frozenset(waiting)
+
+
+def may_begin(in_order: Sequence[Entry], known: Container[str], awaited: Container[str]) -> bool:
+    """Whether the first of the queue is known, and the list is sure to be right; by their paths."""
+    first = in_order[0].path
+    is_known = first in known and first not in awaited
+    return is_known and not any(entry.narrowing for entry in in_order if entry.path in awaited)

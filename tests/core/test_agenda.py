@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import msgspec
-import pytest
 from core.events import MIDNIGHT, clock, finished, ordered, rehearsed, starting
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +19,7 @@ from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.lines import Line
 from mlpipeline.core.listed import ListedModel, ListedVersion, all_asks
 from mlpipeline.core.orders import Order
-from mlpipeline.core.planning import Claimed, Policy, Rules, Situation, explain, plan
+from mlpipeline.core.planning import Claimed, Policy, Situation, explain, plan
 from mlpipeline.core.runs import Claim, Fenced, Outcome, RunId
 from mlpipeline.core.slots import UNCOUNTED, Asks, Held, Host
 from mlpipeline.core.standings import State
@@ -52,19 +51,6 @@ def test_a_line_is_walked_in_order_past_what_is_taken(data):
 
 
 # --- how much is looked at
-
-
-@pytest.fixture
-def looks(monkeypatch):
-    """The versions that the rules are asked about, one after the other."""
-    asked, ask = [], Rules.standing
-
-    def standing(self, model, version, *more, **named):
-        asked.append(version.name)
-        return ask(self, model, version, *more, **named)
-
-    monkeypatch.setattr(Rules, "standing", standing)
-    return asked
 
 
 def queue(count, **fields):

@@ -13,7 +13,7 @@ from mlpipeline.core.forecast import Durations, forecast
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.orders import Order
-from mlpipeline.core.planning import Policy, Rules, Situation, explain, plan
+from mlpipeline.core.planning import Policy, Situation, explain, plan
 from mlpipeline.core.runs import Claim, Outcome, RunId
 from mlpipeline.core.slots import Asks, Host
 from mlpipeline.core.stages import told_apart
@@ -357,18 +357,6 @@ def test_a_session_runs_all_that_can_run_and_each_in_its_turn(listed, bad, slots
 
 
 # --- how much is looked at
-
-
-@pytest.fixture
-def looks(monkeypatch):
-    asked, ask = [], Rules.standing
-
-    def standing(self, model, version, *more, **named):
-        asked.append(version.name)
-        return ask(self, model, version, *more, **named)
-
-    monkeypatch.setattr(Rules, "standing", standing)
-    return asked
 
 
 def looked_at(looks, listed, *events):
