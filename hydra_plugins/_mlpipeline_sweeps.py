@@ -23,7 +23,7 @@ from hydra_plugins._mlpipeline_jobs import Namer, Placer, app_command, model_nam
 from hydra_plugins._mlpipeline_returns import Returns
 from mlpipeline.api.composing import FastLoader
 from mlpipeline.api.handover import Handovers
-from mlpipeline.api.sweeps import chained
+from mlpipeline.api.sweeps import NoStages, chained
 from mlpipeline.api.words import escaped, masked
 from mlpipeline.core.wording import duration, plural
 from mlpipeline.errors import MlpipelineError, short
@@ -175,7 +175,7 @@ class Sweeps:
                 chained(
                     [job.overrides for job in self._jobs.values()], list(self._jobs), str(chain)
                 )
-            except ValueError as error:
+            except NoStages as error:
                 raise MlpipelineError(f"hydra.launcher.{error}; nothing was listed") from None
         Path(str(self._config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         self._put(project, model, command, cwd)

@@ -46,7 +46,7 @@ def nearest(folder: Path, named: str | None = None) -> Project | None:
     if named:
         return open_project(Path(named).expanduser())
     found = nearest_project(folder)
-    return open_project(found) if (found / CONFIG).is_file() else None
+    return open_project(found) if os.path.lexists(found / CONFIG) else None
 
 
 def project_for(folder: Path, named: str | None = None) -> Made:

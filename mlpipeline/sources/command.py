@@ -155,7 +155,7 @@ class CommandModel(Model):
         jobs = [_said(text) for text, _ in self._rows.values()]
         try:
             befores = sweeps.chained(jobs, names, key)
-        except ValueError as error:
+        except sweeps.NoStages as error:
             raise FileError(str(error), self.file.chain_line) from None
         for name, before in zip(names, befores, strict=True):
             if before:
