@@ -107,7 +107,7 @@ class Sweeps:
                 f"{same} of them {'is' if same == 1 else 'are'} the same as another one: what is "
                 "the same is run once for all"
             )
-        sight = sweeps.look(project, model, Onlooker(project))
+        sight = sweeps.look(project, model, Onlooker(project, model=model))
         again = self._again(sight, wanted)
         if again:  # in folders of their own: those of the last time stay as they are
             self._move(project, model, command, cwd, again)

@@ -81,7 +81,7 @@ class Following:
         self._model = model
         self._pending = dict(jobs)
         self._keeper = keeper
-        self._onlooker = Onlooker(project, of_newest=True)
+        self._onlooker = Onlooker(project, of_newest=True, model=model)
         self._onlooker.catch_up()
         # Attempts that were told of; what had ended before is not.
         self._began: set[tuple[str, int, str]] = set()
@@ -175,10 +175,10 @@ class Following:
     def _look(self) -> Iterator[News]:
         """Settle what the queue has given up, by whatever rule."""
         begun = time.monotonic()
-        sight = look(self._project, self._model, self._onlooker)
+        sight = look(self._project, self._model, self._onlooker, trust=True)
         taken = time.monotonic() - begun
         self._next_look = time.monotonic() + max(LOOK, SHARE * taken)
-        for name in self.pending:
+        for name in self.pending if sight.is_known else ():
             standing = sight.standings.get(name)
             if standing is None or standing.version is None:
                 yield self._settled(name, None, "", NOT_LISTED)

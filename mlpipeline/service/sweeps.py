@@ -157,6 +157,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
     standings: Mapping[str, Standing]  # of those that are listed
     queue: Queue
+    is_known: bool = True  # else the session is only looking what there is
 
     def done(self, names: Sequence[str]) -> list[str]:
         """Those that have run."""
@@ -176,12 +177,14 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
         return standing.state if standing else None
 
 
-def look(project: Project, model: str, onlooker: Onlooker) -> Sight:
-    """Where the jobs of a sweep stand.
+def look(project: Project, model: str, onlooker: Onlooker, *, trust: bool = False) -> Sight:
+    """Where the jobs of a sweep stand; ``trust``: as the session sees it that works on them.
 
     Raises MlpipelineError where the list, or the sweep's model file, can't be used.
     """
-    queue = onlooker.look()
+    queue = onlooker.look(trust=trust)
+    if model + SUFFIX in queue.listed.pending:
+        return Sight(standings={}, queue=queue, is_known=False)
     standings = {}
     for standing in queue.standings:
         if standing.model.name != model:
