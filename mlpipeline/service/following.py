@@ -13,6 +13,7 @@ from mlpipeline.service.keeping import Keeper
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.sweeps import look
+from mlpipeline.state.room import lack_of_room
 from mlpipeline.state.session import read_session
 from mlpipeline.state.tail import LineTail
 
@@ -90,7 +91,7 @@ class Following:
         self._onlooker.ledger.follow(self._note)
         self._failed: set[str] = set()  # of what is pending: jobs whose newest attempt has
         self._tails: dict[str, LineTail] = {}
-        self._is_paused = False
+        self._is_paused = self._lacks_room = False
         self._next_check = 0.0  # monotonic seconds
         self._next_look = time.monotonic() + LOOK
 
@@ -118,8 +119,17 @@ class Following:
             if self._pending and (has_ended or time.monotonic() >= self._next_check):
                 self._next_check = time.monotonic() + CHECK
                 yield from map(Said, self._keeper.check(len(self._pending)))
+                yield from map(Said, self._news_of_room())
             if self._pending:
                 time.sleep(POLL)
+
+    def _news_of_room(self) -> Iterator[str]:
+        """That this host waits for room on its disk, and that it has some again."""
+        project = self._project
+        lack = lack_of_room(project.layout.outputs, project.settings.min_free_disk)
+        if bool(lack) != self._lacks_room:
+            self._lacks_room = bool(lack)
+            yield lack or "there is room again"
 
     def _note(self, model: str, version: str, _: str) -> None:
         if model == self._model:
