@@ -21,7 +21,7 @@ POLL = 0.05  # seconds between two looks at what is new
 CHECK = 0.5  # seconds between two looks for the session
 LOOK = 5.0  # seconds between two looks at everything,
 SHARE = 20  # and so many times as long as one takes
-NOT_LISTED = "is not listed any more"
+UNLISTED_SINCE = "is not listed any more"  # why nothing more is to come of a job
 
 
 class Began(msgspec.Struct, frozen=True):
@@ -191,7 +191,7 @@ class Following:
         for name in self.pending if sight.is_known else ():
             standing = sight.standings.get(name)
             if standing is None or standing.version is None:
-                yield self._settled(name, None, "", NOT_LISTED)
+                yield self._settled(name, None, "", UNLISTED_SINCE)
             elif standing.state not in (State.QUEUED, State.RUNNING):
                 run = standing.success or standing.last
                 yield self._settled(name, run, standing.state.value, standing.reason)

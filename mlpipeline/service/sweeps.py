@@ -22,7 +22,7 @@ from mlpipeline.service.new_project import make_empty
 from mlpipeline.service.project import Project, nearest_project, open_project, set_umask
 from mlpipeline.service.queue import Onlooker, Queue
 from mlpipeline.service.sweep_files import SUFFIX, Sweep, SweptJob, earlier_jobs, text_of
-from mlpipeline.state.files import storage
+from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.layout import CONFIG, LIST
 from mlpipeline.state.list_edits import Add, Decision, Prioritise
 from mlpipeline.state.list_writing import revise
@@ -134,22 +134,11 @@ def _hand_over(project: Project, model: str, files: Mapping[str, bytes]) -> None
 
 
 def _write(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Put ``content`` at ``path`` at once and for good, unless it is there; raises OSError."""
+    """Put ``content`` at ``path`` for good, unless it is there; raises OSError."""
     with suppress(OSError):
         if path.read_bytes() == content:
             return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, content, lasting=True, mode=mode)
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):

@@ -233,8 +233,7 @@ def test_an_app_that_is_a_module_is_run_as_one(app):
 
     assert done.returncode == 0, done.stderr
     assert (
-        'command: ["{python}", "-m", app]'
-        in next((app.folder / "models").glob("*.yaml")).read_text()
+        'command: ["{python}", -m, app]' in next((app.folder / "models").glob("*.yaml")).read_text()
     )
 
 
