@@ -1,7 +1,7 @@
 """Values as Hydra's grammar has them, so that they reach a program's config exactly as they are.
 
-Source: hydra/grammar/OverrideLexer.g4 and OverrideParser.g4 of Hydra 1.3, and OmegaConf's own grammar
-for what stands in a config: there ``${`` begins an interpolation, ``\\${`` is itself.
+Source: hydra/grammar/OverrideLexer.g4 and OverrideParser.g4 of Hydra 1.3, and OmegaConf's own for
+what stands in a config: there ``${`` begins an interpolation, ``\\${`` is itself.
 """
 
 from __future__ import annotations

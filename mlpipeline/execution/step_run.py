@@ -115,7 +115,7 @@ class StepRun:
         if source.name in record["missing"]:
             maker = self._row.sources[source.step].name
             raise _NothingToRead(
-                f"{source.name} is not made yet where the rehearsal of {maker} ends before its time"
+                f"{source.name} is not made where the rehearsal of {maker} is cut short"
             )
         if source.name in record["parameters"]:
             return record["parameters"][source.name]

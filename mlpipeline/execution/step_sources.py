@@ -1,7 +1,7 @@
-"""The code and configs that a step's program is made of, as one digest: a cached result is of these.
+"""The code and configs that a step's program is made of, as one digest: what it makes is of these.
 
-More than what the command names: what lies beside its script, too, since that is what it imports and
-configures itself with. What is looked at too much only makes a step run once more.
+More than what the command names: what lies beside its script, too, since that is what it imports
+and configures itself with. What is looked at too much only makes a step run once more.
 """
 
 from __future__ import annotations

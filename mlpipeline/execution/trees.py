@@ -18,12 +18,12 @@ class NotKept(Exception):
 
 
 def described(path: str) -> dict[str, Any]:
-    """``sha256`` (of names and content), ``size`` (bytes), ``files`` (how many) and ``stamp`` of the
-    file or folder at ``path``; raises OSError, and NotKept for what has no content.
+    """``sha256`` (of names and content), ``size`` (bytes), ``files`` (how many) and ``stamp`` of
+    the file or folder at ``path``; raises OSError, and NotKept for what has no content.
 
     The SHA-256 of a file is that of its content. Of a folder it is that of a line for each thing in
-    it, in the order of their paths: what it is, its path, and the SHA-256 of its content or where it
-    leads. So it is the same wherever the folder lies, and whenever it was written.
+    it, in the order of their paths: what it is, its path, and the SHA-256 of its content or where
+    it leads. So it is the same wherever the folder lies, and whenever it was written.
     """
     from hashlib import sha256  # costs a run 5 ms, and only steps make artifacts
 

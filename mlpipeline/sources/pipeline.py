@@ -78,9 +78,7 @@ class StepVersion:
         self.signature = script.digest({"step": self.plain()})
 
     def arguments(self, meaning: Callable[[Source], Any]) -> dict[str, Any]:
-        """What each input that is a parameter or artifact is given, by its key; ``meaning`` tells of
-        outputs.
-        """
+        """What the inputs are given, by their keys; ``meaning`` tells of outputs."""
 
         def value(source: Source) -> Any:
             return meaning(source) if source.step else self.values[source.name]
@@ -91,8 +89,8 @@ class StepVersion:
         return {key: {**defaults, **given}[key] for key in ports if key in given or key in defaults}
 
     def plain(self) -> dict[str, Any]:
-        """All that tells what it makes from what another one does, as JSON has it; of what it reads,
-        the signatures.
+        """All that tells what it makes from what another one does, as JSON has it; of what it
+        reads, the signatures.
         """
         step = self.step
         return {
@@ -192,7 +190,8 @@ class PipelineModel(Model):
         return self._groups[step, common][tuple(places[key] for key in common)]
 
     def _version(self, row: StepVersion, after: list[str], order: int) -> Version:
-        step = row.step
+        step, given = row.step, row.arguments(repr)
+        read = {key for key, each in step.arguments.items() if any(s.step for s in each.sources())}
         version = Version(
             {
                 version_parameters.NAME: row.name,
@@ -200,12 +199,7 @@ class PipelineModel(Model):
                 version_parameters.MODEL_DIR_SUFFIX: row.name,
                 STEP: step.name,
                 PIPELINE: self,
-                ARGUMENTS: {
-                    key: value
-                    for key, value in row.arguments(repr).items()
-                    if key not in step.arguments
-                    or not any(s.step for s in step.arguments[key].sources())
-                },
+                ARGUMENTS: {key: each for key, each in given.items() if key not in read},
             }
         )
         said = {key: getattr(step.settings, key) for key in STANDARD}
@@ -276,7 +270,27 @@ def ordered_versions(model: PipelineModel) -> list[Version]:
         if job.env:
             version[VARIABLES] = job.env
     local_files.check(model, project)
+    _check_scripts(model, project)
     return script.ordered_versions(model, MANDATORY)
+
+
+def _check_scripts(model: PipelineModel, project: str) -> None:
+    """Raise FileError for a script that is not where its step would run: an image has another one,
+    or has it elsewhere.
+    """
+    for name, step in model.file.steps.items():
+        version = next(each for each in model.versions if each[STEP] == name)
+        folder = version.get(FOLDER, "")
+        cwd = os.path.normpath(os.path.join(project, os.path.expanduser(folder)))
+        script_at = next(iter(local_files.code_of(version[LINE], cwd)), "")
+        is_python = os.path.basename(version[LINE][0]).startswith("python")
+        is_first = is_python and version[LINE][1:2] == [os.path.relpath(script_at or cwd, cwd)]
+        if is_first and "{" not in folder and not os.path.isfile(script_at):
+            raise FileError(
+                f"step {name} can't run here: there is no {version[LINE][1]} in {cwd}",
+                step.line,
+                "say where its program lies on this machine: cwd: FOLDER, or command: [python, …]",
+            )
 
 
 def signature(version: Version) -> str:

@@ -8,7 +8,6 @@ import re
 from mlpipeline.api import hydra_words, words
 from mlpipeline.api.hydra_words import Value
 from mlpipeline.sources.command import Job
-from mlpipeline.sources.command_file import TEST_SECONDS
 from mlpipeline.sources.local_files import code_of
 from mlpipeline.sources.placeholders import VALUE, Reference, Word
 from mlpipeline.sources.port_types import as_text
@@ -56,10 +55,9 @@ class _File:
     def __init__(self, step: Step):
         settings = step.settings
         self.is_cold = settings.is_cold
-        self.metrics: dict[str, str] = {}
-        self.resume: list[str] = []
-        self.test_arguments: list[str] = []
-        self.test_seconds = TEST_SECONDS
+        self.metrics = settings.metrics
+        self.resume = settings.resume
+        self.test_arguments, self.test_seconds = settings.test
 
 
 class StepCommand:
