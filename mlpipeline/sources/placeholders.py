@@ -29,7 +29,7 @@ OUTPUT_FILE = "output file"  # into which an output that is a parameter is writt
 KINDS = (VALUE, INPUT_PATH, INPUT_URI, OUTPUT_PATH, OUTPUT_URI, OUTPUT_FILE)
 INPUTS = (VALUE, INPUT_PATH, INPUT_URI)
 
-_ITEMS = {
+ITEMS = {
     "inputValue": VALUE,
     "inputPath": INPUT_PATH,
     "inputUri": INPUT_URI,
@@ -183,13 +183,13 @@ class _Reader:
                 f"a placeholder must have one key, and has {', '.join(pairs) or 'none'}", node.line
             )
         ((key, value),) = pairs.items()
-        if key in _ITEMS:
-            return Word([self._reference(_ITEMS[key], _name(value, key), node.line)], node.line)
+        if key in ITEMS:
+            return Word([self._reference(ITEMS[key], _name(value, key), node.line)], node.line)
         if key == "concat":
             return self._concat(value)
         if key == "if":
             return self._if(value)
-        known = (*_ITEMS, "concat", "if")
+        known = (*ITEMS, "concat", "if")
         raise FileError(
             f"the placeholder {key} can't be used here{nearest(key, known)}",
             node.line,
