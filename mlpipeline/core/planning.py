@@ -284,7 +284,8 @@ class Rules:
             return stands(State.RUNNING, f"on {hosts[0]}" if hosts[0] != policy.host else "")
         ever = policy.unattended or not is_listed
         if success := _success(same, None if ever else policy.session):
-            reason = "script changed" if success.script != model.digest else ""
+            told = success.verdict.reason if success.verdict else ""  # of a step: who made it
+            reason = "script changed" if success.script != model.digest else told
             return stands(State.DONE, reason, success=success)
         if not is_listed:
             return stands(State.SKIPPED, NOT_LISTED)

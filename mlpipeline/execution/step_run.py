@@ -99,7 +99,7 @@ class StepRun:
     # --------------------------------------------------------------------- given
 
     def _meaning(self, source: Source) -> Any:
-        """The value of an output that is a parameter, or the path of an artifact; raises Problem."""
+        """The value of an output, or the path where it is an artifact; raises Problem."""
         if source not in self._sources:
             row = self._row.sources[source.step]
             made, flaw = self._workshop.newest(row.name, row.signature, source.name)

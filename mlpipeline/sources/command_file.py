@@ -226,7 +226,9 @@ def _grid(node: Node | None) -> tuple[dict[str, Any], dict[str, dict[Any, str]]]
 
 
 def test_of(node: Node | None) -> tuple[list[str], float]:
-    """What a rehearsal adds to the arguments, and the seconds after which it passes; raises FileError."""
+    """What a rehearsal adds to the arguments, and its seconds, after which it passes; raises
+    FileError.
+    """
     if node is None or node.is_empty:
         return [], TEST_SECONDS
     pairs = pairs_of(node, "test", "test: {arguments: [--steps, 1], seconds: 10}")
