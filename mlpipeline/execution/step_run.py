@@ -9,10 +9,11 @@ import sys
 from mlpipeline.api.keys import looks_secret
 from mlpipeline.core import endings
 from mlpipeline.core.plain import plain
-from mlpipeline.execution import step_sources, trees
+from mlpipeline.execution import step_outputs, step_sources, trees
 from mlpipeline.execution.artifacts import Made, Workshop
 from mlpipeline.execution.program import Program, at_run
-from mlpipeline.execution.writing import read_json
+from mlpipeline.execution.step_outputs import Problem
+from mlpipeline.sources.local_files import code_of
 from mlpipeline.sources.placeholders import (
     INPUT_PATH,
     INPUT_URI,
@@ -20,25 +21,19 @@ from mlpipeline.sources.placeholders import (
     OUTPUT_PATH,
     OUTPUT_URI,
 )
-from mlpipeline.sources.port_types import METRICS, fitting
+from mlpipeline.sources.port_types import METRICS
 from mlpipeline.sources.step_command import Given, StepCommand
 from mlpipeline.sources.yaml_file import FileError
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from mlpipeline.execution.reporter import FolderReporter
     from mlpipeline.sources.arguments import Source
     from mlpipeline.sources.component import Port
     from mlpipeline.sources.pipeline import PipelineModel
-
-LARGEST = 1 << 20  # bytes of an output that is a parameter
-
-
-class Problem(Exception):
-    """The step can't be run, or has not made what it should; the message says why."""
 
 
 class _NothingToRead(Exception):
@@ -56,6 +51,7 @@ class StepRun:
         end: Callable[[int], object] | None,
     ):
         """``spec`` is a ``launch.Spec``; ``end`` a Lifecycle's."""
+        self._model = model
         self._row = model.rows[spec["version"]]
         self._ports = self._row.step.component
         self._spec = spec
@@ -172,15 +168,30 @@ class StepRun:
             "component": step.component.plain(),
             "command": step.command,
             "cwd": step.settings.cwd,
+            "hydra": step.settings.hydra,
             "env": {
                 name: "" if looks_secret(name, value) else value
                 for name, value in step.settings.env.items()
             },
             "arguments": {name: plain(value) for name, value in said.items()},
-            "sources": step_sources.digest(job.argv, cwd, spec["project"], spec["models_dir"]),
+            "sources": step_sources.digest(
+                job.argv, cwd, spec["project"], spec["models_dir"], self._other_programs()
+            ),
         }
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def _other_programs(self) -> set[str]:
+        """What the other steps name as theirs, which is none of this one's code."""
+        project = self._spec["project"]
+        programs: dict[str, set[str]] = {}
+        for row in self._model.rows.values():
+            if row.step.name not in programs:
+                job = self._model.described(row, project)
+                cwd = os.path.normpath(os.path.join(project, os.path.expanduser(job.cwd)))
+                programs[row.step.name] = set(code_of(job.argv, cwd))
+        own = programs.pop(self._row.step.name, set())
+        return set().union(*programs.values()) - own
 
     # ---------------------------------------------------------------------- made
 
@@ -207,14 +218,15 @@ class StepRun:
             name for name, port in ports.items() if not os.path.exists(workshop.on_bench(port.name))
         ]
         if missing and not is_cut:
-            raise Problem("; ".join(self._lacks(ports[name]) for name in missing))
+            raise Problem("; ".join(step_outputs.lacks(ports[name]) for name in missing))
         record = self._record(key) | {"missing": missing}
         results: dict[str, Any] = {}
         for name, port in ports.items():
             if name in missing:
                 continue
             if port.is_parameter:
-                record["parameters"][name] = self._parameter(port)
+                path = workshop.on_bench(port.name)
+                record["parameters"][name] = step_outputs.parameter(port, path)
                 continue
             record["artifacts"][name] = {
                 "type": port.type,
@@ -231,6 +243,15 @@ class StepRun:
         workshop.record(record)
         told: dict[str, Any] = {"step": self._told(record)}
         return {**told, "results": record["results"]} if record["results"] else told
+
+    def _metrics(self, port: Port) -> dict[str, Any]:
+        numbers = step_outputs.metrics(self._workshop.on_bench(port.name))
+        if not numbers:
+            self._reporter.warn_once(
+                f"the output {port.name} is called Metrics, and is no JSON object of numbers: "
+                'write {"accuracy": 0.9}'
+            )
+        return numbers
 
     def _record(self, key: str) -> dict[str, Any]:
         spec = self._spec
@@ -260,77 +281,6 @@ class StepRun:
             "artifacts": artifacts,
             "outputs": {key: _masked(key, each) for key, each in record["parameters"].items()},
         }
-
-    def _lacks(self, port: Port) -> str:
-        what = "the file with the value of" if port.is_parameter else "the artifact"
-        return (
-            f"it has ended well, but not made {what} {port.name} ({port.type}), as its component "
-            f"says: have it write where {{outputPath: {port.name}}} is, or take that output out of "
-            "the component"
-        )
-
-    def _parameter(self, port: Port) -> Any:
-        path = self._workshop.on_bench(port.name)
-        try:
-            with open(path, "rb") as file:
-                content = file.read(LARGEST + 1)
-            if len(content) > LARGEST:
-                raise Problem(
-                    f"its output {port.name} ({port.type}) is longer than {LARGEST >> 20} MB: "
-                    "make it an artifact"
-                )
-            return fitting(content.decode("utf-8"), port.type, from_text=True)
-        except IsADirectoryError:
-            raise Problem(
-                f"its output {port.name} ({port.type}) must be a file, not a folder"
-            ) from None
-        except UnicodeDecodeError:
-            raise Problem(f"its output {port.name} ({port.type}) is no UTF-8") from None
-        except ValueError as error:
-            raise Problem(f"its output {port.name} {error}") from None
-
-    def _metrics(self, port: Port) -> dict[str, Any]:
-        """The numbers in an output of the type Metrics, where it is JSON that has some."""
-        path = self._workshop.on_bench(port.name)
-        files = [path]
-        if os.path.isdir(path):
-            files = [os.path.join(path, name) for name in sorted(os.listdir(path))]
-        numbers: dict[str, Any] = {}
-        for each in files:
-            try:
-                said = read_json(os.path.dirname(each), os.path.basename(each))
-            except (OSError, ValueError):
-                continue
-            numbers |= dict(_numbers(said))
-        if not numbers:
-            self._reporter.warn_once(
-                f"the output {port.name} is called Metrics, and is no JSON object of numbers: "
-                'write {"accuracy": 0.9}'
-            )
-        return numbers
-
-
-def _numbers(said: Any) -> Iterator[tuple[str, Any]]:
-    """The numbers in a JSON object, by their names, or in the list that Kubeflow Pipelines 1 has:
-    ``{"metrics": [{"name": …, "numberValue": …}]}``.
-    """
-    if not isinstance(said, dict):
-        return
-    if isinstance(said.get("metrics"), list):
-        for each in said["metrics"]:
-            if isinstance(each, dict) and _is_number(each.get("numberValue")):
-                yield str(each.get("name")), plain(each["numberValue"])
-    for key, value in said.items():
-        if _is_number(value):
-            yield key, plain(value)
-        elif isinstance(value, dict):
-            inner = dict(_numbers(value))
-            if inner:
-                yield key, inner
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _masked(name: str, value: Any) -> Any:

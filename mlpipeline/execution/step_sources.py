@@ -14,7 +14,7 @@ from mlpipeline.sources.local_files import CODE, code_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 SETTINGS = (".yaml", ".yml", ".toml", ".cfg", ".ini", ".json")
 # Folders that programs write into, or that hold what is not the project's own.
@@ -25,9 +25,11 @@ LEFT_OUT = (
 LARGEST = 1 << 20  # bytes of a file of settings; what is larger is data
 
 
-def digest(argv: Sequence[str], cwd: str, project: str, models_dir: str) -> str:
+def digest(
+    argv: Sequence[str], cwd: str, project: str, models_dir: str, others: Collection[str]
+) -> str:
     """SHA-256 over the files of the project that the program ``argv`` in ``cwd`` may be made of;
-    their paths count from the folder of the program.
+    their paths count from the folder of the program. ``others`` are programs beside it.
     """
     from hashlib import sha256  # costs a run 5 ms, and only steps are cached
 
@@ -41,7 +43,7 @@ def digest(argv: Sequence[str], cwd: str, project: str, models_dir: str) -> str:
             if "-m" in argv:  # which may import all that lies in cwd
                 folders[cwd] = None
     for folder in folders:
-        for name, path in _beside(folder, models_dir):
+        for name, path in _beside(folder, models_dir, others):
             _add(found, name, path)
     return found.hexdigest()
 
@@ -54,7 +56,7 @@ def _add(found: object, name: str, path: str) -> None:
     found.update(f"{name!r} {content}\n".encode())  # type: ignore[attr-defined]
 
 
-def _beside(folder: str, models_dir: str) -> Iterator[tuple[str, str]]:
+def _beside(folder: str, models_dir: str, others: Collection[str]) -> Iterator[tuple[str, str]]:
     """Code and settings below ``folder``: how each is called from there, and its path; in order."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(
@@ -68,7 +70,7 @@ def _beside(folder: str, models_dir: str) -> Iterator[tuple[str, str]]:
         )
         for name in sorted(names):
             path = os.path.join(place, name)
-            if name.startswith("."):
+            if name.startswith(".") or path in others:
                 continue
             if name.endswith(CODE) or (name.endswith(SETTINGS) and _size(path) <= LARGEST):
                 yield os.path.relpath(path, folder), path

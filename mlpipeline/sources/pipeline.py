@@ -18,13 +18,11 @@ from mlpipeline.api.keys import (
     GPUS,
     MEMORY,
     TIMEOUT,
-    looks_secret,
     version_parameters,
 )
 from mlpipeline.api.model import Model
 from mlpipeline.api.sweeps import TooManyJobs
 from mlpipeline.api.versions import Version, Versions
-from mlpipeline.core.plain import plain
 from mlpipeline.sources import local_files, script
 from mlpipeline.sources.command import AT_RUN, FOLDER, LINE, MANDATORY, VARIABLES
 from mlpipeline.sources.imports import STAMPS, TEXTS
@@ -38,14 +36,14 @@ from mlpipeline.sources.placeholders import (
 )
 from mlpipeline.sources.port_types import as_text
 from mlpipeline.sources.step_command import Given, job_of
+from mlpipeline.sources.step_version import StepVersion
 from mlpipeline.sources.yaml_file import FileError
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
-    from mlpipeline.sources.arguments import Source
     from mlpipeline.sources.command import Job
     from mlpipeline.sources.pipeline_file import Step
 
@@ -55,58 +53,6 @@ MOST = 8  # files that are kept
 
 # By path: what was read, the component files too, and what it became.
 _kept: dict[str, tuple[dict[str, bytes], PipelineModel]] = {}
-
-
-class StepVersion:
-    """One version: its step, with the values of the pipeline's parameters that it has."""
-
-    __slots__ = ("name", "places", "signature", "sources", "step", "values")
-
-    def __init__(
-        self,
-        step: Step,
-        name: str,
-        values: Mapping[str, Any],
-        places: Mapping[str, int],
-        sources: Mapping[str, StepVersion],
-    ):
-        self.step = step
-        self.name = name
-        self.values = values  # of the pipeline's parameters
-        self.places = places  # in the grid, of those of them that tell the versions apart
-        self.sources = sources  # the versions whose outputs it reads, by their steps
-        self.signature = script.digest({"step": self.plain()})
-
-    def arguments(self, meaning: Callable[[Source], Any]) -> dict[str, Any]:
-        """What the inputs are given, by their keys; ``meaning`` tells of outputs."""
-
-        def value(source: Source) -> Any:
-            return meaning(source) if source.step else self.values[source.name]
-
-        ports = self.step.component.inputs
-        given = {key: each.filled(value) for key, each in self.step.arguments.items()}
-        defaults = {key: port.default for key, port in ports.items() if port.default is not None}
-        return {key: {**defaults, **given}[key] for key in ports if key in given or key in defaults}
-
-    def plain(self) -> dict[str, Any]:
-        """All that tells what it makes from what another one does, as JSON has it; of what it
-        reads, the signatures.
-        """
-        step = self.step
-        return {
-            "component": step.component.plain(),
-            "command": step.command,
-            "cwd": step.settings.cwd,
-            "hydra": step.settings.hydra,
-            "env": {
-                key: "" if looks_secret(key, value) else value
-                for key, value in step.settings.env.items()
-            },
-            "arguments": {key: plain(value) for key, value in self.arguments(self._signed).items()},
-        }
-
-    def _signed(self, source: Source) -> str:
-        return f"{self.sources[source.step].signature}.{source.name}"
 
 
 class PipelineModel(Model):
@@ -282,12 +228,13 @@ def _check_scripts(model: PipelineModel, project: str) -> None:
         version = next(each for each in model.versions if each[STEP] == name)
         folder = version.get(FOLDER, "")
         cwd = os.path.normpath(os.path.join(project, os.path.expanduser(folder)))
-        script_at = next(iter(local_files.code_of(version[LINE], cwd)), "")
-        is_python = os.path.basename(version[LINE][0]).startswith("python")
-        is_first = is_python and version[LINE][1:2] == [os.path.relpath(script_at or cwd, cwd)]
-        if is_first and "{" not in folder and not os.path.isfile(script_at):
+        program, first = [*version[LINE], ""][:2]
+        is_script = os.path.basename(program).startswith("python") and first.endswith(".py")
+        is_known = "{" not in folder + first
+        if is_script and is_known and not os.path.isfile(os.path.join(cwd, first)):
+            STAMPS[os.path.join(cwd, first)] = local_files.GONE  # it is looked at again
             raise FileError(
-                f"step {name} can't run here: there is no {version[LINE][1]} in {cwd}",
+                f"step {name} can't run here: there is no {first} in {cwd}",
                 step.line,
                 "say where its program lies on this machine: cwd: FOLDER, or command: [python, …]",
             )

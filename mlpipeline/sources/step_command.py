@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mlpipeline.sources.pipeline_file import Step
     from mlpipeline.sources.placeholders import Element
 
-_MEETS_HYDRA = re.compile(rb"^[ \t]*(?:import|from)[ \t]+hydra\b", re.MULTILINE)
+_MEETS_HYDRA = re.compile(
+    rb"^[ \t]*(?:from[ \t]+hydra\b|import[ \t](?:[^#\n]*[ \t,])?hydra\b)", re.MULTILINE
+)
 LONGEST_SCRIPT = 1 << 20  # bytes that are looked at for that
 
 
