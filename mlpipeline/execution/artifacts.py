@@ -7,6 +7,7 @@ record, and can be deleted at any time.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import suppress
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = 1
+FULL = 64 << 10  # bytes; with less than that a disk is full
 
 
 class Made:
@@ -106,6 +108,15 @@ class Workshop:
     def in_place(self, output: str) -> str:
         """Where it will lie."""
         return os.path.join(self.place, safe_name(output))
+
+    def make_room(self) -> None:
+        """Where the disk is full, throw away what is half-made, and raise OSError: the program may
+        not have been able to say so.
+        """
+        found = os.statvfs(self.bench)
+        if found.f_bavail * found.f_frsize < FULL:
+            shutil.rmtree(self.bench, ignore_errors=True)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.bench)
 
     def put_in_place(self) -> None:
         """All that is on the bench, at once; raises OSError."""

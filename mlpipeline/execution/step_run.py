@@ -83,6 +83,8 @@ class StepRun:
         self._workshop.clear()
         program = Program(command, self._spec, self._reporter, self._end)
         report = program.run()
+        if report["ending"] in (endings.EXITED, endings.RAISED):
+            self._workshop.make_room()
         if report["ending"] != endings.RETURNED:
             return {**report, "step": {"command": program.line, "inputs": self._inputs()}}
         told = self._finish(key, is_cut=program.is_cut)
