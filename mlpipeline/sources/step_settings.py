@@ -27,8 +27,8 @@ class Settings:
     """What a step says besides its component, or the file for all steps; None: nothing is said.
 
     ``cpus`` are a number, ``memory`` GB, ``gpus`` a number or a share, ``timeout`` seconds,
-    ``console_limit`` GB or ``none``. ``accelerator`` and ``retries`` are for Vertex AI; ``vertex`` has
-    what counts there instead of the others, by the words of VERTEX.
+    ``console_limit`` GB or ``none``. ``accelerator`` and ``retries`` are for Vertex AI; ``vertex``
+    has what counts there instead of the others, by the words of VERTEX.
     """
 
     __slots__ = (
@@ -66,7 +66,6 @@ class Settings:
         if base is not None and "vertex" in pairs and not pairs["vertex"].is_empty:
             self.vertex |= _on_vertex(pairs["vertex"])
         self.console_limit: Any = said(CONSOLE_LIMIT, lambda node: node.value())
-
 
     def there(self, key: str) -> Any:
         """One of VERTEX, as it is on Vertex AI."""
