@@ -77,7 +77,7 @@ def submit(
             f"there are no credentials for Google Cloud ({said}); {CREDENTIALS}"
         ) from None
     try:  # now, since an error of the service's client says less
-        credentials.refresh(Request())
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]
     except GoogleAuthError as error:
         raise _refused(error) from None
     settings = {"project": project, "location": LOCATION, **vertex}
