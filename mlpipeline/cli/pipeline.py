@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mlpipeline.cli.options import json_option
+from mlpipeline.cli.pipeline_show import show
 from mlpipeline.cli.render import show_json
 from mlpipeline.cli.streams import complain
 from mlpipeline.service import pipelines
@@ -22,10 +23,14 @@ def pipeline() -> None:
     """Work on pipelines of steps, and take them to Vertex AI.
 
     \b
+      mlpipeline pipeline show flow
       mlpipeline pipeline convert component.yaml -o component.yaml
       mlpipeline pipeline compile configs/pipeline.yaml -o pipeline.json
       mlpipeline pipeline submit configs/pipeline.yaml
     """
+
+
+pipeline.add_command(show)
 
 
 @pipeline.command()

@@ -128,7 +128,7 @@ class CommandFile:
         self.cwd = text_of(pairs.get("cwd"), "cwd")
         self.cwd_line = pairs["cwd"].line if "cwd" in pairs else None
         self.env = env_of(pairs.get("env"))
-        self.metrics = _metrics(pairs.get("metrics"))
+        self.metrics = metrics_of(pairs.get("metrics"))
         self.versions = [
             VersionText.read(each) for each in items_of(pairs.get("versions"), "versions")
         ]
@@ -142,7 +142,7 @@ class CommandFile:
         self.preload = modules_of(pairs.get("preload"))
         self.is_cold = is_cold(pairs.get("start"))
         self.max_versions = whole_of(pairs.get("max_versions"), "max_versions")
-        self.test_arguments, self.test_seconds = _test(pairs.get("test"))
+        self.test_arguments, self.test_seconds = test_of(pairs.get("test"))
         self.standard = {key: pairs[key].value() for key in STANDARD if key in pairs}
 
 
@@ -181,8 +181,8 @@ def _hydra(node: Node | None) -> dict[str, Any]:
     return said
 
 
-def _metrics(node: Node | None) -> dict[str, str]:
-    """The expressions by the metrics' names; each has been compiled once."""
+def metrics_of(node: Node | None) -> dict[str, str]:
+    """The expressions by the metrics' names; each has been compiled once. Raises FileError."""
     if node is None or node.is_empty:
         return {}
     metrics = {}
@@ -225,7 +225,10 @@ def _grid(node: Node | None) -> tuple[dict[str, Any], dict[str, dict[Any, str]]]
     return values, texts
 
 
-def _test(node: Node | None) -> tuple[list[str], float]:
+def test_of(node: Node | None) -> tuple[list[str], float]:
+    """What a rehearsal adds to the arguments, and its seconds, after which it passes; raises
+    FileError.
+    """
     if node is None or node.is_empty:
         return [], TEST_SECONDS
     pairs = pairs_of(node, "test", "test: {arguments: [--steps, 1], seconds: 10}")

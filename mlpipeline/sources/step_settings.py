@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT
 from mlpipeline.core.spelling import nearest
-from mlpipeline.sources.fields import env_of, is_cold, modules_of, pairs_of, text_of, whole_of
+from mlpipeline.sources.command_file import metrics_of, test_of
+from mlpipeline.sources.fields import (
+    env_of,
+    is_cold,
+    modules_of,
+    pairs_of,
+    text_of,
+    whole_of,
+    words_of,
+)
 from mlpipeline.sources.yaml_file import FileError, Node
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -15,7 +24,7 @@ if TYPE_CHECKING:
 # For one step, or at the top for all.
 SHARED = (
     *("cwd", "env", "preload", "start", "cache", "hydra", "retries", "accelerator"),
-    *(CPUS, MEMORY, GPUS, TIMEOUT, CONSOLE_LIMIT),
+    *("metrics", "resume", "test", CPUS, MEMORY, GPUS, TIMEOUT, CONSOLE_LIMIT),
 )
 
 
@@ -28,12 +37,14 @@ class Settings:
 
     ``cpus`` are a number, ``memory`` GB, ``gpus`` a number or a share, ``timeout`` seconds,
     ``console_limit`` GB or ``none``. ``accelerator`` and ``retries`` are for Vertex AI; ``vertex``
-    has what counts there instead of the others, by the words of VERTEX.
+    has what counts there instead of the others, by the words of VERTEX. ``metrics``, ``resume`` and
+    ``test`` are as in command files, for runs on this machine.
     """
 
     __slots__ = (
         *("accelerator", "cache", "console_limit", "cpus", "cwd", "cwd_line", "env", "gpus"),
-        *("hydra", "is_cold", "line", "memory", "preload", "retries", "timeout", "vertex"),
+        *("hydra", "is_cold", "line", "memory", "metrics", "preload", "resume", "retries", "test"),
+        *("timeout", "vertex"),
     )
 
     def __init__(self, pairs: Mapping[str, Node], line: int, base: Settings | None = None):
@@ -58,6 +69,9 @@ class Settings:
         self.hydra: bool | None = said("hydra", lambda node: _flag(node, "hydra"))
         self.retries: int | None = said("retries", lambda node: whole_of(node, "retries"))
         self.accelerator: str = said("accelerator", lambda node: text_of(node, "accelerator"), "")
+        self.metrics: dict[str, str] = said("metrics", metrics_of, {})
+        self.resume: list[str] = said("resume", lambda node: words_of(node, "resume"), [])
+        self.test: tuple[list[str], float] = said("test", test_of, test_of(None))
         self.cpus: float | None = said(CPUS, lambda node: _amount(node, CPUS))
         self.memory: float | None = said(MEMORY, lambda node: _amount(node, MEMORY))
         self.gpus: float | None = said(GPUS, lambda node: _amount(node, GPUS, least=True))

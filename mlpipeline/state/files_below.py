@@ -10,7 +10,7 @@ from pathlib import Path
 from mlpipeline.core.model_files import SCRIPT, SUFFIXES, is_command_file, model_name
 
 HEAD = 1 << 16  # bytes of a YAML file in which its command stands
-_COMMAND_KEY = re.compile(rb"""^(["']?)command\1[ \t]*:""", re.MULTILINE)
+_COMMAND_KEY = re.compile(rb"""^(["']?)(?:command|steps)\1[ \t]*:""", re.MULTILINE)
 # By path: mtime (ns) and size, and whether the file has a command. A session looks once a second.
 _looked: dict[str, tuple[tuple[int, int], bool]] = {}
 
@@ -93,7 +93,7 @@ def is_text(path: str) -> bool:
 
 
 def _has_command(entry: os.DirEntry[str]) -> bool:
-    """Whether a YAML file has a ``command`` of its own: others are somebody else's."""
+    """Whether a YAML file has a ``command`` or ``steps`` of its own: others are somebody else's."""
     try:
         stat = entry.stat()
         stamp = stat.st_mtime_ns, stat.st_size
