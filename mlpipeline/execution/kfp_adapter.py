@@ -25,6 +25,7 @@ from mlpipeline.sources.component import Component, Port
 from mlpipeline.sources.pipeline_file import PipelineFile, Step
 from mlpipeline.sources.placeholders import VALUE, IfPresent, Reference, Word
 from mlpipeline.sources.port_types import BOOLEAN, DICT, FLOAT, INTEGER, LIST, STRING
+from mlpipeline.sources.step_settings import VERTEX
 from mlpipeline.sources.yaml_file import FileError
 
 MISSING = "kfp is not installed: pip install 'mlpipeline[vertex]'"
@@ -127,21 +128,22 @@ def _task(step: Step, parameters: Mapping[str, Any], tasks: Mapping[str, Any]) -
     read = {source.step for source in step.sources()}
     task.after(*[tasks[name] for name in step.after if name not in read])
     settings = step.settings
-    if settings.cpus:
-        task.set_cpu_limit(_number(settings.cpus))
-    if settings.memory:
-        task.set_memory_limit(memory_text(settings.memory))
-    if settings.accelerator:
-        task.set_accelerator_type(settings.accelerator)
-        task.set_accelerator_limit(math.ceil(settings.gpus or 1))
-    elif settings.gpus:
+    cpus, memory, gpus, accelerator, retries = map(settings.there, VERTEX)
+    if cpus:
+        task.set_cpu_limit(_number(cpus))
+    if memory:
+        task.set_memory_limit(memory_text(memory))
+    if accelerator:
+        task.set_accelerator_type(accelerator)
+        task.set_accelerator_limit(math.ceil(gpus or 1))
+    elif gpus:
         raise FileError(
             f"step {step.name} asks for GPUs, and Vertex AI wants to know which",
             settings.line,
             "write accelerator: NVIDIA_TESLA_T4, or another",
         )
-    if settings.retries:
-        task.set_retry(num_retries=settings.retries)
+    if retries:
+        task.set_retry(num_retries=retries)
     if not settings.cache:
         task.set_caching_options(False)
     for name, value in settings.env.items():

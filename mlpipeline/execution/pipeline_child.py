@@ -149,10 +149,10 @@ def _told(step: Any) -> dict[str, Any]:
         "name": step.name,
         "image": step.component.image,
         "after": list(step.after),
-        "cpus": settings.cpus,
-        "memory": settings.memory,
-        "accelerator": settings.accelerator,
-        "gpus": settings.gpus,
+        "cpus": settings.there("cpus"),
+        "memory": settings.there("memory"),
+        "accelerator": settings.there("accelerator"),
+        "gpus": settings.there("gpus"),
     }
 
 

@@ -28,6 +28,7 @@ try:
         import google.auth
         from google.auth.credentials import AnonymousCredentials
         from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+        from google.auth.transport.requests import Request
         from google.cloud import aiplatform
         from google.cloud.aiplatform_v1.types import AcceleratorType
 except ModuleNotFoundError as missing:
@@ -75,6 +76,10 @@ def submit(
         raise ModelError(
             f"there are no credentials for Google Cloud ({said}); {CREDENTIALS}"
         ) from None
+    try:  # now, since an error of the service's client says less
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]
+    except GoogleAuthError as error:
+        raise _refused(error) from None
     settings = {"project": project, "location": LOCATION, **vertex}
     if not settings["project"]:
         raise ModelError(
@@ -90,9 +95,7 @@ def submit(
                 create_request_timeout=timeout,
             )
         except GoogleAuthError as error:
-            raise ModelError(
-                f"Google Cloud does not take the credentials: {_line(error)}; {CREDENTIALS}"
-            ) from None
+            raise _refused(error) from None
         except Exception as error:  # of google.api_core, grpc, and the SDK's own
             raise ModelError(f"Vertex AI does not take the job: {_line(error)}") from None
         yield {
@@ -118,6 +121,10 @@ def _job(path: str, settings: Mapping[str, Any], values: Any, credentials: Any) 
         )
     except Exception as error:  # ValueError, RuntimeError and those of protobuf
         raise ModelError(f"google-cloud-aiplatform refuses the job: {_line(error)}") from None
+
+
+def _refused(error: BaseException) -> ModelError:
+    return ModelError(f"Google Cloud does not take the credentials: {_line(error)}; {CREDENTIALS}")
 
 
 def _line(error: BaseException) -> str:

@@ -140,7 +140,7 @@ class _Rewriter:
         if isinstance(following, yaml.ScalarNode) and _is_value(following):
             self._replace(item, following, f"{option[1]}={_quoted(following.value)}", flow=flow)
             return 1
-        if isinstance(following, yaml.MappingNode) and _key(following) in ("concat", "if"):
+        if _key(following) == "if" or (_key(following) == "concat" and not self._joined(following)):
             self._note(item, f"{said} is followed by {_key(following)}, which is left as it is")
             return 0
         self._replace(item, item, f"{option[1]}=true", flow=flow)
@@ -152,6 +152,9 @@ class _Rewriter:
         if isinstance(node, yaml.ScalarNode) and PLACEHOLDER.match(str(node.value)):
             return str(node.value)
         key = _key(node)
+        if key == "concat":
+            joined = self._joined(node)
+            return None if joined is None or joined.startswith("--") else joined
         if key not in ITEMS:
             return None
         assert isinstance(node, yaml.MappingNode)
@@ -175,15 +178,20 @@ class _Rewriter:
 
     def _concat(self, node: yaml.MappingNode) -> None:
         """``{concat: [--x=, {inputValue: x}]}`` is one text."""
-        parts = []
-        for item in node.value[0][1].value:
-            value = self._value(item)
-            if value is None and not isinstance(item, yaml.ScalarNode):
-                return
-            parts.append(str(item.value) if value is None else value)
-        equals = LONG_EQUALS.fullmatch("".join(parts))
+        equals = LONG_EQUALS.fullmatch(self._joined(node) or "")
         if equals:
             self._replace(node, node, f"{equals[1]}={equals[2]}", flow=True)
+
+    def _joined(self, node: yaml.Node | None) -> str | None:
+        """The one text that a concat is; None where that depends on what is given."""
+        assert isinstance(node, yaml.MappingNode)
+        parts = []
+        for item in node.value[0][1].value:
+            value = str(item.value) if isinstance(item, yaml.ScalarNode) else self._value(item)
+            if value is None:
+                return None
+            parts.append(value)
+        return "".join(parts)
 
     def _replace(self, first: yaml.Node, last: yaml.Node, new: str, *, flow: bool) -> None:
         text = self._text

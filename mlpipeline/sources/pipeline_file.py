@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STEPS = "steps"  # the key that tells a pipeline file from a command file
 KEYS = ("name", "description", "parameters", "grid", STEPS, "vertex", "max_versions", *SHARED)
-STEP_KEYS = ("component", "arguments", AFTER, "command", *SHARED)
+STEP_KEYS = ("component", "arguments", AFTER, "command", "vertex", *SHARED)
 VERTEX_KEYS = (
     *("pipeline_root", "project", "location", "display_name", "service_account", "network"),
     *("labels", "staging_bucket", "encryption_key", "failure_policy"),

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT
+from mlpipeline.core.spelling import nearest
 from mlpipeline.sources.command_file import metrics_of, test_of
-from mlpipeline.sources.fields import env_of, is_cold, modules_of, text_of, whole_of, words_of
+from mlpipeline.sources.fields import (
+    env_of,
+    is_cold,
+    modules_of,
+    pairs_of,
+    text_of,
+    whole_of,
+    words_of,
+)
 from mlpipeline.sources.yaml_file import FileError, Node
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -19,18 +28,23 @@ SHARED = (
 )
 
 
+# What Vertex AI alone is to know of a step.
+VERTEX = (CPUS, MEMORY, GPUS, "accelerator", "retries")
+
+
 class Settings:
     """What a step says besides its component, or the file for all steps; None: nothing is said.
 
     ``cpus`` are a number, ``memory`` GB, ``gpus`` a number or a share, ``timeout`` seconds,
-    ``console_limit`` GB or ``none``; ``retries`` count on Vertex AI. ``metrics``, ``resume`` and
+    ``console_limit`` GB or ``none``. ``accelerator`` and ``retries`` are for Vertex AI; ``vertex``
+    has what counts there instead of the others, by the words of VERTEX. ``metrics``, ``resume`` and
     ``test`` are as in command files, for runs on this machine.
     """
 
     __slots__ = (
         *("accelerator", "cache", "console_limit", "cpus", "cwd", "cwd_line", "env", "gpus"),
         *("hydra", "is_cold", "line", "memory", "metrics", "preload", "resume", "retries", "test"),
-        "timeout",
+        *("timeout", "vertex"),
     )
 
     def __init__(self, pairs: Mapping[str, Node], line: int, base: Settings | None = None):
@@ -62,7 +76,32 @@ class Settings:
         self.memory: float | None = said(MEMORY, lambda node: _amount(node, MEMORY))
         self.gpus: float | None = said(GPUS, lambda node: _amount(node, GPUS, least=True))
         self.timeout: float | None = said(TIMEOUT, lambda node: _amount(node, TIMEOUT))
+        self.vertex: dict[str, Any] = dict(base.vertex) if base else {}
+        if base is not None and "vertex" in pairs and not pairs["vertex"].is_empty:
+            self.vertex |= _on_vertex(pairs["vertex"])
         self.console_limit: Any = said(CONSOLE_LIMIT, lambda node: node.value())
+
+    def there(self, key: str) -> Any:
+        """One of VERTEX, as it is on Vertex AI."""
+        return self.vertex.get(key, getattr(self, key))
+
+
+def _on_vertex(node: Node) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for key, value in pairs_of(node, "a step's vertex", "vertex: {cpus: 4, memory: 16}").items():
+        if key not in VERTEX:
+            raise FileError(
+                f"a step's vertex has the unknown key {key}{nearest(key, VERTEX)}",
+                value.line,
+                f"it may have {', '.join(VERTEX)}",
+            )
+        if key == "accelerator":
+            said[key] = text_of(value, key)
+        elif key == "retries":
+            said[key] = whole_of(value, key)
+        else:
+            said[key] = _amount(value, key, least=key == GPUS)
+    return said
 
 
 def _flag(node: Node, what: str) -> bool:
