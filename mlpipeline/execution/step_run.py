@@ -140,15 +140,16 @@ class StepRun:
             for source in argument.sources():
                 if source in self._sources:
                     name = self._ports.inputs[key].name
-                    inputs[name] = self._input(source, self._sources[source])
+                    inputs[name] = self._input(name, source, self._sources[source])
         return inputs
 
     @staticmethod
-    def _input(source: Source, made: Made) -> dict[str, Any]:
+    def _input(name: str, source: Source, made: Made) -> dict[str, Any]:
         record = made.record
         said = {"from": made.run, "output": source.name}
         if source.name in record["parameters"]:
-            return {**said, "value": record["parameters"][source.name]}
+            value = record["parameters"][source.name]
+            return {**said, "value": _masked(name, _masked(source.name, value))}
         if source.name in record["artifacts"]:
             return {**said, "sha256": record["artifacts"][source.name]["sha256"]}
         return said
