@@ -3,7 +3,7 @@
     python -m benchmarks.pipeline_steps [--steps 6] [--rounds 3] [--mlflow PYTHON]
 
 The same script, in turns: as steps of a pipeline file (started warm and cold, and once more, when
-all is cached), and as steps of an MLproject that ``mlflow run . --env-manager=local`` goes through with
+all is cached), and as steps of an MLproject that ``mlflow run . --env-manager=local`` takes through
 ``mlflow.run``, as MLflow's own examples do. What a further step costs is the difference between a
 chain of ``--steps`` and one of a single step; what it costs beyond ``python step.py`` itself is the
 overhead. ``--mlflow`` names an interpreter that has mlflow, where this one has not.
@@ -183,7 +183,7 @@ def _mlflow(count: int, python: str) -> Cost:
         folder = Path(name)
         (folder / "step").mkdir()
         (folder / "step" / "step.py").write_text(STEP)
-        parameters = "before: path, after: path"
+        parameters = "before: path, after: string"
         command = f"{python} step.py {{before}} {{after}}"
         text = MLPROJECT.format(parameters=parameters, command=command)
         (folder / "step" / "MLproject").write_text(text)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from contextlib import suppress
 
 from mlpipeline.core import run_files
@@ -96,9 +95,9 @@ class Workshop:
         """
         with suppress(FileNotFoundError):
             for name in os.listdir(self._own):
-                if name.endswith(PART):
-                    shutil.rmtree(os.path.join(self._own, name), ignore_errors=True)
-        shutil.rmtree(self.place, ignore_errors=True)  # of a run that has no record of it
+                path = os.path.join(self._own, name)
+                if name.endswith(PART) or path == self.place:  # the latter of a lost history
+                    _remove(path)
         os.makedirs(self.bench)
 
     def on_bench(self, output: str) -> str:
@@ -115,7 +114,7 @@ class Workshop:
         """
         found = os.statvfs(self.bench)
         if found.f_bavail * found.f_frsize < FULL:
-            shutil.rmtree(self.bench, ignore_errors=True)
+            _remove(self.bench)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.bench)
 
     def put_in_place(self) -> None:
@@ -205,6 +204,12 @@ class Workshop:
 
     def _attempts(self, outputs: str, version: str) -> Iterator[Made]:
         return _all_in(outputs, runs_of(outputs, self._spec["model"], version))
+
+
+def _remove(folder: str) -> None:
+    from shutil import rmtree  # takes 5 ms, and is needed by few
+
+    rmtree(folder, ignore_errors=True)
 
 
 def _all_in(outputs: str, folder: str) -> Iterator[Made]:
