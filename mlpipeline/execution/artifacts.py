@@ -119,7 +119,6 @@ class Workshop:
 
     def put_in_place(self) -> None:
         """All that is on the bench, at once; raises OSError."""
-        trees.make_links_relative(self.bench)
         os.rename(self.bench, self.place)
 
     def link(self, made: Made) -> None:

@@ -66,6 +66,7 @@ class StepRun:
             return self._run()
         except _NothingToRead as reason:
             print(f"mlpipeline: not rehearsed: {reason}", file=sys.stderr)
+            self._workshop.record(self._record("") | {"missing": list(self._ports.outputs)})
             return {"ending": endings.RETURNED}
         except (Problem, FileError, trees.NotKept) as problem:
             print(f"mlpipeline: {problem}", file=sys.stderr)
@@ -87,7 +88,10 @@ class StepRun:
             self._workshop.make_room()
         if report["ending"] != endings.RETURNED:
             return {**report, "step": {"command": program.line, "inputs": self._inputs()}}
-        told = self._finish(key, is_cut=program.is_cut)
+        if program.is_cut:  # what there is may be half-made
+            self._workshop.record(self._record("") | {"missing": list(self._ports.outputs)})
+            return report
+        told = self._finish(key)
         return {**report, **told, "step": {"command": program.line, **told["step"]}}
 
     @property
@@ -213,20 +217,19 @@ class StepRun:
             "step": {"cached": made.run, **self._told(record)},
         }
 
-    def _finish(self, key: str, *, is_cut: bool) -> dict[str, Any]:
+    def _finish(self, key: str) -> dict[str, Any]:
         """Look at what it has made, put it in place and record it; raises Problem, OSError."""
         self._reporter.enter("keep")
         ports, workshop = self._ports.outputs, self._workshop
         missing = [
             name for name, port in ports.items() if not os.path.exists(workshop.on_bench(port.name))
         ]
-        if missing and not is_cut:
+        if missing:
             raise Problem("; ".join(step_outputs.lacks(ports[name]) for name in missing))
-        record = self._record(key) | {"missing": missing}
+        trees.make_links_relative(workshop.bench)
+        record = self._record(key)
         results: dict[str, Any] = {}
         for name, port in ports.items():
-            if name in missing:
-                continue
             if port.is_parameter:
                 path = workshop.on_bench(port.name)
                 record["parameters"][name] = step_outputs.parameter(port, path)
@@ -241,8 +244,6 @@ class StepRun:
         numbers = {name: each for name, each in results.items() if each}
         record["results"] = next(iter(numbers.values())) if len(numbers) == 1 else numbers
         workshop.put_in_place()
-        for name, each in record["artifacts"].items():  # a link may have been set anew
-            each["stamp"] = trees.stamp(workshop.in_place(ports[name].name))
         workshop.record(record)
         told: dict[str, Any] = {"step": self._told(record)}
         return {**told, "results": record["results"]} if record["results"] else told

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pipelines import PREPARE, STEPS, TRAIN, component, count, flow, part, program, two_steps
 
+from mlpipeline.execution import trees
+
 PYTHON = sys.executable
 
 
@@ -313,11 +315,12 @@ def test_test_mode_rehearses_steps_in_their_order_and_leaves_nothing(two):
 
 
 def test_a_rehearsal_that_is_cut_short_leaves_nothing_to_read_which_is_said(project):
-    program(project, "prepare.py", PREPARE + "\nimport time\nwhile True: time.sleep(1)\n")
-    steps = {**STEPS, "prepare": {**STEPS["prepare"], "test": {"seconds": 0.5}}}
+    use = component([PYTHON, "-c", "pass"], [("model", "Model")], [], [{"inputPath": "model"}])
+    last = {"component": use, "arguments": {"model": "{train.model}"}}
+    steps = {**STEPS, "prepare": {**STEPS["prepare"], "test": {"seconds": 0.5}}, "last": last}
     two_steps(project, steps=steps)
-    slow = PREPARE.replace("import os, sys", "import os, sys, time\nwhile True: time.sleep(1)")
-    program(project, "prepare.py", slow)
+    endless = PREPARE + "\nimport time\nwhile True: time.sleep(1)\n"
+    program(project, "prepare.py", endless)
 
     done = project.run()
 
@@ -325,6 +328,8 @@ def test_a_rehearsal_that_is_cut_short_leaves_nothing_to_read_which_is_said(proj
     assert "not rehearsed: dataset is not made where the rehearsal of prepare is cut short" in (
         done.stdout
     )
+    assert done.stdout.count("not rehearsed: model is not made") == 2
+    assert not (project.folder / "trained").exists()
 
 
 def test_with_rehearse_a_step_is_tried_with_what_was_made_in_earnest(two):
@@ -409,4 +414,6 @@ def test_an_artifact_keeps_the_links_within_it(project):
     project.run("-r")
 
     assert (artifact(project, "make", "model") / "latest" / "weights").read_text() == "w"
+    said = project.record("flow", "make")["artifacts"]["model"]["sha256"]
+    assert trees.described(str(artifact(project, "make", "model")))["sha256"] == said
     assert project.outcomes()["flow/make#2"] == "succeeded cached: made by flow/make#1"
