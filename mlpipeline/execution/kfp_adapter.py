@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from mlpipeline.core.compiled import problems
-from mlpipeline.errors import ModelError
+from mlpipeline.errors import MlpipelineError, ModelError
 from mlpipeline.sources.arguments import Argument, Source
 from mlpipeline.sources.component import Component, Port
 from mlpipeline.sources.pipeline_file import PipelineFile, Step
@@ -43,6 +43,7 @@ except ModuleNotFoundError as missing:
     raise ModelError(MISSING) from None
 
 _PYTHON = {STRING: str, INTEGER: int, FLOAT: float, BOOLEAN: bool, LIST: list, DICT: dict}
+LARGEST = 2**53
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 # A word of the shape that Hydra's overrides have, with one placeholder for its value.
 _OVERRIDE = re.compile(r"[+~]{0,2}[\w./@-]+=")
@@ -60,16 +61,25 @@ def compiled(file: PipelineFile, stem: str, out: str) -> dict[str, Any]:
             f"{name!r} can't be a pipeline's name on Vertex AI; write name: … at the top of the "
             "file, of small letters, digits and - (128 at most)"
         )
-    function = dsl.pipeline(
-        _function(file),
-        name=name,
-        description=file.description or None,
-        pipeline_root=file.vertex.get("pipeline_root"),
-        display_name=file.vertex.get("display_name"),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that JSON is deprecated, which Vertex AI reads as well
-        compiler.Compiler().compile(function, out)
+    for parameter in file.parameters.values():
+        _check_size(parameter.default, f"the default of {parameter.name}", parameter.line)
+    try:
+        function = dsl.pipeline(
+            _function(file),
+            name=name,
+            description=file.description or None,
+            pipeline_root=file.vertex.get("pipeline_root"),
+            display_name=file.vertex.get("display_name"),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # that JSON is deprecated, which Vertex AI reads as well
+            compiler.Compiler().compile(function, out)
+    except (MlpipelineError, OSError):
+        raise
+    except Exception as error:  # kfp raises many, and its words are the best there are
+        raise ModelError(f"kfp refuses it: {' '.join(str(error).split())}") from None
     with open(out, encoding="utf-8") as written:  # noqa: PTH123
         spec: dict[str, Any] = next(iter(yaml.safe_load_all(written)))
     check(spec)
@@ -157,12 +167,26 @@ def _task(step: Step, parameters: Mapping[str, Any], tasks: Mapping[str, Any]) -
     return task
 
 
+def _check_size(value: Any, what: str, line: int) -> None:
+    """Raise FileError for a number that the compiled file, which has JSON's, does not hold."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise FileError(
+            f"{what} is {value}, and numbers on Vertex AI are exact up to {LARGEST} only",
+            line,
+            "give it as a String",
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FileError(f"{what} is {value}, which no compiled file can hold", line)
+
+
 def _given(argument: Argument, meaning: Any) -> Any:
     if argument.parts and argument.whole is None:  # kfp finds its channels within a text
         return "".join(
             part if isinstance(part, str) else str(meaning(part)) for part in argument.parts
         )
     value = argument.filled(meaning)
+    if not argument.parts:
+        _check_size(value, "a value", argument.line)
     if not argument.parts and "{{$" in json.dumps(value):
         raise FileError("a value has {{$, which Vertex AI would fill in", argument.line)
     return value

@@ -6,6 +6,8 @@ anonymous credentials, or sent with those that google-auth finds.
 
 from __future__ import annotations
 
+import json
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -86,8 +88,10 @@ def submit(
             "no project is known; write vertex: {project: …} into the pipeline's file, or say "
             "--to PROJECT"
         )
-    for values in jobs:
-        job = _job(path, settings, values, credentials)
+    begun = f"{time.time():.0f}"
+    for number, values in enumerate(jobs, start=1):
+        # Its own name would have seconds alone, and several are sent in one.
+        job = _job(path, settings, values, credentials, suffix=f"{begun}-{number}")
         try:
             job.submit(
                 service_account=vertex.get("service_account"),
@@ -105,11 +109,16 @@ def submit(
         }
 
 
-def _job(path: str, settings: Mapping[str, Any], values: Any, credentials: Any) -> Any:
+def _job(
+    path: str, settings: Mapping[str, Any], values: Any, credentials: Any, suffix: str = "0"
+) -> Any:
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        name = json.load(file)["pipelineInfo"]["name"]
     try:
         return aiplatform.PipelineJob(
             display_name=settings.get("display_name") or "",
             template_path=path,
+            job_id=f"{name[:100]}-{suffix}",
             pipeline_root=settings.get("pipeline_root"),
             parameter_values=dict(values),
             encryption_spec_key_name=settings.get("encryption_key"),

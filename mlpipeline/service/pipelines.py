@@ -104,6 +104,9 @@ def compile_pipeline(file: Path, out: Path) -> Compilation:
     """
     if out.suffix not in FORMATS:
         raise MlpipelineError(f"{out} must end with {' or '.join(FORMATS)}, which says its format")
+    if out.exists() and out.samefile(file):
+        raise MlpipelineError(f"{out} is the pipeline file itself; give another one to -o")
+    _check_folder(out)
     with (
         tempfile.TemporaryDirectory() as folder,
         _child(JOBS, LONGEST) as job,  # begins to import while the other one compiles
@@ -264,13 +267,17 @@ def _child(command: Sequence[str], timeout: float) -> Iterator[_Child]:
         child.close()
 
 
+def _check_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise StorageError(f"{short(path)} can't be written: there is no folder {path.parent}")
+
+
 def _put(path: Path, text: str) -> None:
     """Write a file as a whole or not at all; raises StorageError."""
     if path.exists():
         replace_text(path, text)
         return
-    if not path.parent.is_dir():
-        raise StorageError(f"{short(path)} can't be written: there is no folder {path.parent}")
+    _check_folder(path)
     with storage(f"{short(path)} can't be written"):
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:

@@ -50,8 +50,11 @@ def convert(content: bytes) -> Converted:
     Raises FileError for what is no component, before anything is done.
     """
     component = component_of(content)
-    text = content.decode("utf-8-sig")
-    document = yaml.compose(text, Loader=yaml.SafeLoader)  # whose marks count characters
+    try:
+        text = content.decode("utf-8-sig")
+        document = yaml.compose(text, Loader=yaml.SafeLoader)  # whose marks count characters
+    except (UnicodeDecodeError, yaml.YAMLError):
+        raise FileError("it can't be rewritten as it is", remedy="save it as UTF-8") from None
     container = _under(_under(document, "implementation"), "container")
     edits: list[_Edit] = []
     notes: list[str] = []

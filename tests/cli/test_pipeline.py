@@ -10,6 +10,8 @@ import threading
 import pytest
 import yaml
 
+from mlpipeline.errors import ModelError
+
 pytest.importorskip("kfp") if not os.environ.get("MLPIPELINE_REQUIRE_ALL") else None
 
 PREPARE = """
@@ -123,8 +125,8 @@ def test_no_component_is_told_with_its_file_and_line(mlpipeline, folder):
     assert not (folder / "y.yaml").exists()
 
 
-@pytest.mark.parametrize("out", ["out.yaml", "out.json"])
-def test_a_pipeline_is_compiled_to_what_vertex_takes(mlpipeline, folder, out):
+def test_a_pipeline_is_compiled_to_what_vertex_takes(mlpipeline, folder):
+    out = "out.yaml"
     done = mlpipeline("compile", "flow.yaml", "-o", out)
     spec = yaml.safe_load((folder / out).read_text())
 
@@ -204,15 +206,6 @@ def test_the_same_as_kfp_makes_of_the_same_component(mlpipeline, folder):
     ("old", "new", "said"),
     [
         ("'{lr}'", "'{size}'", "flow.yaml: line 10: what step train is given for lr is Integer"),
-        (
-            "accelerator: NVIDIA_TESLA_T4",
-            "timeout: 5",
-            "asks for GPUs, and Vertex AI wants to know",
-        ),
-        ("LEVEL: high", "LEVEL: '{run_dir}'", "which is known here only"),
-        ("'a, b'", "'{{$.x}}'", "a value has {{$, which Vertex AI would fill in"),
-        ("description: two", "name: My flow\ndescription: two", "'My flow' can't be a pipeline's"),
-        ("parts/train.yaml", "parts/x.yaml", "parts/x.yaml of step train can't be read"),
         ("display_name: My flow", "failure_policy: never", 'should be either "slow" or "fast"'),
     ],
 )
@@ -229,6 +222,35 @@ def test_what_can_not_be_compiled_is_told_and_nothing_is_written(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert (folder / "out.json").read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "accelerator: NVIDIA_TESLA_T4",
+            "timeout: 5",
+            "asks for GPUs, and Vertex AI wants to know",
+        ),
+        ("LEVEL: high", "LEVEL: '{run_dir}'", "which is known here only"),
+        ("'a, b'", "'{{$.x}}'", "a value has {{$, which Vertex AI would fill in"),
+        ("description: two", "name: My flow\ndescription: two", "'My flow' can't be a pipeline's"),
+        ("  lr: 0.1", "  class: 0.1\n  lr: 0.1", "kfp refuses it: 'class' is not a valid param"),
+        ("  lr: 0.1", "  lr: .inf", "line 4: the default of lr is inf, which no compiled file"),
+        ("default: 5", f"default: {2**53 + 1}", "numbers on Vertex AI are exact up to 90071992547"),
+    ],
+)
+def test_what_kfp_or_vertex_would_not_take_is_told(folder, old, new, said):
+    from mlpipeline.execution.kfp_adapter import compiled
+    from mlpipeline.sources.pipeline_file import load_pipeline_file
+
+    assert old in FLOW
+    (folder / "flow.yaml").write_text(FLOW.replace(old, new))
+
+    with pytest.raises(ModelError) as refused:
+        compiled(load_pipeline_file(str(folder / "flow.yaml")), "flow", str(folder / "out.json"))
+
+    assert said in str(refused.value)
 
 
 def test_what_a_person_should_know_is_noted(mlpipeline, folder):
@@ -256,6 +278,10 @@ def test_without_kfp_the_extra_is_named(mlpipeline, folder):
 
 def test_where_it_can_not_be_written_is_told(mlpipeline):
     assert "there is no folder x" in mlpipeline("compile", "flow.yaml", "-o", "x/o.yaml").stderr
+    assert (
+        "is the pipeline file itself"
+        in mlpipeline("compile", "flow.yaml", "-o", "flow.yaml").stderr
+    )
     assert "must end with .yaml or .json" in mlpipeline("compile", "flow.yaml", "-o", "o").stderr
 
 
@@ -398,6 +424,7 @@ if os.environ.get("WIRE"):
         {"place": "a, b", "lr": 0.01},
     ]
     assert "/locations/europe-west4/pipelines/runs/flow-" in sent["jobs"][0]["url"]
+    assert sent["jobs"][0]["job"] != sent["jobs"][1]["job"]
     lines = (folder / "sent").read_text().splitlines()
     parent = "projects/from-credentials/locations/europe-west4"
     assert [line.partition(" My flow ")[0] for line in lines] == [f"{parent} gs://bucket/flow"] * 2
