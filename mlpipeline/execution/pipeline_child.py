@@ -167,7 +167,7 @@ def _notes(file: Any) -> Iterator[str]:
                 yield f"env's {name} of step {step.name} will be read in the compiled file"
         if step.settings.hydra is None and kfp_adapter.looks_like_hydras(step):
             yield (
-                f"step {step.name} has arguments as a Hydra app takes them: hydra: true in the step "
+                f"step {step.name} has arguments as a Hydra app takes them: hydra: true in it "
                 "has texts quoted, so that commas and blanks reach it, hydra: false has it left so"
             )
         if step.settings.timeout:
