@@ -192,6 +192,14 @@ def _given(argument: Argument, meaning: Any) -> Any:
     return value
 
 
+def looks_like_hydras(step: Step) -> bool:
+    """Whether texts of the step would be quoted, if it said that its program is a Hydra app."""
+    component = step.component
+    return any(
+        _plain(each, component, True) != _plain(each, component, False) for each in component.args
+    )
+
+
 def component_text(step: Step) -> str:
     """The component of a step as a file of kfp's: named by the step, its ports in kfp's spelling.
 

@@ -159,11 +159,17 @@ def _told(step: Any) -> dict[str, Any]:
 def _notes(file: Any) -> Iterator[str]:
     """What a person should know before this goes to a cloud."""
     from mlpipeline.api.keys import looks_secret
+    from mlpipeline.execution import kfp_adapter
 
     for step in file.steps.values():
         for name, value in step.settings.env.items():
             if looks_secret(name, value):
                 yield f"env's {name} of step {step.name} will be read in the compiled file"
+        if step.settings.hydra is None and kfp_adapter.looks_like_hydras(step):
+            yield (
+                f"step {step.name} has arguments as a Hydra app takes them: hydra: true in it "
+                "has texts quoted, so that commas and blanks reach it, hydra: false has it left so"
+            )
         if step.settings.timeout:
             yield f"step {step.name} has a timeout, which Vertex AI has no place for"
     if "pipeline_root" not in file.vertex:

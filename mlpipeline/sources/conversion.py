@@ -206,9 +206,10 @@ class _Rewriter:
             return
         between = text[_end(text, first) : last.start_mark.index]
         comments = [line.strip() for line in _comments(between)]
+        newline = "\r\n" if "\r\n" in text else "\n"
         if flow:
             indent = " " * first.start_mark.column
-            lead = "".join(f"{comment}\n{indent}" for comment in comments)
+            lead = "".join(f"{comment}{newline}{indent}" for comment in comments)
             if lead and text[start - 1] not in " \n":
                 lead = " " + lead
             self._edits.append(_Edit(start, end, lead + written_, counts=1, anchored=anchored))
@@ -220,7 +221,7 @@ class _Rewriter:
         stop = text.find("\n", end)
         stop = len(text) if stop < 0 else stop + 1
         tail = text[end:stop].strip()
-        kept = f"{' ' * first.start_mark.column}{tail}\n" if tail.startswith("#") else ""
+        kept = f"{' ' * first.start_mark.column}{tail}{newline}" if tail.startswith("#") else ""
         self._edits.append(_Edit(begin, stop, kept))
 
     def _note_alone(self, item: yaml.ScalarNode) -> None:

@@ -255,12 +255,14 @@ def test_what_kfp_or_vertex_would_not_take_is_told(folder, old, new, said):
 
 def test_what_a_person_should_know_is_noted(mlpipeline, folder):
     text = FLOW.replace("NVIDIA_TESLA_T4", "NVIDIA_TESLA_T5").replace("LEVEL", "API_KEY")
+    text = text.replace("    hydra: true\n", "")
     (folder / "flow.yaml").write_text(text)
 
     notes = json.loads(mlpipeline("compile", "flow.yaml", "-o", "o.yaml", "--json").stdout)["notes"]
 
     assert notes[0] == "env's API_KEY of step train will be read in the compiled file"
-    assert "does not know (did you mean NVIDIA_TESLA_" in notes[1]
+    assert notes[1].startswith("step train has arguments as a Hydra app takes them: hydra: true")
+    assert "does not know (did you mean NVIDIA_TESLA_" in notes[2]
 
 
 def test_without_kfp_the_extra_is_named(mlpipeline, folder):
