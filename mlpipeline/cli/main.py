@@ -46,6 +46,9 @@ GROUPS = {
         "skip": ("steer", "Leave queued versions out."),
         "retry": ("steer", "Have versions run again."),
     },
+    "Take it elsewhere": {
+        "pipeline": ("pipeline", "Convert, compile and send pipelines of steps."),
+    },
     "Set up and care": {
         "init": ("init", "Make the files of a new project."),
         "doctor": ("doctor", "Say what is wrong with the project, and what to do."),

@@ -22,7 +22,7 @@ from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
-FORMAT = 2  # 2: versions may come after others
+FORMAT = 3  # 2: versions may come after others; 3: and be steps of a pipeline
 NO_VERSIONS = memoryview(b'{"versions":[]}')  # of a script that can't be used
 GONE = (0, 0)
 

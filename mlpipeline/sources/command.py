@@ -91,6 +91,15 @@ class CommandModel(Model):
         if file.chain:
             self._chain()
 
+    @property
+    def preload(self) -> list[str]:
+        """Modules that its runs would have at hand."""
+        return self.file.preload
+
+    def lines(self, version: Version) -> tuple[int, int | None]:
+        """Where in the file a version's command stands, and its cwd."""
+        return self.file.line, self.file.cwd_line
+
     def job(self, name: str, at_run: Mapping[str, str], more: Sequence[str] = ()) -> Job:
         """What it takes to start a version; ``at_run`` has what the words of AT_RUN stand for,
         ``more`` are further arguments.
