@@ -6,7 +6,7 @@ import _thread
 import os
 import shutil
 
-from mlpipeline.core.run_files import ARTIFACTS
+from mlpipeline.api.reporting import ARTIFACTS
 
 
 def keep(folder: str, path: object, artifact_path: object = None) -> None:

@@ -35,13 +35,13 @@ class Reporter:
     def metrics(self, values: Mapping[str, float], step: int | None) -> None:
         """Note the metrics ``values`` at ``step`` (None: the one that the script is at)."""
 
-
     def artifact(self, path: object, artifact_path: object) -> None:
         """Keep the file or folder at ``path``, in ``artifact_path`` of the run's artifacts."""
 
 
 _reporter: Reporter | None = None
 RUN = "MLPIPELINE_RUN"  # the variable that names the folder of the run whose program this is
+ARTIFACTS = "artifacts"  # the folder in there of what is kept with log_artifact
 
 
 def reporter() -> Reporter:

@@ -12,6 +12,5 @@ RETURNED = "returned.pickle"  # what the task of a Hydra job returned or raised,
 RESULTS = "results.json"  # what a program's results are, where it says so itself
 EXIT = "exit.json"  # how the worker process ended
 RECORD = "run.yaml"  # all there is to know of the run, for people
-ARTIFACTS = "artifacts"  # a folder: what the script keeps with `log_artifact`
 TRACKED = "mlflow.json"  # what of the run has been sent to MLflow
 BALLAST = ".ballast"  # given up when the disk is full, so that the end can be written

@@ -74,6 +74,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""  # why not
     left: int = 0  # attempts that are over, and not wholly sent
     warning: str = ""  # of something that is left out, once
+    done: str = ""  # the folder of an attempt that is wholly sent now
 
 
 def told(run: Run, folder: str, resumed: str = "", *, is_new: bool = False) -> Told:

@@ -13,8 +13,6 @@ import msgspec
 
 T = TypeVar("T")
 
-MISSING = "mlflow is not installed: pip install 'mlpipeline[mlflow]'"
-
 # What MLflow says of a thing that no other try makes right; all else is tried again.
 _FOR_GOOD = (
     "INVALID_PARAMETER_VALUE",
@@ -140,6 +138,14 @@ class Store:
     def parameters(self, run: str) -> dict[str, str]:
         """Those that the run has."""
         return dict(self._ask(lambda client: client.get_run(run)).data.params)
+
+    def is_there(self, run: str) -> bool:
+        """Whether the run is there, and not deleted."""
+        try:
+            found = self._ask(lambda client: client.get_run(run))
+        except Refused:
+            return False
+        return bool(found.info.lifecycle_stage == "active")
 
     def reopen(self, run: str) -> None:
         """Have it run again."""

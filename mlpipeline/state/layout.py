@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.api.reporting import ARTIFACTS
 from mlpipeline.core import run_files
 from mlpipeline.core.hydra_jobs import HANDED_OVER, KIND
 from mlpipeline.core.runs import RunId
@@ -99,7 +100,7 @@ class RunFolder(msgspec.Struct, frozen=True):
     @property
     def artifacts(self) -> Path:
         """A folder: what the script keeps with ``log_artifact``."""
-        return self.path / run_files.ARTIFACTS
+        return self.path / ARTIFACTS
 
     @property
     def tracked(self) -> Path:

@@ -13,6 +13,7 @@ from mlpipeline.errors import ConfigError, short
 from mlpipeline.state.ini import IniFile, number
 
 MLFLOW = "MLFLOW"
+MISSING = "mlflow is not installed: pip install 'mlpipeline[mlflow]'"
 MLFLOW_KEYS = ("tracking_uri", "experiment", "wait", "timeout")
 VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own, that says where where mlp.config does not
 
