@@ -17,6 +17,7 @@ from mlpipeline.service.new_project import Made
 from mlpipeline.service.plan import Plan
 from mlpipeline.service.results import Results
 from mlpipeline.service.steering import Done, Stopped
+from mlpipeline.service.tracking import Tracking
 from mlpipeline.service.units import Unit
 from mlpipeline.service.views import Status
 
@@ -46,4 +47,5 @@ PRINTED: dict[str, Any] = {
     "start": Background,
     "status": Status,
     "stop": Stopped,
+    "track": Tracking,
 }

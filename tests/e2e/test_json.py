@@ -37,6 +37,7 @@ CALLS = {
     "resume": ["resume"],
     "doctor": ["doctor", "--rebuild"],
     "notify": ["notify"],
+    "track": ["track"],
     "service": ["service", "--systemd"],
 }
 ENDS_WITH_1 = ("doctor",)  # it finds the unknown key
