@@ -22,6 +22,7 @@ from mlpipeline.state.layout import Layout
 from mlpipeline.state.mlflow_config import Mlflow
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before another one is started for one that died
+IDLE = 300.0  # seconds without anything to send, after which it is let go
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(State).decode
@@ -54,12 +55,14 @@ class HelperProcess:
         self._half = b""  # of what it says
         self._pause = FIRST_PAUSE
         self._not_before = 0.0  # monotonic seconds
+        self._idle_from = time.monotonic()
         self._problem = ""  # that was warned of
 
     @property
-    def is_there(self) -> bool:
-        """Whether there is a process."""
-        return self._process is not None
+    def is_usable(self) -> bool:
+        """Whether what is told now is sent now, as far as is known."""
+        may_start = self._process is not None or time.monotonic() >= self._not_before
+        return may_start and self.state.is_up
 
     def start(self) -> None:
         """Have one, as soon as may be."""
@@ -94,10 +97,11 @@ class HelperProcess:
 
     def get_on(self) -> None:
         """Write what it still takes, and hear what it says."""
+        if self.told:
+            self._idle_from = time.monotonic()
+            self.start()
         process = self._process
         if process is None:
-            if self.told:
-                self.start()
             return
         assert process.stdin is not None
         if not process.stdin.closed:
@@ -105,6 +109,8 @@ class HelperProcess:
                 while self._unsaid:
                     self._unsaid = self._unsaid[os.write(process.stdin.fileno(), self._unsaid) :]
         self._listen(process)
+        if not self.told and time.monotonic() > self._idle_from + IDLE:
+            process.stdin.close()
 
     def finish(self) -> bool:
         """Have it send what is left, and end; whether it has ended. To be called again and again.

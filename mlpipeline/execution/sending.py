@@ -8,10 +8,12 @@ request without an answer, MLflow is asked what it has, so that nothing is there
 
 from __future__ import annotations
 
+import getpass
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mlpipeline.core import tracking
@@ -110,7 +112,10 @@ class Sending:
 
     def _first_tags(self) -> dict[str, str]:
         spec = read_record(self._folder.spec, Spec)
-        return tracking.first_tags(self.told, spec.signature if spec else "")
+        tags = tracking.first_tags(self.told, spec.signature if spec else "")
+        with suppress(KeyError, OSError):  # a user that has no name
+            tags["mlflow.user"] = getpass.getuser()
+        return tags
 
     # ------------------------------------------------------------------- advance
 

@@ -107,8 +107,8 @@ class Tracker(Listener):
         now = time.monotonic()
         self._awaited = {path: until for path, until in self._awaited.items() if not path.exists()}
         in_vain = any(until < now for until in self._awaited.values())
-        is_up = self._helper.is_there and self._helper.state.is_up
-        return self._settings.wait if is_up and not in_vain else 0.0
+        in_vain = in_vain or bool(self._lack) or not self._helper.is_usable
+        return 0.0 if in_vain else self._settings.wait
 
     def ready(self) -> None:
         """Say now what is missing; look for what earlier sessions have not sent."""
