@@ -4,7 +4,7 @@
 
 The same loop logs a number at a time to the same `mlflow server` on this machine: as a run of the
 queue, whose helper process sends it, and by `mlflow.log_metric` itself (a tenth of the numbers), in
-its waiting form and with `synchronous=False`. In turns; the least of the rounds. The last columns are
+its waiting form and with `synchronous=False`. In turns; the least of the rounds. The last columns:
 seconds after the end of the loop until all has arrived, which the server is asked. Needs the extra
 mlflow.
 """
