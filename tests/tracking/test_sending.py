@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from tracking.fake_store import FakeStore
 
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.tracking import Over, Told
+from mlpipeline.errors import StorageError
 from mlpipeline.execution.mlflow_store import Unreachable
 from mlpipeline.execution.pipeline_runs import PipelineRuns
 from mlpipeline.execution.sending import Sending
@@ -263,3 +265,31 @@ def test_a_parameter_that_a_script_has_logged_itself_is_not_sent_again(store, tm
     while sending.advance():
         pass
     assert store.runs["run0"].params == {"lr": "own", "b": "2"}
+
+
+def test_what_an_earlier_mlpipeline_noted_counts_and_nonsense_does_not(store, tmp_path):
+    attempt = Attempt(tmp_path, lines=2)
+    path = attempt.folder / "mlflow.json"
+    sending = attempt.send(store)
+    noted = json.loads(path.read_text())
+    for text in ("", '{"uri": 7}', path.read_text()[:20], "[]"):
+        path.write_text(text)
+        attempt.send(store)
+        assert json.loads(path.read_text())["run"] == sending.sent.run
+    path.write_text(json.dumps({key: noted[key] for key in ("uri", "run", "experiment")}))
+    attempt.send(store)
+    assert len(store.runs["run0"].metrics) == 4
+    assert len(store.runs) == 1
+
+
+def test_a_disk_that_takes_no_note_loses_nothing(store, tmp_path):
+    attempt = Attempt(tmp_path, lines=2)
+    attempt.end()
+    blocked = attempt.folder / f".mlflow.json.{os.getpid()}"
+    blocked.mkdir()  # where the note is written before it is put in place
+    with pytest.raises(StorageError):
+        attempt.send(store)
+    blocked.rmdir()
+    assert attempt.send(store).is_done
+    assert len(store.runs) == 1
+    assert len(store.runs["run0"].metrics) == 4

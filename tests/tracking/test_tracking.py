@@ -66,8 +66,11 @@ def test_runs_are_there_with_their_curves_parameters_and_files(server, tracked, 
     assert project.run("track").stdout == "nothing is missing in MLflow\n"
 
 
-def test_what_a_script_sends_itself_lands_in_the_same_run(server, tracked, name):
+@pytest.mark.parametrize("preload", ["", "mlflow"])
+def test_what_a_script_sends_itself_lands_in_the_same_run(server, tracked, name, preload):
     project = tracked(server.uri)
+    config = project.folder / "mlp.config"
+    config.write_text(config.read_text().replace("[MLP]", f"[MLP]\npreload = {preload}"))
     body = """
         import mlflow
         with mlflow.start_run():
@@ -77,7 +80,9 @@ def test_what_a_script_sends_itself_lands_in_the_same_run(server, tracked, name)
     """
     project.model(f"{name}.py", "v", body=body)
     project.list(f"{name}.py")
-    assert project.run("-r", "-u").returncode == 0
+    done = project.run("-r", "-u")
+    assert done.returncode == 0
+    assert "cold" not in done.stdout + done.stderr
     (run,) = server.runs(name)
     assert (run.status, run.params["mine"]) == ("FINISHED", "yes")
     assert run.curve("own") == [(1, 3.0)]
