@@ -195,7 +195,7 @@ class Doctor:
         from mlpipeline.execution.tracking import Unsent, lacks  # where [MLFLOW] is there
 
         if lack := lacks(mlflow):
-            yield Finding(lack, "install it, or remove [MLFLOW] from mlp.config")
+            yield Finding(lack, "mend that, or remove [MLFLOW] from mlp.config")
             return
         unsent = Unsent(mlflow, self._layout, ledger).among(run for run in ledger if not run.active)
         missing = sum(each is not None for each in unsent)

@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from mlpipeline.errors import StorageError
-from mlpipeline.execution.mlflow_store import Unreachable
 from mlpipeline.execution.sending import Sending
 
 PAUSE = 30.0  # seconds before the next try of a file that could not be sent
@@ -48,7 +46,7 @@ class FileSender:
                 if time.monotonic() >= self._next_try:
                     sending.upload(name, stamp)
                     self.problem = ""
-            except (Unreachable, StorageError) as error:
+            except Exception as error:  # also one of ours: the thread goes on
                 self.problem = f"files can't be sent: {error}"
                 self._next_try = time.monotonic() + PAUSE
             finally:

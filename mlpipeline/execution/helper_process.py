@@ -86,6 +86,7 @@ class HelperProcess:
             os.set_blocking(end.fileno(), False)
         self._unsaid = _line(self._order) + b"".join(map(_line, self.told.values()))
         self._half = b""
+        self.state = State(left=self.state.left)  # until it says something else
 
     def tell(self, told: Told) -> None:
         """Have an attempt sent; or what is new of it."""

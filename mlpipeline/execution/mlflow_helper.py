@@ -157,9 +157,15 @@ class _Helper:
             self._stuck[sending.told.folder] = time.monotonic() + STUCK
             self._mouth.warn_once(f"{sending.told.run} is not taken: {refused}")
             return None
-        except (Unreachable, StorageError):
+        except (Unreachable, StorageError, BrokenPipeError):
             sending.doubt()
             raise
+        except Exception as error:  # of ours; the others are sent all the same
+            sending.doubt()
+            self._stuck[sending.told.folder] = time.monotonic() + STUCK
+            what = f"{type(error).__name__}: {error}"
+            self._mouth.warn_once(f"{sending.told.run} can't be sent: {what}")
+            return None
 
     def _take(self, seconds: float) -> None:
         """Hear of attempts; wait ``seconds`` at most for something new."""
@@ -183,6 +189,7 @@ class _Mouth:
     def __init__(self, answers: IO[bytes]):
         self._answers = answers
         self._said = State()
+        self._is_silent = True  # that it works at all is worth a line
         self._warned: set[str] = set()
         self._lock = threading.Lock()
 
@@ -193,7 +200,8 @@ class _Mouth:
         if is_up is None:
             is_up, problem = self._said.is_up, self._said.problem
         now = State(is_up=is_up, problem=problem, left=left)
-        if now != self._said or done:
+        if now != self._said or done or self._is_silent:
+            self._is_silent = False
             self._write(msgspec.structs.replace(now, done=done))
         self._said = now
 

@@ -55,13 +55,15 @@ class Unsent:
         folder = self._layout.run_folder(run.id)
         if not is_new and not self._is_wanted(run, all_runs):
             return None
-        before = [
-            each
-            for each in self._ledger.attempts(run.id.model, run.id.version)
-            if each.id.attempt < run.id.attempt
-        ]
-        resumed = str(self._layout.run_folder(before[-1].id).path) if run.resume and before else ""
+        before = self.resumed_by(run)
+        resumed = str(self._layout.run_folder(before.id).path) if before else ""
         return told(run, str(folder.path), resumed, is_new=is_new)
+
+    def resumed_by(self, run: Run) -> Run | None:
+        """The attempt that ``run`` goes on from."""
+        attempts = self._ledger.attempts(run.id.model, run.id.version) if run.resume else []
+        before = [each for each in attempts if each.id.attempt < run.id.attempt]
+        return before[-1] if before else None
 
     def among(self, runs: Iterable[Run], *, all_runs: bool = False) -> Iterator[Told | None]:
         """The same for each of ``runs`` that is of this host."""
@@ -121,6 +123,9 @@ class Tracker(Listener):
     def started(self, launched: Launched) -> None:
         """Have the MLflow run made, which this one may wait for."""
         run = launched.run
+        before = self._unsent.resumed_by(run)
+        if before is not None and before.host == self._layout.host:  # they share an MLflow run
+            self._tell(self._unsent.of(before))
         self._tell(self._unsent.of(run, is_new=True))
         path = self._layout.run_folder(run.id).tracked
         self._awaited[path] = time.monotonic() + self._settings.wait

@@ -303,3 +303,29 @@ def test_track_without_a_server_says_what_to_write(project):
     done = project.run("track")
     assert (done.returncode, done.stdout) == (2, "")
     assert "add a section [MLFLOW] with a tracking_uri = …" in done.stderr
+
+
+def test_attempts_that_the_server_missed_become_one_run_later(server, gate, tracked, name):
+    project = tracked(gate.uri, wait=0, timeout=1)
+    gate.mode = "refuses"
+    body = """
+        first = not Path("again").exists()
+        Path("again").touch()
+        self.log_metrics({"loss": 1.0}, step=1 if first else 2)
+        if first:
+            wait_for_file("never")
+    """
+    project.model(f"{name}.py", "v", body=body)
+    project.list(f"{name}.py")
+    session = project.start("-r", "-u")
+    wait_until((project.folder / "again").exists)
+    session.send_signal(signal.SIGINT)
+    session.communicate()
+    assert project.run("-r", "-u").returncode == 0
+    assert server.runs(name) == []
+    gate.mode = "open"
+    done = project.run("track")
+    assert [line.split()[1] for line in done.stdout.splitlines()] == [f"{name}/v#1", f"{name}/v#2"]
+    (run,) = server.runs(name)
+    assert (run.status, run.tags["mlpipeline.attempt"]) == ("FINISHED", "2")
+    assert run.curve("loss") == [(1, 1.0), (2, 1.0)]
