@@ -6,10 +6,13 @@ So it is imported in the helper process only (mlflow_helper.py).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+
+from mlpipeline.core.tracking import without_secrets
 
 T = TypeVar("T")
 
@@ -22,6 +25,11 @@ _FOR_GOOD = (
     "INVALID_STATE",
     "INVALID_STATE_TRANSITION",
 )
+
+# What is in the text of an error where nobody answers.
+_SILENT = ("Read timed out", "ConnectTimeoutError", "timed out")
+_AWAY = ("NewConnectionError", "Connection refused", "Connection aborted", "RemoteDisconnected")
+LONGEST = 300  # characters of what an error says
 
 
 class Unreachable(Exception):
@@ -59,6 +67,7 @@ class Store:
         self._entities = entities
         self._error = MlflowException
         self._uri = uri
+        self._timeout = timeout
         self._make = MlflowClient
         self._client: Any = None
         self._experiments: dict[str, str] = {}
@@ -166,19 +175,23 @@ class Store:
             return request(self._client)
         except self._error as error:
             kind = Refused if error.error_code in _FOR_GOOD else Unreachable
-            raise kind(_line(error)) from error
+            raise kind(self._why(str(error))) from error
         except Unreachable:
             raise
         except Exception as error:  # of any of its many stores
-            raise Unreachable(f"{type(error).__name__}: {_line(error)}") from error
+            raise Unreachable(self._why(f"{type(error).__name__}: {error}")) from error
+
+    def _why(self, text: str) -> str:
+        """What an error says, in one short line without secrets."""
+        where = without_secrets(self._uri)
+        if any(each in text for each in _SILENT):
+            return f"{where} does not answer within {self._timeout:g} s"
+        if any(each in text for each in _AWAY):
+            return f"{where} can't be reached"
+        text = re.sub(r"//[^/\s@]*@", "//", " ".join(text.split()))
+        return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def batches(points: Sequence[Point], size: int = 1_000) -> Iterable[Sequence[Point]]:
     """As many as one request takes."""
     return (points[start : start + size] for start in range(0, len(points), size))
-
-
-def _line(error: Exception) -> str:
-    """What an error says, in one short line."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:299] + "…"

@@ -28,7 +28,7 @@ class Mlflow(msgspec.Struct, frozen=True, kw_only=True):
     uri: str  # or $NAME, for what a variable holds; may hold a password
     experiment: str = "{model}"  # its name, with the model or the project in braces
     wait: float = 10.0  # seconds that a run's start waits, at most, for its MLflow run
-    timeout: float = 10.0  # seconds after which the server does not answer
+    timeout: float = 30.0  # seconds after which the server does not answer
 
     def __repr__(self) -> str:
         """Without what may be secret."""

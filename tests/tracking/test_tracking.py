@@ -127,11 +127,13 @@ def test_in_test_mode_nothing_reaches_the_server(gate, tracked, name):
     assert not list(project.folder.rglob("mlruns"))
 
 
-@pytest.mark.parametrize("mode", ["refuses", "hangs"])
+@pytest.mark.parametrize(
+    ("mode", "why"), [("refuses", "can't be reached"), ("hangs", "does not answer within 1 s")]
+)
 def test_a_server_that_is_no_use_holds_up_nothing_and_gets_all_later(
-    server, gate, tracked, name, mode
+    server, gate, tracked, name, mode, why
 ):
-    project = tracked(gate.uri, wait=0.5, timeout=1)
+    project = tracked(gate.uri.replace("//", "//me:secret@"), wait=0.5, timeout=1)
     gate.mode = mode
     body = 'self.log_metrics({"loss": 1.0}, step=1); print("ID", os.environ.get("MLFLOW_RUN_ID"))'
     project.model(f"{name}.py", "a", "b", "c", body=body)
@@ -139,7 +141,11 @@ def test_a_server_that_is_no_use_holds_up_nothing_and_gets_all_later(
     done = project.run("-r", "-u")
     assert done.returncode == 0
     log = [line for line in project.text("log").splitlines() if "MLflow" in line]
-    assert "runs go on, and what is missing there is sent later" in log[0]
+    later = "runs go on, and what is missing there is sent later"
+    assert f"WARNING - MLflow: {gate.uri} {why}; {later}" in log[0]
+    written = [path for path in project.outputs.rglob("*") if path.is_file()]
+    secret = [path.name for path in written if b"secret" in path.read_bytes()]
+    assert set(secret) <= {"spec.json"}  # which says what mlp.config says
     assert "3 runs not wholly sent yet" in log[-1]
     assert len(log) == 2
     assert "✗ 3 runs not wholly sent to MLflow" in project.run("doctor").stdout
