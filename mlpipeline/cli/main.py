@@ -149,7 +149,7 @@ class Commands(click.Group):
     "--project",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="The project's folder, which holds mlp.config.  [default: this folder]",
+    help="The project's folder, or one in it.  [default: this folder]",
 )
 @click.version_option(
     mlpipeline.__version__, prog_name="mlpipeline", message="%(prog)s %(version)s"
