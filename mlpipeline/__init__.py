@@ -7,7 +7,7 @@ Model scripts import what they need from here; the historic names live on in
 from mlpipeline.api.keys import ExecutionModeKeys, ModeKeys, version_parameters
 from mlpipeline.api.metrics import Metric, MetricContainer
 from mlpipeline.api.model import DataLoader, Model
-from mlpipeline.api.reporting import log, log_metrics
+from mlpipeline.api.reporting import log, log_artifact, log_metrics
 from mlpipeline.api.versions import Version, Versions
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ __all__ = [
     "Versions",
     "__version__",
     "log",
+    "log_artifact",
     "log_metrics",
     "version_parameters",
 ]

@@ -11,6 +11,7 @@ import msgspec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listed import all_asks
 from mlpipeline.core.runs import Run
+from mlpipeline.core.wording import plural
 from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.executors.local import is_running
 from mlpipeline.execution.hardware import Hardware
@@ -21,6 +22,7 @@ from mlpipeline.state.config import Settings
 from mlpipeline.state.history import read_histories, torn_end
 from mlpipeline.state.layout import LIST, TEST_LIST, Layout, RunFolder
 from mlpipeline.state.lock import holder_of
+from mlpipeline.state.mlflow_config import Mlflow
 from mlpipeline.state.room import Room
 
 CLOCK_SLACK = timedelta(minutes=1)
@@ -70,6 +72,8 @@ class Doctor:
         yield from self._folders(ledger)
         yield from self._claims()
         yield from self._other_hosts(ledger)
+        if self._settings.mlflow:
+            yield from self._tracking(self._settings.mlflow, ledger, is_at_work=bool(pid))
 
     def _lists(self) -> Iterator[Finding]:
         layout = self._layout
@@ -184,6 +188,22 @@ class Doctor:
                 f"{host} has {len(runs)} runs, the first is {runs[0].id}; {last}",
                 f"if it is gone for good: mlpipeline retry --lost-host {host}" if silent else "",
                 problem=silent,
+            )
+
+    def _tracking(self, mlflow: Mlflow, ledger: Ledger, *, is_at_work: bool) -> Iterator[Finding]:
+        """What keeps runs from being sent to MLflow, and how many are not."""
+        from mlpipeline.execution.tracking import Unsent, lacks  # where [MLFLOW] is there
+
+        if lack := lacks(mlflow):
+            yield Finding(lack, "mend that, or remove [MLFLOW] from mlp.config")
+            return
+        unsent = Unsent(mlflow, self._layout, ledger).among(run for run in ledger if not run.active)
+        missing = sum(each is not None for each in unsent)
+        if missing:
+            yield Finding(
+                f"{plural(missing, 'run')} not wholly sent to MLflow",
+                "the session sends what is missing" if is_at_work else "mlpipeline track",
+                problem=not is_at_work,
             )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from mlpipeline.core.agenda import Agenda
+from mlpipeline.core.launch import Tracked
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level, Listener
 from mlpipeline.core.planning import Policy, Situation, explain, plan
@@ -51,13 +52,14 @@ class Scheduler:
         watch: bool = False,
         room: Room | None = None,
         host: Callable[[Set[Asks]], Host] = lambda _: UNCOUNTED,
+        tracking: Callable[[], Tracked | None] = lambda: None,
         warnings: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ):
         """``watch``: stay when the queue is empty, and wait for more.
 
         ``room``: without it, nothing is asked of the disk. ``host``: what this host has, now, for
-        what is asked for.
+        what is asked for. ``tracking``: as the Launcher has it.
         """
         self._layout = layout
         self._listing = listing
@@ -84,6 +86,7 @@ class Scheduler:
             policy=policy,
             test=test,
             now=now,
+            tracking=tracking,
         )
         self._rehearsals = Rehearsals(self._launcher, executor, history)
         self._hosts = Hosts(layout, history, timeout=settings.host_timeout, now=now)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlpipeline.state.config import Settings, read_settings
+from mlpipeline.state.mlflow_config import MLFLOW_KEYS
 from mlpipeline.state.notify_config import NOTIFY_KEYS
 
 ROOT = Path(__file__).parents[1]
@@ -47,5 +48,6 @@ def test_the_settings_that_a_new_project_shows_are_the_defaults(tmp_path):
         read.append(read_settings(tmp_path))
 
     assert read[0] == read[1]
-    keys = {*Settings.__struct_fields__, *NOTIFY_KEYS} - {"notify", "warnings"}
+    keys = {*Settings.__struct_fields__, *NOTIFY_KEYS, *MLFLOW_KEYS}
+    keys -= {"notify", "mlflow", "warnings"}
     assert all(f"{key} = " in shown for key in keys)

@@ -145,6 +145,14 @@ class Model(_Speaker):
         """
         reporting.reporter().metrics(metrics, step)
 
+    def log_artifact(self, path: object, artifact_path: object = None) -> None:
+        """Keep a copy of the file or folder at ``path`` with the run, and in MLflow.
+
+        In ``artifacts/`` of the run's folder, there in the folder ``artifact_path``. Another one of
+        the same name takes its place.
+        """
+        reporting.reporter().artifact(path, artifact_path)
+
     def track(self, iterable: Iterable[T], total: int | None = None) -> Iterator[T]:
         """Yield from ``iterable``, reporting progress; ``total`` by default is its length.
 

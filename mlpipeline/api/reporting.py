@@ -35,9 +35,13 @@ class Reporter:
     def metrics(self, values: Mapping[str, float], step: int | None) -> None:
         """Note the metrics ``values`` at ``step`` (None: the one that the script is at)."""
 
+    def artifact(self, path: object, artifact_path: object) -> None:
+        """Keep the file or folder at ``path``, in ``artifact_path`` of the run's artifacts."""
+
 
 _reporter: Reporter | None = None
 RUN = "MLPIPELINE_RUN"  # the variable that names the folder of the run whose program this is
+ARTIFACTS = "artifacts"  # the folder in there of what is kept with log_artifact
 
 
 def reporter() -> Reporter:
@@ -88,3 +92,13 @@ def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
     for every step.
     """
     reporter().metrics(metrics, step)
+
+
+def log_artifact(path: object, artifact_path: object = None) -> None:
+    """Keep a copy of the file or folder at ``path`` with the run: in ``artifacts/`` of its folder,
+    there in the folder ``artifact_path``; and in MLflow, where mlp.config names that.
+
+    Another one of the same name takes its place. What can't be kept is left out, with a warning.
+    Outside the queue, nothing happens.
+    """
+    reporter().artifact(path, artifact_path)

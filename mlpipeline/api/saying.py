@@ -55,6 +55,15 @@ class SayingReporter(Reporter):
         if told:
             self._say({"metrics": told, "step": number})
 
+    def artifact(self, path: object, artifact_path: object) -> None:
+        """Keep it in the run's folder; a child process may do so, too."""
+        from mlpipeline.api.artifacts import keep  # needed by few
+
+        try:
+            keep(os.path.dirname(self._path), path, artifact_path)
+        except Exception as error:  # a full disk, or a wrong path, must not end the training
+            self._warn(f"the artifact {path!r} is not kept: {error}")
+
     def _numbers(self, values: Any) -> dict[str, float]:
         try:
             items = [(str(name), value) for name, value in values.items()]

@@ -53,6 +53,7 @@ GROUPS = {
         "init": ("init", "Make the files of a new project."),
         "doctor": ("doctor", "Say what is wrong with the project, and what to do."),
         "notify": ("notify", "Send a test message to where mlp.config says."),
+        "track": ("track", "Send to MLflow what is missing there."),
         "service": ("service", "Print a unit that starts a session at boot."),
     },
 }

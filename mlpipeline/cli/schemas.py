@@ -19,6 +19,7 @@ from mlpipeline.service.pipelines import Compilation, Conversion, Submission
 from mlpipeline.service.plan import Plan
 from mlpipeline.service.results import Results
 from mlpipeline.service.steering import Done, Stopped
+from mlpipeline.service.tracking import Tracking
 from mlpipeline.service.units import Unit
 from mlpipeline.service.views import Status
 
@@ -52,4 +53,5 @@ PRINTED: dict[str, Any] = {
     "start": Background,
     "status": Status,
     "stop": Stopped,
+    "track": Tracking,
 }

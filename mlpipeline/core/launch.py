@@ -10,6 +10,13 @@ from mlpipeline.core.curves import Summary
 from mlpipeline.core.runs import Moment
 
 
+class Tracked(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run's own calls of MLflow go to."""
+
+    uri: str  # or $NAME, for what a variable holds
+    wait: float = 0.0  # seconds that the run waits for its MLflow run to be there
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """``spec.json``: all that a worker needs to run one version."""
 
@@ -36,6 +43,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 30.0  # seconds between asking it to end and killing it
     stop_on_nan: bool = False
     console_limit: int | None = None  # bytes that are kept of what it prints
+    tracking: Tracked | None = None  # None: mlp.config says nothing of MLflow
 
     @property
     def name(self) -> str:

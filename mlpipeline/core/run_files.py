@@ -13,4 +13,5 @@ RESULTS = "results.json"  # what a program's results are, where it says so itsel
 ARTIFACTS = "artifacts.json"  # what a step was given, and what it made
 EXIT = "exit.json"  # how the worker process ended
 RECORD = "run.yaml"  # all there is to know of the run, for people
+TRACKED = "mlflow.json"  # what of the run has been sent to MLflow
 BALLAST = ".ballast"  # given up when the disk is full, so that the end can be written

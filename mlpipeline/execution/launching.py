@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlpipeline.core.launch import Spec
+from mlpipeline.core.launch import Spec, Tracked
 from mlpipeline.core.listed import ListedVersion
 from mlpipeline.core.listening import Launched
 from mlpipeline.core.planning import Claimed, Policy, Start
@@ -42,7 +42,10 @@ class Launcher:
         policy: Policy,
         test: bool,
         now: Callable[[], datetime],
+        tracking: Callable[[], Tracked | None] = lambda: None,
     ):
+        """``tracking``: where a run's own calls of MLflow go to, if it starts now."""
+        self._tracking = tracking
         self._layout = layout
         self._settings = settings
         self._history = history
@@ -199,6 +202,7 @@ class Launcher:
             grace=settings.grace,
             stop_on_nan=settings.stop_on_nan,
             console_limit=_bytes(start.version.console_limit, settings.console_limit),
+            tracking=self._tracking(),
         )
 
 

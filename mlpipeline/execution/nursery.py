@@ -253,9 +253,22 @@ def _fork_for_trial() -> None:
 
 
 def _threads() -> int:
-    """How many threads this process has, those of libraries included."""
+    """How many threads this process has, those of libraries included; but for those that a fork
+    does without.
+    """
     try:
-        return len(os.listdir("/proc/self/task"))
+        return sum(_matters(thread) for thread in os.listdir("/proc/self/task"))
     except OSError:  # not Linux
         threading = sys.modules.get("threading")
         return int(threading.active_count()) if threading else 1
+
+
+def _matters(thread: str) -> bool:
+    """Whether a forked run would lack it. jemalloc, which pyarrow brings along, has its thread
+    switched off in a forked process (jemalloc, src/background_thread.c: postfork_child).
+    """
+    try:
+        with open(f"/proc/self/task/{thread}/comm", "rb") as file:
+            return file.read().strip() != b"jemalloc_bg_thd"
+    except OSError:  # it has ended
+        return False

@@ -11,7 +11,7 @@ from contextlib import suppress
 from mlpipeline.api.console import printable
 from mlpipeline.api.reporting import Reporter
 from mlpipeline.core import run_files
-from mlpipeline.core.plain import NOT_FINITE, plain
+from mlpipeline.core.plain import NOT_FINITE, plain, safe_text
 from mlpipeline.execution.metrics import MetricLog
 from mlpipeline.execution.writing import append_text, iso_now, overwrite_json
 
@@ -125,6 +125,15 @@ class FolderReporter(Reporter):
             added = self._metrics.add(number, values, at)
             self._shown = added or self._shown
             self._added(number, added)
+
+    def artifact(self, path: object, artifact_path: object) -> None:
+        """Keep it in the run's folder; a child process may do so, too."""
+        from mlpipeline.api.artifacts import keep  # needed by few
+
+        try:
+            keep(self._folder, path, artifact_path)
+        except Exception as error:  # a full disk, or a wrong path, must not end the training
+            self.warn_once(f"the artifact {path!r} is not kept: {safe_text(error)}")
 
     def observed(self, step: int, values: Mapping[str, float]) -> None:
         """Record what was seen of a program; its metrics may each count steps of their own."""

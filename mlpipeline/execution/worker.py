@@ -36,6 +36,10 @@ def work(folder: str, spec: dict[str, Any], end: Callable[[int], object] | None 
     os.chdir(spec["project"])
     _keep_to_share(spec)
     os.environ.pop(RUN, None)  # of a run that has started this session
+    if spec.get("tracking"):
+        from mlpipeline.execution.own_calls import land_in_the_run  # few use MLflow
+
+        land_in_the_run(folder, spec)
     sys.argv = [spec["script"]]
     name = f"{spec['model']}/{spec['version']}#{spec['attempt']}"
     reporter = FolderReporter(folder, name, stop_on_nan=spec["stop_on_nan"])

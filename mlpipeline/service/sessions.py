@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from mlpipeline.core.launch import Tracked
 from mlpipeline.core.listening import Audience, Listener
 from mlpipeline.execution.executors.base import Executor
 from mlpipeline.execution.executors.local import LocalExecutor
@@ -67,7 +68,7 @@ def execution(
         warnings = [*project.settings.warnings, *history.warnings]
         with (
             closing(_executor(project, warnings)) as executor,
-            _with_notifier(project, history, [reports, meter, screen]) as listeners,
+            _with_senders(project, history, [reports, meter, screen]) as (listeners, tracking),
             closing(
                 _scheduler(
                     project,
@@ -76,6 +77,7 @@ def execution(
                     history=history,
                     executor=executor,
                     listeners=listeners,
+                    tracking=tracking,
                     unattended=unattended,
                     watch=watch,
                     rehearse=rehearse,
@@ -103,6 +105,7 @@ def _news(layout: Layout, scheduler: Scheduler) -> Iterator[None]:
 @contextmanager
 def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
     """A session in test mode: its outputs lie in a temporary folder and go with it."""
+    mlflow = project.settings.mlflow
     warnings = list(project.settings.warnings)
     with (
         tempfile.TemporaryDirectory(
@@ -118,6 +121,7 @@ def rehearsal(project: Project, screen: Listener) -> Iterator[Scheduler]:
                 history=History(project.layout.host),
                 executor=executor,
                 listeners=[screen],
+                tracking=lambda: Tracked(uri=mlflow.uri) if mlflow else None,
                 test=True,
                 warnings=warnings,
             )
@@ -149,6 +153,7 @@ def _scheduler(
     executor: Executor,
     listeners: Sequence[Listener],
     warnings: list[str],
+    tracking: Callable[[], Tracked | None],
     unattended: bool = False,
     test: bool = False,
     watch: bool = False,
@@ -186,20 +191,30 @@ def _scheduler(
         room=room,
         host=uncounted if test else Hardware(project.settings, warn=warnings.append).now,
         warnings=warnings,
+        tracking=tracking,
     )
 
 
 @contextmanager
-def _with_notifier(
+def _with_senders(
     project: Project, history: History, listeners: Sequence[Listener]
-) -> Iterator[Sequence[Listener]]:
-    """``listeners``, and one that sends messages where mlp.config asks for it; they hear of what
-    it can't send.
+) -> Iterator[tuple[Sequence[Listener], Callable[[], Tracked | None]]]:
+    """``listeners``, and those that send messages and runs where mlp.config asks for it; the first
+    ones hear of what can't be sent. And where a run's own calls of MLflow go to, if it starts now.
     """
-    notify = project.settings.notify
-    if notify is None:
-        yield listeners
-        return
+    settings, layout = project.settings, project.layout
     told = Audience(listeners, lambda: datetime.now().astimezone())
-    with closing(Notifier(notify, project.layout, history.ledger, told.say)) as notifier:
-        yield [*listeners, notifier]
+    with ExitStack() as stack:
+        senders: list[Listener] = []
+        if settings.notify:
+            notifier = Notifier(settings.notify, layout, history.ledger, told.say)
+            senders.append(stack.enter_context(closing(notifier)))
+        mlflow = settings.mlflow
+        if mlflow is None:
+            yield [*listeners, *senders], lambda: None
+            return
+        from mlpipeline.execution.tracking import Tracker  # only where it is asked for
+
+        tracker = stack.enter_context(closing(Tracker(mlflow, layout, history.ledger, told.say)))
+        uri = mlflow.uri
+        yield [*listeners, *senders, tracker], lambda: Tracked(uri=uri, wait=tracker.wait())

@@ -16,6 +16,7 @@ from mlpipeline.state.console_config import console_limit
 from mlpipeline.state.host_config import counted, gpus, parallel
 from mlpipeline.state.ini import MAIN, IniFile, number
 from mlpipeline.state.layout import CONFIG
+from mlpipeline.state.mlflow_config import MLFLOW, MLFLOW_KEYS, Mlflow, read_mlflow
 from mlpipeline.state.notify_config import NOTIFY, NOTIFY_KEYS, Notify, read_notify
 
 INIT_HINT = "run `mlpipeline init` to make the files of a project"
@@ -53,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host_timeout: float = 0.0  # seconds of silence after which a host is lost; 0: a person decides
     shared: bool = False  # let the group write what is made here
     notify: Notify | None = None  # what is sent to a person, and where to; None: nothing
+    mlflow: Mlflow | None = None  # where runs are tracked; None: nowhere
     warnings: tuple[str, ...] = ()
 
 
@@ -86,8 +88,9 @@ def read_settings(project: Path) -> Settings:
             line=ini.line_of(MAIN, "models_dir"),
             remedy="make it, or correct the path",
         )
-    known = set(Settings.__struct_fields__) - {"notify", "warnings"}
+    known = set(Settings.__struct_fields__) - {"notify", "mlflow", "warnings"}
     notify, notify_warnings = read_notify(ini)
+    mlflow, mlflow_warnings = read_mlflow(ini)
     default = Settings(models_dir=models_dir)
     return Settings(
         models_dir=models_dir,
@@ -112,7 +115,12 @@ def read_settings(project: Path) -> Settings:
         host_timeout=number(ini, MAIN, "host_timeout", default.host_timeout),
         shared=boolean(ini, "shared"),
         notify=notify,
-        warnings=(*ini.unknown({MAIN: known, NOTIFY: NOTIFY_KEYS}), *notify_warnings),
+        mlflow=mlflow,
+        warnings=(
+            *ini.unknown({MAIN: known, NOTIFY: NOTIFY_KEYS, MLFLOW: MLFLOW_KEYS}),
+            *notify_warnings,
+            *mlflow_warnings,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.api.reporting import ARTIFACTS
 from mlpipeline.core import run_files
 from mlpipeline.core.hydra_jobs import HANDED_OVER, KIND
 from mlpipeline.core.runs import RunId
@@ -75,6 +76,16 @@ class RunFolder(msgspec.Struct, frozen=True):
     def exit(self) -> Path:
         """How the worker process ended."""
         return self.path / run_files.EXIT
+
+    @property
+    def artifacts(self) -> Path:
+        """A folder: what the script keeps with ``log_artifact``."""
+        return self.path / ARTIFACTS
+
+    @property
+    def tracked(self) -> Path:
+        """What of the run has been sent to MLflow."""
+        return self.path / run_files.TRACKED
 
     @property
     def record(self) -> Path:
@@ -217,6 +228,16 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def ballast(self) -> Path:
         """Room to give up when the disk is full."""
         return self.outputs / f"ballast-{safe_name(self.host)}"
+
+    @property
+    def tracker(self) -> Path:
+        """Held by the process that sends this host's runs to MLflow."""
+        return self.outputs / f"mlflow-{safe_name(self.host)}.lock"
+
+    @property
+    def tracked(self) -> Path:
+        """Since when something of this host's runs is not sent yet."""
+        return self.outputs / f"mlflow-{safe_name(self.host)}.json"
 
     @cached_property
     def lock(self) -> Path:

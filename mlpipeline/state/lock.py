@@ -62,7 +62,7 @@ def holder_of(path: Path) -> str:
     millisecond. Raises StorageError when that can't be told.
     """
     deadline = time.monotonic() + PATIENCE
-    while _is_held(path):
+    while is_held(path):
         if pid := _pid(path):
             return pid
         if time.monotonic() > deadline:
@@ -79,7 +79,7 @@ def taken(pid: str) -> ProjectBusy:
     )
 
 
-def _is_held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
     """Whether somebody has the lock; those who look share it for a moment."""
     try:
         with path.open("rb") as file:

@@ -20,7 +20,7 @@ from mlpipeline.core.listening import Ended, Launched, Level, Listener
 from mlpipeline.core.runs import Run, RunId
 from mlpipeline.core.wording import duration, log_line, shown
 from mlpipeline.state.files import read_record, storage, write_whole
-from mlpipeline.state.layout import Layout
+from mlpipeline.state.layout import Layout, RunFolder
 
 
 class _Loader(yaml.SafeLoader):
@@ -103,14 +103,20 @@ class Reports(Listener):
         write_whole(self._layout.run_folder(run).record, text.encode())
 
 
-def run_record(layout: Layout, run: RunId) -> dict[str, Any]:
-    """What run.yaml says; when that can't be read, as much of it as spec.json tells."""
-    folder = layout.run_folder(run)
+def read_run_record(folder: RunFolder) -> dict[str, Any] | None:
+    """What run.yaml says; None when it is missing or can't be read."""
     try:
         record = yaml.load(folder.record.read_text("utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        record = None
-    if isinstance(record, dict):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def run_record(layout: Layout, run: RunId) -> dict[str, Any]:
+    """What run.yaml says; when that can't be read, as much of it as spec.json tells."""
+    folder = layout.run_folder(run)
+    record = read_run_record(folder)
+    if record is not None:
         return record
     spec = read_record(folder.spec, Spec)
     if spec is None:

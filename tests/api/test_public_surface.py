@@ -33,6 +33,7 @@ def test_mlpipeline_exports_what_a_modern_script_needs():
         "Versions",
         "__version__",
         "log",
+        "log_artifact",
         "log_metrics",
         "version_parameters",
     ]

@@ -39,6 +39,7 @@ CALLS = {
     "resume": ["resume"],
     "doctor": ["doctor", "--rebuild"],
     "notify": ["notify"],
+    "track": ["track"],
     "service": ["service", "--systemd"],
 }
 ELSEWHERE = {"pipeline compile", "pipeline convert", "pipeline submit"}  # files, not a queue
@@ -80,7 +81,14 @@ def test_all_commands_are_called():
 @pytest.fixture(scope="module")
 def printed(prepared):
     """What each call printed: run once, since one makes what another shows."""
-    return {name: prepared.run(*words, "--json") for name, words in CALLS.items()}
+    # What `track` is to send to; a session that has it would import mlflow.
+    config = prepared.folder / "mlp.config"
+    printed = {}
+    for name, words in CALLS.items():
+        if name == "track":
+            config.write_text(config.read_text() + "[MLFLOW]\ntracking_uri = sqlite:///m.db\n")
+        printed[name] = prepared.run(*words, "--json")
+    return printed
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -1,0 +1,117 @@
+"""A tracking server in memory, which fails when a test says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from mlpipeline.execution.mlflow_store import Refused, Unreachable
+
+
+class FakeStore:
+    """As mlflow_store.Store; ``fail_at`` is the request that fails: before it, or after it."""
+
+    def __init__(self):
+        self.runs = {}
+        self.experiments = []
+        self.requests = 0
+        self.fail_at = None
+        self.is_done_all_the_same = False
+
+    def _request(self, act):
+        self.requests += 1
+        fails = self.requests == self.fail_at
+        if fails and not self.is_done_all_the_same:
+            raise Unreachable("no answer")
+        answer = act()
+        if fails:
+            raise Unreachable("no answer")
+        return answer
+
+    def experiment(self, name):
+        def act():
+            if name not in self.experiments:
+                self.experiments.append(name)
+            return str(self.experiments.index(name))
+
+        return self._request(act)
+
+    def create(self, experiment, name, started, tags):
+        def act():
+            run = f"run{len(self.runs)}"
+            self.runs[run] = SimpleNamespace(
+                info=SimpleNamespace(run_id=run, run_name=name, status="RUNNING", deleted=False),
+                experiment=experiment,
+                started=started,
+                ended=None,
+                tags=dict(tags),
+                params={},
+                metrics=[],
+                files={},
+            )
+            return run
+
+        return self._request(act)
+
+    def search(self, experiment, tag, value):
+        def act():
+            runs = self.runs.values()
+            return [r for r in runs if r.experiment == experiment and r.tags.get(tag) == value]
+
+        return self._request(act)
+
+    def find(self, experiment, tag, value):
+        found = self.search(experiment, tag, value)
+        return found[0].info.run_id if found else None
+
+    def log(self, run, metrics=(), parameters=None, tags=None):
+        metrics, parameters = list(metrics), parameters or {}
+
+        def act():
+            found = self._active(run)
+            if len(metrics) > 1000 or len(parameters) > 100 or len(tags or {}) > 100:
+                raise Refused("too much")
+            if any("refused" in point.name for point in metrics):
+                raise Refused("a name")
+            if any("refused" in name for name in parameters):
+                raise Refused("a name")
+            assert not parameters.keys() & found.params.keys(), "MLflow takes each once"
+            found.metrics += metrics
+            found.params |= parameters
+            found.tags |= tags or {}
+
+        return self._request(act)
+
+    def history(self, run, metric):
+        return self._request(lambda: [p for p in self._active(run).metrics if p.name == metric])
+
+    def parameters(self, run):
+        return self._request(lambda: dict(self._active(run).params))
+
+    def is_there(self, run):
+        return self._request(lambda: not self.runs[run].info.deleted)
+
+    def reopen(self, run):
+        def act():
+            self._active(run).info.status = "RUNNING"
+
+        return self._request(act)
+
+    def end(self, run, status, at=None):
+        def act():
+            self._active(run).info.status = status
+            self.runs[run].ended = at
+
+        return self._request(act)
+
+    def upload(self, run, path, folder):
+        def act():
+            file = Path(path)
+            self._active(run).files[f"{folder}/{file.name}".lstrip("/")] = file.read_bytes()
+
+        return self._request(act)
+
+    def _active(self, run):
+        if self.runs[run].info.deleted:
+            raise Refused("it is deleted")
+        return self.runs[run]
