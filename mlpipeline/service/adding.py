@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from mlpipeline.api import words
+from mlpipeline.api.names import ONLY
 from mlpipeline.core.changes import changes
 from mlpipeline.core.model_files import COMMAND, SUFFIXES, is_command_file, model_name
 from mlpipeline.core.places import Place
@@ -19,16 +20,14 @@ from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service import lists
 from mlpipeline.service.lists import Desk, Edit
 from mlpipeline.service.project import Project
+from mlpipeline.sources.local_files import CODE
 from mlpipeline.state import command_files
 from mlpipeline.state.command_files import Written
 from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.list_writing import replace_text
 from mlpipeline.state.lock import list_lock
 
-ONLY = "main"  # the name of a version without arguments
 ANY_NUMBER = 1_000_000_000  # of versions, as max_versions has it
-# What ends the part of a command line that its versions share: the file of a script.
-SCRIPT = re.compile(r".*\.(py|sh|bash|R|r|jl|pl|rb|js|ts|lua|m)")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
 
 
@@ -64,7 +63,7 @@ class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
         """A name for the model: what is run, without folders and suffix."""
         if "-m" in self.command[1:-1]:
             return self.command[self.command.index("-m", 1) + 1].rpartition(".")[2]
-        script = next((each for each in self.command if SCRIPT.fullmatch(each)), self.command[0])
+        script = next((each for each in self.command if each.endswith(CODE)), self.command[0])
         stem = Path(script).stem or "command"
         return re.sub(r"[^\w.+-]", "-", stem).lstrip("_.-") or "command"
 
@@ -253,7 +252,7 @@ def _end_of_command(line: Sequence[str]) -> int:
     for position, word in enumerate(line):
         if word == "-m" and 0 < position < len(line) - 1:
             return position + 2
-        if SCRIPT.fullmatch(word):
+        if word.endswith(CODE):  # the file of a script ends what its versions share
             return position + 1
         if position and word.startswith("--") and "=" not in word:
             break  # what follows may be its value

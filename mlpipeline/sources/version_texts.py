@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlpipeline.api import listed, sweeps, words
+from mlpipeline.api.names import ONLY
 from mlpipeline.api.versions import Versions
 from mlpipeline.errors import ModelError
 from mlpipeline.sources.command_file import STANDARD, CommandFile, VersionText
@@ -11,8 +12,6 @@ from mlpipeline.sources.yaml_file import FileError
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ONLY = "main"  # the name of a version that there is nothing to say of
 
 
 def version_texts(file: CommandFile) -> list[VersionText]:

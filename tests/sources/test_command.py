@@ -296,3 +296,12 @@ def test_a_file_that_is_kept_is_not_parsed_again_until_it_is_another(at_home):
 
     assert command.load_model(str(path), "") is not one
     assert other.versions.get("main")["command"] == ["y"]
+
+
+def test_a_name_that_ends_as_an_attempt_is_refused_with_its_line():
+    text = "command: x\nversions:\n- {name: a, lr: 1}\n- {name: 'a#2', lr: 2}\n"
+
+    assert problem(text) == (
+        "line 4: no version can be called 'a#2', since #2 behind a name is the number of an "
+        "attempt; call it 'a-2', say"
+    )
