@@ -259,6 +259,8 @@ def test_what_a_command_is_made_of_is_among_the_files_that_were_read(at_home):
         ("command: ./nosuch", "line 1: it can't run here: there is no program "),
         ("command: A=1 python x", "line 1: it can't run here: there is no program A=1; write var"),
         ("command: ./plain", "line 1: it can't run here: "),
+        ("command: python -u no.py", "line 1: it can't run here: there is no script no.py in /"),
+        ("command: python -m no.pkg", "line 1: it can't run here: there is no module no.pkg; i"),
         ("command: x\ncwd: gone", "line 2: cwd gone is no folder; make "),
     ],
 )
@@ -271,6 +273,38 @@ def test_what_can_not_run_here_is_told_before_it_runs(at_home, text, told):
 
     assert str(refused.value).startswith(told)
     assert command.STAMPS.keys() != {str(at_home / "models" / "m.yaml")} or "plain" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "command: python -m json.tool",
+        "command: python -m here",
+        "command: python -c 'print(1)' x.py",
+        "command: python {model_dir}/made.py",
+        "command: bash -c 'python made.py'",
+        "command: python -m elsewhere\nenv: {PYTHONPATH: /elsewhere}",
+    ],
+)
+def test_what_may_be_there_when_it_runs_is_not_refused(at_home, text):
+    (at_home / "here.py").touch()
+
+    assert checked(at_home, text)
+
+
+def test_the_modules_that_a_script_imports_are_among_the_files_that_were_read(at_home):
+    (at_home / "src").mkdir()
+    for name in ("beside", "far", "other"):
+        (at_home / "src" / f"{name}.py").touch()
+    (at_home / "src" / "train.py").write_text("import beside")
+    (at_home / "app.py").write_text("import far, other_one")
+    command.STAMPS.clear()
+
+    checked(at_home, "command: python src/train.py")
+    checked(at_home, "command: python -m app\nenv: {PYTHONPATH: src}")
+
+    files = {path.removeprefix(f"{at_home}/") for path in command.STAMPS}
+    assert files == {"models/m.yaml", "src/train.py", "src/beside.py", "app.py", "src/far.py"}
 
 
 @pytest.mark.parametrize(
