@@ -51,8 +51,8 @@ def plan(starts, unknown, **more):
 @pytest.mark.parametrize(
     "unknown, told",
     [
-        (0, "needs about 20 min"),
-        (1, "needs at least 20 min: nothing tells how long 1 version will take"),
+        (0, "needs about 20 min 0 s"),
+        (1, "needs at least 20 min 0 s: nothing tells how long 1 version will take"),
         (11_000, "nothing tells how long 11,000 of them will take"),
     ],
 )
