@@ -105,6 +105,11 @@ def _decoded(text: memoryview) -> Versions:
     return _versions.decode(text).versions
 
 
+def encoded(versions: Versions) -> memoryview:
+    """As an inspector's answer has them."""
+    return memoryview(msgspec.json.encode(_Versions(versions)))
+
+
 def _shared(versions: Versions) -> Versions:
     """These, with strings that stand in many of them kept once: for who keeps them for long."""
     seen: dict[str, str] = {}

@@ -16,7 +16,7 @@ import msgspec
 from mlpipeline.core.model_files import model_name
 from mlpipeline.execution.beside_session import BesideSession
 from mlpipeline.execution.choosing import Choices, Reading, entries_of, text_of
-from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
+from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, encoded, environment
 from mlpipeline.execution.lead import Lead, may_begin
 from mlpipeline.execution.opener import Opened, Opener, Question
 from mlpipeline.state.files_below import FilesBelow
@@ -201,6 +201,8 @@ class KnownScripts:
         before = self._for_another_text.get(path)
         if before and before.holds_for(self._texts[path]) and files.are(before.files):
             self._known[path] = before
+            if self._memory and self._session:  # for views, which had what the edit led to
+                self._memory.keep(path, self._environment, before, encoded(before.versions))
         else:
             self._ask(path, files)
 
