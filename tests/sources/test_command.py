@@ -339,3 +339,30 @@ def test_a_name_that_ends_as_an_attempt_is_refused_with_its_line():
         "line 4: no version can be called 'a#2', since #2 behind a name is the number of an "
         "attempt; call it 'a-2', say"
     )
+
+
+GROUPS = "command: python src/app.py{more}\noverrides: ['model=glob(*)']\n"
+HYDRA_APP = """
+import hydra
+@hydra.main(version_base=None, config_name="config", config_path="conf")
+def main(cfg): ...
+"""
+
+
+@pytest.mark.parametrize("text, more", [(HYDRA_APP, ""), ("", " --config-dir src/conf")])
+def test_glob_finds_the_groups_of_the_app(at_home, text, more):
+    for name in ("cnn", "mlp"):
+        group = at_home / "src" / "conf" / "model"
+        group.mkdir(parents=True, exist_ok=True)
+        (group / f"{name}.yaml").write_text("x: 1")
+    (at_home / "src" / "conf" / "config.yaml").touch()
+    (at_home / "src" / "app.py").write_text(text)
+
+    assert names(GROUPS.format(more=more)) == ["model=cnn", "model=mlp"]
+
+
+def test_where_the_groups_of_the_app_lie_is_asked_for(at_home):
+    assert problem(GROUPS.format(more="")) == (
+        "line 2: model=glob(*) asks which configs there are, and it can't be told where they lie; "
+        "name them: model=cnn,mlp; or say --config-dir FOLDER in the command"
+    )
