@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.listed import ListedModel
-from mlpipeline.errors import ConfigError
+from mlpipeline.errors import ConfigError, MlpipelineError
 from mlpipeline.execution.choosing import Reading
 from mlpipeline.execution.known_scripts import KnownScripts
 from mlpipeline.execution.list_in_use import ListInUse
@@ -65,6 +65,15 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     behind: frozenset[str] = frozenset()  # models, likewise, that are to start after those
     final: bool = True  # False: there are scripts to look at, and it may be another list then
     waits: str = ""  # for which, where that takes long
+
+    def check_has(self, only: frozenset[str], list_name: str) -> None:
+        """Raise MlpipelineError where a session is for ``only`` some models, and one is not there
+        in the list of that name.
+        """
+        for name in sorted(only.difference(model.name for model in self.models)):
+            raise MlpipelineError(
+                f"--only {name}: no model in {list_name} is called that; `mlpipeline add` lists one"
+            )
 
     def still_holds(self) -> bool:
         """Whether the file has not been touched since."""
