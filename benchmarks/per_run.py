@@ -33,10 +33,15 @@ def compare(
     peers: Sequence[Peer], python: str, *, runs: int, slow_runs: int, repeats: int
 ) -> tuple[dict[str, list[Cost]], dict[str, str]]:
     """What a run cost in each repeat, and what went wrong, by the peers' names."""
-    counts = {peer.name: slow_runs if peer.slow else runs for peer in peers}
+    counts = {peer.name: _count(peer, runs, slow_runs) for peer in peers}
     return interleave(
         {peer.name: partial(_cost, peer, counts[peer.name], python) for peer in peers}, repeats
     )
+
+
+def _count(peer: Peer, runs: int, slow_runs: int) -> int:
+    """How many runs a peer does, in the first of its measurements."""
+    return slow_runs if peer.slow else max(1, runs // peer.part)
 
 
 def _cost(peer: Peer, runs: int, python: str) -> Cost:
@@ -60,7 +65,7 @@ def printed(
             [
                 peer.name,
                 peer.process,
-                str(slow_runs if peer.slow else runs),
+                str(_count(peer, runs, slow_runs)),
                 median([cost.in_all for cost in costs]),
                 "" if peer.slow else median(one_more),
                 "" if peer.slow else spread(one_more),

@@ -18,12 +18,12 @@ from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mlpipeline.api import sweeps
+from mlpipeline.api.names import ONLY, made_of
 from mlpipeline.api.words import escaped
 from mlpipeline.core.hydra_jobs import RUNNER
 from mlpipeline.errors import MlpipelineError
 
 DIGITS = 8  # hex digits that tell sweeps of one app apart
-DEFAULT = "main"  # the name of a job that there is nothing to say of
 PYTHON = "{python}"  # in a command file: the interpreter that the queue runs in
 # Of Hydra's own overrides, those that a job is the same without.
 ASIDE = ("hydra.launcher.", "hydra.sweep.", "hydra.mode=", "hydra/launcher=")
@@ -126,7 +126,7 @@ class Namer:
     def name_of(self, overrides: tuple[str, ...]) -> str:
         """The job's name; the same for the same overrides, and for no others."""
         shown = [sweeps.shown(each) for each in overrides if each not in self._fixed]
-        name = base = ",".join(shown) or DEFAULT
+        name = base = made_of(",".join(shown)) or ONLY
         number = 1
         while self._names.setdefault(name, overrides) != overrides:
             number += 1

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
-from mlpipeline.core.agenda import Agenda
 from mlpipeline.core.launch import Tracked
 from mlpipeline.core.listed import ListedModel
 from mlpipeline.core.listening import Audience, Level, Listener
-from mlpipeline.core.planning import Policy, Situation, explain, plan
-from mlpipeline.core.sessions import Result, StopMode
+from mlpipeline.core.planning import Policy, Situation, explain
+from mlpipeline.core.sessions import Result
 from mlpipeline.core.slots import UNCOUNTED, Asks, Host
 from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import DiskFull, MlpipelineError
 from mlpipeline.execution.alarm import Alarm
 from mlpipeline.execution.bulletin import Bulletin
+from mlpipeline.execution.ending import Ending
 from mlpipeline.execution.errands import Errands
 from mlpipeline.execution.executors.base import Executor, Handle, Observation
 from mlpipeline.execution.hosts import Hosts
@@ -24,6 +23,7 @@ from mlpipeline.execution.launching import Launcher
 from mlpipeline.execution.list_reader import REFRESH, ListReader
 from mlpipeline.execution.listing import Listed, Listing
 from mlpipeline.execution.rehearsals import Rehearsals
+from mlpipeline.execution.starting import Starting
 from mlpipeline.execution.watched_runs import WatchedRuns
 from mlpipeline.state.config import Settings
 from mlpipeline.state.git import Repository
@@ -64,7 +64,6 @@ class Scheduler:
         self._layout = layout
         self._listing = listing
         self._history = history
-        self._agenda = Agenda(history.ledger)
         self._executor = executor
         self._audience = Audience(listeners, now)
         self._policy = policy
@@ -72,9 +71,6 @@ class Scheduler:
         self._watch = watch
         # Seconds between two looks when nothing runs and :meth:`look` is not called.
         self.idle_pause: Callable[[], float] = lambda: POLL
-        self._room = room
-        self._look_at_host = host
-        self._host = UNCOUNTED
         self._warnings = warnings
         self._now = now
         self._git = Repository(layout.project, layout.models_dir)
@@ -99,9 +95,7 @@ class Scheduler:
             grace=settings.grace,
             now=now,
         )
-        self._signals: list[int] = []
-        self._stop: StopMode | None = None
-        self._acted_on: tuple[StopMode | None, int] = (None, 0)  # stop and number of signals
+        self._ending = Ending()
         self._bulletin = Bulletin(
             self._audience, listing.name, self._explain, now, notify=settings.notify
         )
@@ -109,10 +103,24 @@ class Scheduler:
             layout, history, self._audience, self._hosts, session=policy.session, now=now
         )
         self._noticed = self._went_wrong = False
-        self._preloaded_for: Sequence[ListedModel] = ()
         self._alarm = Alarm()
         refresh = timedelta(seconds=POLL) if watch else REFRESH
         self._reader = ListReader(self._read, self._look_around, self._alarm.ring, refresh=refresh)
+        self._starting = Starting(
+            reader=self._reader,
+            history=history,
+            executor=executor,
+            launcher=self._launcher,
+            rehearsals=self._rehearsals,
+            runs=self._runs,
+            ending=self._ending,
+            bulletin=self._bulletin,
+            audience=self._audience,
+            git=self._git,
+            room=room,
+            look_at_host=host,
+            situation=self._situation,
+        )
         listing.wake = self.look
 
     def ask_to_stop(self, number: int) -> None:
@@ -121,7 +129,7 @@ class Scheduler:
 
         May be called from a signal handler.
         """
-        self._signals.append(number)
+        self._ending.add_signal(number)
         self._alarm.ring()
 
     def look(self) -> None:
@@ -156,26 +164,17 @@ class Scheduler:
         """Read the list and adopt what runs; whether the session is to go on."""
         while not self._reader.is_new():
             if not self._test:
-                self._stop = self._errands.run(stops_only=True).stop or self._stop
-            if self._is_stopping():
+                self._ending.add(self._errands.run(stops_only=True).stop)
+            if self._ending.is_asked_for:
                 return False
             self._audience.tick()
             self._sleep()
         if self._reader.listed.problems:
             raise MlpipelineError("\n".join(self._reader.listed.problems))
-        self._check_only()
+        self._reader.listed.check_has(self._listing.only, self._listing.name)
         self._audience.ready()
         self._runs.adopt()
         return True
-
-    def _check_only(self) -> None:
-        """Raise MlpipelineError where the session is for a model that is not listed."""
-        known = [model.name for model in self._reader.listed.models]
-        for name in sorted(self._listing.only.difference(known)):
-            raise MlpipelineError(
-                f"--only {name}: no model in {self._listing.name} is called that; "
-                "`mlpipeline add` lists one"
-            )
 
     def _step(self) -> bool:
         """Observe, plan, act, record, once, and then tell of it; whether the session is over."""
@@ -194,9 +193,9 @@ class Scheduler:
         self._observe()
         if not self._test:
             self._do_errands()
-        if self._is_stopping() or self._must_halt():
-            self._stop_runs()
-            return not self._is_busy() or self._stop is StopMode.DETACH
+        if self._ending.is_asked_for or self._must_halt():
+            self._ending.stop(self._runs, self._rehearsals)
+            return not self._is_busy() or self._ending.leaves_runs
         if self._noticed:
             self._noticed = False
             self._reader.hasten()
@@ -217,7 +216,7 @@ class Scheduler:
             self._reader.outdate()
             return False
         waits = listed.waits or self._bulletin.why_wait(
-            self._agenda.outlook(self._situation(listed.ready)), self._host
+            self._starting.agenda.outlook(self._situation(listed.ready)), self._starting.host
         )
         if not waits:
             self._bulletin.of_emptiness(self._history.ledger, listed, len(self._runs.ended))
@@ -227,7 +226,7 @@ class Scheduler:
 
     def _result(self) -> Result:
         standings = self._explain()
-        over = self._is_stopping() or self._must_halt()
+        over = self._ending.is_asked_for or self._must_halt()
         left = () if over else (State.RUNNING, State.QUEUED, State.TOO_BIG)
         return Result(
             runs=tuple(self._runs.ended),
@@ -236,8 +235,8 @@ class Scheduler:
             held=tuple(s for s in standings if s.state is State.HELD),
             skipped=tuple(s for s in standings if s.state is State.SKIPPED and s.behind),
             blocked=tuple(s for s in standings if s.state in left),
-            signal=self._signals[0] if self._signals else None,
-            stopped=self._stop or (StopMode.GRACEFUL if self._signals else None),
+            signal=self._ending.signal,
+            stopped=self._ending.mode,
             left_running=len(self._runs),
         )
 
@@ -252,7 +251,7 @@ class Scheduler:
             policy=self._policy,
             now=self._now(),
             claimed=self._launcher.claimed,
-            host=self._host,
+            host=self._starting.host,
             rehearsing=self._rehearsals.versions,
             passed=self._launcher.passed,
         )
@@ -281,7 +280,7 @@ class Scheduler:
 
     def _read(self) -> Listed:
         """In the reader's thread."""
-        listed = self._listing.refresh(self._is_stopping)
+        listed = self._listing.refresh(lambda: self._ending.is_asked_for)
         if not self._bulletin.idle:
             self._git.look()
         return listed
@@ -299,7 +298,7 @@ class Scheduler:
     def _do_errands(self) -> None:
         """Do what views ask for."""
         asked = self._errands.run()
-        self._stop = asked.stop or self._stop
+        self._ending.add(asked.stop)
         if asked.only and self._listing.only:
             self._listing.only |= asked.only
         if asked.anything:
@@ -310,62 +309,11 @@ class Scheduler:
     # ---------------------------------------------------------------------- act
 
     def _start_all(self) -> bool:
-        """Fill the free slots, as long as other hosts leave something.
-
-        False where what is listed has to be read again first.
-        """
+        """Fill the free slots; False where what is listed has to be read again first."""
         self._reader.use()
         if self._reader.listed.paused and not self._test:
             return True
-        self._preload()
-        self._bulletin.unready = self._executor.unready()
-        if self._bulletin.unready is not None:
-            return True
-        if self._room:
-            self._bulletin.of_room(self._room.lack())
-            if self._bulletin.lack:
-                return True
-        self._bulletin.warn(self._history.catch_up())
-        while True:
-            claimed = self._launcher.claimed
-            holds = self._start_planned()
-            if not holds or self._launcher.claimed == claimed:  # else another host was quicker
-                return holds
-
-    def _preload(self) -> None:
-        """Have at hand what the listed models would have imported before their runs."""
-        models = self._reader.listed.models
-        if models is not self._preloaded_for:
-            self._preloaded_for = models
-            modules = dict.fromkeys(module for model in models for module in model.preload)
-            if modules:
-                self._executor.preload(tuple(modules))
-
-    def _start_planned(self) -> bool:
-        listed = self._reader.listed.ready
-        self._agenda.take_in(listed)
-        self._host = self._look_at_host(self._agenda.asks)
-        now = self._situation(listed)
-        candidates = self._agenda.candidates(now)
-        self._bulletin.of_skips(self._agenda.take_skips())
-        for start in plan(now, candidates):
-            if self._is_stopping():
-                return True
-            if not self._reader.holds_for(start.model):
-                return False
-            self._git.look()
-            try:
-                if start.rehearsal:
-                    self._rehearsals.begin(start)
-                    continue
-                watched = self._launcher.launch(start, self._git.state)
-            except DiskFull as error:
-                self._bulletin.of_room(str(error))
-                return True
-            if watched and watched.launched:
-                self._runs.add(watched)
-                self._audience.started(watched.launched)
-        return True
+        return self._starting.start_all()
 
     def _sleep(self) -> None:
         """Until a run may have ended, the list is read, a signal comes, or for a while."""
@@ -376,22 +324,7 @@ class Scheduler:
     def _handles(self) -> list[Handle]:
         return [*self._runs.handles, *self._rehearsals.handles]
 
-    def _is_stopping(self) -> bool:
-        return bool(self._signals) or self._stop is not None
-
     def _must_halt(self) -> bool:
         """Test mode ends at the first thing that goes wrong."""
         broken = (model.problem for model in self._reader.listed.models)
         return self._test and (self._went_wrong or any(broken))
-
-    def _stop_runs(self) -> None:
-        """Ask the runs to stop, once for each signal or request; the second signal kills them."""
-        asked = (self._stop, len(self._signals))
-        fresh, self._acted_on = asked != self._acted_on, asked
-        self._rehearsals.stop()
-        if not self._signals and self._stop in (StopMode.AFTER_CURRENT, StopMode.DETACH):
-            return
-        # A terminal that is closed may hang up twice; a person who is in a hurry presses Ctrl-C.
-        urgent = [number for number in self._signals if number != signal.SIGHUP]
-        at_once = len(urgent) > 1 or self._stop is StopMode.NOW
-        self._runs.stop(at_once=at_once, again=fresh)

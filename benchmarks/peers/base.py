@@ -48,6 +48,7 @@ class Peer:
     package: str = ""  # the package of pip, or of apt where there is a program
     extras: str = ""  # of a package of pip
     slow: bool = False
+    part: int = 1  # it does one in so many of the runs, since each takes so many times as long
 
     @property
     def remedy(self) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 
 from mlpipeline.api.hydra_adapter import DictConfig, HydraConfig, OmegaConf
-from mlpipeline.api.keys import looks_secret
+from mlpipeline.api.keys import SECRET, looks_secret
 from mlpipeline.api.sweeps import is_secret
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from typing import Any
-
-SECRET = "***"
 
 
 def save_records(whole: DictConfig, task: DictConfig) -> None:

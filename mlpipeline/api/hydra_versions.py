@@ -24,6 +24,7 @@ from mlpipeline.api.hydra_adapter import (
     readable,
 )
 from mlpipeline.api.hydra_records import save_records
+from mlpipeline.api.keys import AFTER, CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT
 from mlpipeline.api.versions import modern
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
 
     from mlpipeline.api.versions import Version
 
-AFTER = "after"  # the parameter that names the versions which come before one
 # Parameters of ours that are numbers: a text for one is where in the config the number stands.
 NUMBERS = frozenset(
     (
         *("batch_size", "epoc_count", "epoch_count", "learning_rate", "order"),
-        *("timeout", "console_limit", "cpus", "memory", "gpus"),
+        *(TIMEOUT, CONSOLE_LIMIT, CPUS, MEMORY, GPUS),
     )
 )
 OURS = NUMBERS | {"name", "dataloader", "model_dir_suffix", "hooks", AFTER}

@@ -31,6 +31,9 @@ GPUS = "gpus"  # whole ones, or a share of one
 AFTER = "after"  # one of that kind, too: the names of versions that must have succeeded before
 
 
+SECRET = "***"  # what stands in records for the value of one
+
+
 def looks_secret(name: str, value: object) -> bool:
     """Whether a parameter is kept out of records by its name: a token, password, secret or key.
 

@@ -10,6 +10,7 @@ import re
 from itertools import chain, product
 
 from mlpipeline.api.keys import holds_secret
+from mlpipeline.api.names import ONLY, made_of
 from mlpipeline.errors import ModelError
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -126,7 +127,7 @@ def override_dirnames(
     return _names(axes, kept, item_sep, kv_sep, default)
 
 
-def short_names(axes: Iterable[Axis], *, default: str = "main") -> list[str]:
+def short_names(axes: Iterable[Axis], *, default: str = ONLY) -> list[str]:
     """The name of each job, in the order of :func:`jobs`, by what differs: ``lr=0.1,depth=2``."""
     axes = list(axes)
     return _names(axes, [i for i, axis in enumerate(axes) if len(axis) > 1], ",", "=", default)
@@ -163,6 +164,7 @@ def _names(
     if not kept:
         return [default] * number
     parts = [[shown(each).replace("=", kv_sep) for each in axes[i]] for i in kept]
+    parts[-1] = list(map(made_of, parts[-1]))
     join = item_sep.replace("=", kv_sep).join
     if kept == list(range(len(axes))):
         return list(map(join, product(*parts)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 from mlpipeline.api.keys import AFTER, holds_secret, version_parameters
+from mlpipeline.api.names import made_of, problem_with
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -102,10 +103,8 @@ class Versions:
         return {k: v for k, v in spelled.items() if v is not None or k not in self.defaults}
 
     def _add(self, name: str, shared: Mapping[str, Any], own: Mapping[str, Any]) -> Version:
-        if not isinstance(name, str) or not name.strip() or not name.isprintable():
-            raise ValueError(
-                f"a version's name must be a printable, non-empty string, got {name!r}"
-            )
+        if problem := problem_with(name):
+            raise ValueError(problem)
         if name in self.versions:
             raise ValueError(f"there are two versions named {name!r}; names tell runs apart")
         version = Version({version_parameters.NAME: name, **shared, **own})
@@ -264,7 +263,7 @@ def _as_axis(key: str, value: Any) -> list[Any]:
 def _grid_name(choice: Mapping[str, Any]) -> str:
     if not choice:
         raise ValueError("nothing to combine: give at least one list of values, or use add()")
-    return ",".join(f"{key}={_short(key, value)}" for key, value in choice.items())
+    return made_of(",".join(f"{key}={_short(key, value)}" for key, value in choice.items()))
 
 
 def _short(key: str, value: Any) -> str:

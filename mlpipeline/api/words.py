@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from mlpipeline.api import sweeps
+from mlpipeline.api.keys import SECRET
+from mlpipeline.api.names import made_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 _BRACES = re.compile(r"\{\{(\w+)\}\}|(?<!\$)\{([A-Za-z_]\w*)\}")
 _EXPANDED = re.compile(r"[A-Za-z_({]")
 _NAME = re.compile(r"[A-Za-z_@][\w./@-]*")
-SECRET = "***"
 SHELL = "|&;<>"  # a shell would do something at each of these
 LONGEST = 120  # characters of a version's name that is made of its arguments
 
@@ -118,7 +119,7 @@ def version_name(arguments: Sequence[str]) -> str:
     text = ",".join(" ".join(part.split()) for part in parts)
     text = "".join(char if char.isprintable() else "?" for char in text)
     if len(text) <= LONGEST:
-        return text
+        return made_of(text)
     digest = _digest("\0".join(arguments))
     return f"{text[: LONGEST - len(digest) - 1]}…{digest}"
 

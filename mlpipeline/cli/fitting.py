@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mlpipeline.cli.render import NAME, STATE, Row
 from mlpipeline.cli.room import GAP
@@ -17,8 +17,13 @@ MAIN = 3  # results that are shown before any parameter
 LONGEST = 24  # columns that a value takes
 LONGEST_NAME = 60  # columns that a run's name takes on a terminal, however wide that is
 DIGITS = 4
+# What a parameter's column is worth, the most first; where the names say it, little.
+SWEPT, OTHER, INFERRED, REPEATED, LAST = range(5)
+ORDER = {SWEPT: 0, OTHER: 0, REPEATED: 0, INFERRED: 1, LAST: 2}  # from the left
 # Parameters that tell a person little: in the record they are.
 HIDDEN = ("model_dir_suffix",)
+# Those that follow from others, or repeat them, as a command does its versions' arguments.
+DERIVED = ("command", "_target_")
 
 
 class ResultTable:
@@ -37,7 +42,14 @@ class ResultTable:
         """``asked``: columns to show first, whatever they hold. ``width``: of a terminal."""
         self._runs = found.runs
         self._asked = asked
+        told = [column for column in columns if self._tells(column)]
+        swept = [each for each in told if each.kind == PARAMETER and self._is_in_names(each)]
         longest = None if width is None else min(LONGEST_NAME, width // 2)
+        is_cut = longest is not None and any(wide(run.run) > longest for run in self._runs)
+        if width and is_cut and any(each.key != "dataloader" for each in swept):
+            longest = width // 3  # what the names lose, columns tell
+        parameters = [each for each in told if each.kind == PARAMETER]
+        ranks = self._ranks(parameters, swept, is_cut)
         cells = {
             RUN: [shortened(run.run, longest) if longest else run.run for run in self._runs],
             MARK: ["*" if run.run == found.best else "" for run in self._runs],
@@ -45,13 +57,17 @@ class ResultTable:
         }
         if all(run.state == "succeeded" for run in self._runs):
             del cells[STATE]
-        told = [column for column in columns if self._tells(column)]
-        told.sort(key=lambda column: column not in asked)
+        told.sort(key=lambda column: (column not in asked, ORDER[ranks.get(column, LAST)]))
         cells |= {column.name: [_text(column, run) for run in self._runs] for column in told}
         cells[TOOK] = [_took(run) for run in self._runs]
-        chosen = self._that_fit(cells, [*cells] if width is None else self._by_worth(told), width)
+        chosen = self._that_fit(
+            cells, [*cells] if width is None else self._by_worth(told, ranks), width
+        )
         self.more = len(cells) - len(chosen)
         self.columns = [name for name in cells if name in chosen]
+        if longest and is_cut:
+            shown_ones = [each for each in parameters if each.name in chosen]
+            cells[RUN] = [_label(run, shown_ones, longest) for run in self._runs]
         self.rows: list[Row] = [
             {name: cells[name][number] for name in self.columns}
             for number in range(len(self._runs))
@@ -76,27 +92,54 @@ class ResultTable:
             )
         return column.kind in (RESULT, METRIC)
 
-    def _by_worth(self, columns: Sequence[Column]) -> list[str]:
+    def _ranks(
+        self, parameters: Sequence[Column], swept: Collection[Column], is_cut: bool
+    ) -> dict[Column, int]:
+        """How much each of the parameters tells; of those that say the same, the shortest does.
+
+        ``swept``: those that the names say. ``is_cut``: the names are not shown in full.
+        """
+        ranks: dict[Column, int] = {}
+        for each in parameters:
+            values = [each.of(run) for run in self._runs]
+            own = [value for value in values if value is not None]
+            is_derived = each.key.rpartition(".")[2] in DERIVED or any(
+                isinstance(value, str) and "${" in value for value in own
+            )
+            is_same = len(own) > 1 and all(value == own[0] for value in own)
+            if is_derived or is_same:
+                ranks[each] = INFERRED
+            elif each in swept:
+                ranks[each] = SWEPT if is_cut else REPEATED
+            else:
+                ranks[each] = OTHER
+        seen: set[str] = set()
+        for each in sorted(ranks, key=lambda column: (ranks[column], len(column.name))):
+            text = repr([each.of(run) for run in self._runs])
+            if text in seen and ranks[each] < INFERRED:
+                ranks[each] = INFERRED
+            seen.add(text)
+        return ranks
+
+    def _by_worth(self, columns: Sequence[Column], ranks: Mapping[Column, int]) -> list[str]:
         """The names of all columns, the most useful ones first."""
         results = [each for each in columns if each.kind == RESULT]
         first = [each for each in results if each.key.startswith(FIRST)]
         main = self._main_results(first or results)
         parameters = [each for each in columns if each.kind == PARAMETER]
-        repeated = [each for each in parameters if self._is_in_names(each)]
+        late = [each for each in parameters if ranks[each] >= INFERRED]
         metrics = [each for each in columns if each.kind == METRIC]
         ordered = [
             *self._asked,
             *main,
-            *(each for each in parameters if each not in repeated),
+            *(each for each in parameters if each not in late),
             *first,
             *metrics,
             *results,
             *(each for each in columns if each.kind == BEST),
         ]
         names = [each.name for each in ordered if each in columns]
-        return list(
-            dict.fromkeys([RUN, MARK, STATE, *names, TOOK, *(each.name for each in repeated)])
-        )
+        return list(dict.fromkeys([RUN, MARK, STATE, *names, TOOK, *(each.name for each in late)]))
 
     def _main_results(self, results: Sequence[Column]) -> list[Column]:
         """The first result of each model, of the first few models."""
@@ -110,7 +153,9 @@ class ResultTable:
     def _is_in_names(self, parameter: Column) -> bool:
         """Whether the versions' names say it: ``learning_rate=0.1``."""
         return parameter.key == "dataloader" or all(
-            f"{parameter.key}={parameter.of(run)}" in run.version for run in self._runs
+            f"{parameter.key}={value}" in run.version
+            for run in self._runs
+            if (value := parameter.of(run)) is not None
         )
 
     def _that_fit(
@@ -128,6 +173,24 @@ class ResultTable:
                 chosen.add(name)
                 left -= needed
         return chosen
+
+
+def _label(run: Result, columns: Sequence[Column], longest: int) -> str:
+    """The run's name, short: what ``columns`` say of it goes first, and then its middle."""
+    if wide(run.run) <= longest:
+        return run.run
+    said = tuple(
+        f"{column.key}={value}" for column in columns if (value := column.of(run)) is not None
+    )
+    parts = run.version.split(",")
+    kept = [each for each in parts if each not in said and not each.endswith(_inner(said))]
+    left = ",".join([*kept, "…"] if len(kept) < len(parts) else kept)
+    return shortened(f"{run.model}/{left}#{run.attempt}", longest)
+
+
+def _inner(said: Sequence[str]) -> tuple[str, ...]:
+    """How names end that say it of the same key in a group: ``params.lr=0.1``."""
+    return tuple(f".{each}" for each in said)
 
 
 def _text(column: Column, run: Result) -> str:

@@ -12,7 +12,7 @@ from mlpipeline.cli.options import json_option, project_option
 from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import Row, show_closing, show_json, show_table, show_text
 from mlpipeline.cli.room import SEPARATOR
-from mlpipeline.core.wording import duration, moment, plural
+from mlpipeline.core.wording import as_far_as_known, being_inspected, duration, moment, plural
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import plan as planning
 from mlpipeline.service.plan import Plan
@@ -79,13 +79,21 @@ def _closing(found: Plan, now: datetime) -> Iterator[str]:
     if found.running:
         yield f"{plural(len(found.running), 'run')} going on"
     total = len(found.starts) + found.more
-    yield (f"{total} to start" if total else "nothing to start") + (
-        f", {found.more} of them not shown" if found.more else ""
-    )
+    if total or not found.inspecting:
+        yield (f"{total:,} to start" if total else "nothing to start") + (
+            f", {found.more:,} of them not shown" if found.more else ""
+        )
+    if found.inspecting:
+        yield being_inspected(found.inspecting)
     if found.paused:
         yield "paused: `mlpipeline resume` goes on"
     elif found.empty_at:
-        unknown = f", without {plural(found.unknown, 'version')} of unknown length"
-        yield f"empty about {moment(found.empty_at, now)}{unknown if found.unknown else ''}"
+        at = moment(found.empty_at, now)
+        yield as_far_as_known(
+            f"empty about {at}",
+            f"empty at {at} at the earliest",
+            unknown=found.unknown,
+            count=total + len(found.running),
+        )
     if not found.session and total:
         yield "no session works on it: `mlpipeline start`"

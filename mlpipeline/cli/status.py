@@ -20,7 +20,13 @@ from mlpipeline.cli.screen import result_line
 from mlpipeline.cli.streams import is_terminal
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.standings import State
-from mlpipeline.core.wording import duration, enumeration, moment, plural, shown
+from mlpipeline.core.wording import (
+    as_far_as_known,
+    being_inspected,
+    duration,
+    moment,
+    shown,
+)
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service import views
 from mlpipeline.service.queue import Onlooker
@@ -29,7 +35,6 @@ from mlpipeline.service.views import Row, Sight, Status
 INTERVAL = 1.0  # seconds between two looks of --watch
 MANY = 20  # versions that are shown of a state that many may have
 OF_MANY = (State.QUEUED.value, State.SKIPPED.value)
-INSPECTED = 3  # scripts that are named where there are more
 FEW = 10  # done versions that are shown where there is nothing else to see
 # Of what is listed, and of what is listed no more.
 STATES = list(dict.fromkeys(each.value for each in (*State, *Outcome)))
@@ -106,24 +111,32 @@ def status(
         raise MlpipelineError("\n".join(found.problems))
 
 
+def _forecast(found: Status, empty_at: datetime) -> str:
+    """When it will be over, or how long it takes once there is a session."""
+    if found.session:
+        at = moment(empty_at, found.at)
+        texts = f"empty about {at}", f"empty at {at} at the earliest"
+    else:
+        needs = duration((empty_at - found.at).total_seconds())
+        texts = f"needs about {needs}", f"needs at least {needs}"
+    count = sum(found.counts.get(each.value, 0) for each in (State.RUNNING, State.QUEUED))
+    return as_far_as_known(*texts, unknown=found.unknown, count=count)
+
+
 def closing(found: Status) -> str:
     """The line below the table: who works on it, counts, and when it will be over."""
-    counts = [f"{count} {state}" for state, count in found.counts.items()]
+    counts = [f"{count:,} {state}" for state, count in found.counts.items()]
     if found.unlisted:
-        counts.append(f"{found.unlisted} not listed")
+        counts.append(f"{found.unlisted:,} not listed")
     if not counts and not found.inspecting:
         return "nothing is listed, and nothing has run yet"
     parts = [", ".join(counts)] if counts else []
     if found.inspecting:
-        parts.append(f"{enumeration(found.inspecting, INSPECTED)} being inspected")
+        parts.append(being_inspected(found.inspecting))
     if found.paused:
         parts.append("paused: `mlpipeline resume` goes on")
-    elif found.session and found.empty_at:
-        parts.append(f"empty about {moment(found.empty_at, found.at)}")
     elif found.empty_at:
-        parts.append(f"needs about {duration((found.empty_at - found.at).total_seconds())}")
-    if parts and found.unknown and found.empty_at and not found.paused:
-        parts[-1] += f", without {plural(found.unknown, 'version')} of unknown length"
+        parts.append(_forecast(found, found.empty_at))
     if found.session:
         who = f"pid {found.pid}" if found.pid else "a session"
         which = f" on {', '.join(found.only)} only" if found.only else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mlpipeline.core.model_files import is_command_file
+from mlpipeline.core.runs import Run
 from mlpipeline.core.slots import Asks
 from mlpipeline.core.stages import Stages
 
@@ -35,6 +36,7 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     name: str
     path: str  # relative to models_dir
     sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
+    imported: tuple[str, ...] = ()  # of sources, modules that a command's scripts import
     priority: int = 0  # higher ones start first
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
     files: dict[str, tuple[int, int]] = {}  # of all that was read for it: paths and their stamps
@@ -52,7 +54,23 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         Command files, pipelines and components are none: what they say of a version is signed.
         """
-        code = {path: each for path, each in self.sources.items() if not is_command_file(path)}
+        return self._digest_without(())
+
+    @cached_property
+    def _digest_of_scripts(self) -> str:
+        """As ``digest`` was before it was known what the scripts of commands import."""
+        return self._digest_without(self.imported) if self.imported else self.digest
+
+    def is_as_for(self, run: Run) -> bool:
+        """Whether its code is what ``run`` had, as far as that was noted."""
+        return run.script in (self.digest, self._digest_of_scripts)
+
+    def _digest_without(self, left_out: Collection[str]) -> str:
+        code = {
+            path: digest
+            for path, digest in self.sources.items()
+            if not is_command_file(path) and path not in left_out
+        }
         return sha256(repr(sorted(code.items())).encode()).hexdigest()
 
     @cached_property

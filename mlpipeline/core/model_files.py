@@ -1,8 +1,24 @@
-"""What a model file may be, by its name. Imports nothing."""
+"""What a model file may be, and what a command is made of, by their names. Imports nothing."""
 
 SCRIPT = ".py"  # a Python script with a global MODEL
 COMMAND = (".yaml", ".yml")  # a command with its versions
 SUFFIXES = (SCRIPT, *COMMAND)
+# Files of these kinds are what a command is made of, and not what it writes.
+CODE = (
+    ".py",
+    ".sh",
+    ".bash",
+    ".R",
+    ".r",
+    ".jl",
+    ".pl",
+    ".rb",
+    ".js",
+    ".ts",
+    ".lua",
+    ".m",
+    ".ipynb",
+)
 
 
 def model_name(path: str) -> str:

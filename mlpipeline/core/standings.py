@@ -56,7 +56,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # there ma
     @property
     def is_outdated(self) -> bool:
         """Whether it is done, with a script that was edited since."""
-        return self.success is not None and self.success.script != self.model.digest
+        return self.success is not None and not self.model.is_as_for(self.success)
 
     @property
     def is_wanted_anew(self) -> bool:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:  # what is shown first, a help, needs no records
     from mlpipeline.core.listening import Level
 
 
+INSPECTED = 3  # scripts that are named
+
+
 def log_line(at: datetime, level: Level, text: str) -> str:
     """A line of the log; further lines of ``text`` are indented below it."""
     first, *more = text.splitlines() or [""]
@@ -42,8 +45,20 @@ def moment(at: datetime, now: datetime) -> str:
 
 
 def plural(count: int, word: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    """``1 run``, ``2,000 runs``."""
+    return f"{count} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def as_far_as_known(about: str, at_least: str, *, unknown: int, count: int) -> str:
+    """A forecast for ``count`` versions: what is ``about`` so, or ``at_least``, where nothing tells
+    how long an ``unknown`` number of them take; if that is most of them, no forecast at all.
+    """
+    if not unknown:
+        return about
+    if 2 * unknown <= count:
+        return f"{at_least}: nothing tells how long {plural(unknown, 'version')} will take"
+    them = "all of them" if unknown == count else f"{unknown:,} of them"
+    return f"nothing tells how long {them if count > 1 else 'it'} will take"
 
 
 def enumeration(names: Sequence[str], most: int) -> str:
@@ -51,6 +66,11 @@ def enumeration(names: Sequence[str], most: int) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def being_inspected(scripts: Sequence[str]) -> str:
+    """That ``scripts`` are looked at, so that what is said of their versions is not sure yet."""
+    return f"{enumeration(scripts, INSPECTED)} being inspected"
 
 
 def width(text: str) -> int:

@@ -217,6 +217,7 @@ def _model(
         name=model_name(path),
         path=path,
         sources=findings.sources,
+        imported=findings.imported,
         priority=priority,
         stamp=findings.stamp,
         versions=versions,

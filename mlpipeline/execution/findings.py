@@ -22,7 +22,7 @@ from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
-FORMAT = 3  # 2: versions may come after others; 3: and be steps of a pipeline
+FORMAT = 4  # 2: versions come after others; 3: commands import; 4: versions are steps
 NO_VERSIONS = memoryview(b'{"versions":[]}')  # of a script that can't be used
 GONE = (0, 0)
 
@@ -42,6 +42,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     at: int = 0  # when it began to look; ns since the epoch
     sources: dict[str, str] = {}  # SHA-256 of the files below, by their paths in models_dir
+    imported: tuple[str, ...] = ()  # of sources, what was read from a text that it is imported
     stamp: Stamp = GONE  # of the script
     problem: str = ""
     traceback: str = ""
@@ -102,6 +103,11 @@ _FIELDS = Found.__struct_fields__
 
 def _decoded(text: memoryview) -> Versions:
     return _versions.decode(text).versions
+
+
+def encoded(versions: Versions) -> memoryview:
+    """As an inspector's answer has them."""
+    return memoryview(msgspec.json.encode(_Versions(versions)))
 
 
 def _shared(versions: Versions) -> Versions:

@@ -33,7 +33,7 @@ from mlpipeline.core.plain import plain, safe_text
 from mlpipeline.errors import ModelError
 from mlpipeline.execution.processes import CUT_OFF, UNABLE, start_time
 from mlpipeline.execution.writing import to_json
-from mlpipeline.sources import imports
+from mlpipeline.sources import imports, read_imports
 from mlpipeline.sources.loading import source_of
 from mlpipeline.sources.script import asked, console_limit, model_dir_name, time_limit
 from mlpipeline.sources.stages import check_stages, comes_after
@@ -260,6 +260,7 @@ def _findings(
     stamp = imports.STAMPS.get(script, (stat.st_mtime_ns, stat.st_size))
     files = {**_local_files(models_dir), script: stamp}
     sources = {os.path.relpath(path, models_dir): _sha256(path) for path in sorted(files)}
+    found["imported"] = [os.path.relpath(path, models_dir) for path in sorted(read_imports.READ)]
     if found.get("problem"):
         versions = []
     found |= {"stamp": stamp, "files": {**listed.now.files, **files}, "sources": sources}

@@ -16,7 +16,8 @@ import msgspec
 from mlpipeline.core.model_files import model_name
 from mlpipeline.execution.beside_session import BesideSession
 from mlpipeline.execution.choosing import Choices, Reading, entries_of, text_of
-from mlpipeline.execution.findings import Files, Findings, Memory, Stamp, environment
+from mlpipeline.execution.findings import Files, Findings, Memory
+from mlpipeline.execution.kept_findings import KeptFindings
 from mlpipeline.execution.lead import Lead, may_begin
 from mlpipeline.execution.opener import Opened, Opener, Question
 from mlpipeline.state.files_below import FilesBelow
@@ -58,26 +59,23 @@ class KnownScripts:
         """
         self._models_dir = models_dir
         self._awaiting = awaiting
-        self._memory = Memory(memory, sparing=session) if memory else None
+        kept = Memory(memory, sparing=session) if memory else None
+        self._memory = kept
         self._session = session
         self._beside: BesideSession | None = None
-        if self._memory and not session:
-            self._beside = BesideSession(models_dir, self._memory, timeout)
-        self._most = most
+        if kept and not session:
+            self._beside = BesideSession(models_dir, kept, timeout)
+        self._kept = KeptFindings(models_dir, kept, session=session, most=most)
         self._opener = Opener(models_dir, project, timeout, self._take, most)
         self._news = Condition()  # for what follows
-        self._known: dict[str, Findings] = {}
+        self._known = self._kept.known
         self._asked: dict[str, Question] = {}
         self._texts: dict[str, str] = {}  # what the newest list has behind their names
-        self._for_another_text: dict[str, Findings] = {}  # what they were before that was edited
-        self._surroundings: dict[str, dict[str, Stamp]] = {}  # of scripts that can't be used
-        self._racy: set[str] = set()
         self._again_at: dict[str, float] = {}  # monotonic seconds; of what is to be tried again
         self._lists: list[list[str]] = []  # the scripts of the newest ones
         self._choices = Choices(LEAD)
         self._queue = Lead(LEAD)
         self._left: set[str] = set()  # scripts that the session is looking at
-        self._environment = environment()
         # Names of the models that a session is for; empty: all that are listed.
         self.only: frozenset[str] = frozenset()
         self._has_news = False
@@ -172,8 +170,7 @@ class KnownScripts:
             if is_being_inspected:
                 self._left.add(path)
             if found and found is not known:
-                self._known[path] = found
-                self._surroundings[path] = files.surroundings() if found.problem else {}
+                self._kept.put(path, found, files.surroundings() if found.problem else {})
         return rest
 
     def _look(self, paths: Sequence[str], files: Files) -> None:
@@ -187,24 +184,19 @@ class KnownScripts:
                 if is_edited or question.text != self._texts[path] or self._is_due_again(path):
                     self._ask(path, files)
             elif findings is None:
-                if not self._recall(path, files):
+                if not self._kept.recall(path, self._texts[path], files):
                     self._ask(path, files)
+                elif self._session:
+                    self._ask(path, files, is_urgent=False)
             elif not findings.holds_for(self._texts[path]):
-                self._turn_to_text(path, files)
-            elif findings.problem and self._surroundings[path] != files.surroundings():
+                if not self._kept.turn_to_text(path, self._texts[path], files):
+                    self._ask(path, files)
+            elif findings.problem and self._kept.surroundings[path] != files.surroundings():
                 self._ask(path, files)
-            elif not files.are(findings.files) or path in self._racy:
+            elif not self._kept.is_untouched(path, files):
                 self._look_closer(path, findings, files)
             elif question is None and self._is_due_again(path):
                 self._ask(path, files, is_urgent=bool(findings.problem))
-
-    def _turn_to_text(self, path: str, files: Files) -> None:
-        """The list says something else: what was known for that holds again, or ask."""
-        before = self._for_another_text.get(path)
-        if before and before.holds_for(self._texts[path]) and files.are(before.files):
-            self._known[path] = before
-        else:
-            self._ask(path, files)
 
     def _is_due_again(self, path: str) -> bool:
         return time.monotonic() >= self._again_at.get(path, float("inf"))
@@ -217,18 +209,15 @@ class KnownScripts:
         kept = {path for each in self._lists for path in each}
         for path in [path for path in self._asked if path not in kept]:
             self._opener.drop(self._asked.pop(path).ticket)
-        known = self._known, self._for_another_text
-        for kept_of in (*known, self._surroundings, self._again_at, self._texts):
+        for kept_of in (self._again_at, self._texts):
             for path in [path for path in kept_of if path not in kept]:
                 del kept_of[path]
-        self._racy &= kept
+        self._kept.forget_all_but(kept)
         self._choices.forget_all_but(kept)
 
     def _look_at_packages(self, files: Files) -> None:
-        now = environment()
-        if now == self._environment:
+        if not self._kept.look_at_packages():
             return
-        self._environment = now
         for path, findings in self._known.items():
             if findings.problem or self._session:
                 self._ask(path, files, is_urgent=bool(findings.problem))
@@ -239,34 +228,9 @@ class KnownScripts:
         if not files.have(findings) or (is_touched and findings.problem):
             self._ask(path, files)
             return
-        renewed = files.renewed(findings, self._script(path))
-        self._note_race(path, renewed)
-        if is_touched:
-            self._known[path] = renewed
-            if self._session:
-                self._ask(path, files, is_urgent=False)
-        if self._memory and path not in self._racy and not findings.problem:
-            self._memory.keep(path, self._environment, renewed)
-
-    def _recall(self, path: str, files: Files) -> bool:
-        """Whether what is remembered of a script may be believed."""
-        findings = self._memory.recall(path, self._environment) if self._memory else None
-        if findings is None or findings.problem or not findings.holds_for(self._texts[path]):
-            return False
-        if self._session and self._most is not None and findings.largest > self._most:
-            return False
-        is_same = files.are(findings.files) and not findings.is_racy
-        if self._session or not is_same:
-            if not files.have(findings):
-                return False
-            findings = files.renewed(findings, self._script(path))
-        self._known[path] = findings
-        self._note_race(path, findings)
-        if self._memory and not is_same and path not in self._racy:
-            self._memory.keep(path, self._environment, findings)
-        if self._session:
+        self._kept.renew(path, files)
+        if is_touched and self._session:
             self._ask(path, files, is_urgent=False)
-        return True
 
     def _ask(self, path: str, files: Files, *, is_urgent: bool = True) -> None:
         """Have a script opened."""
@@ -286,12 +250,6 @@ class KnownScripts:
             surroundings=files.surroundings(),
             hindrance=before.hindrance if before else "",
         )
-
-    def _note_race(self, path: str, findings: Findings) -> None:
-        if findings.is_racy and findings.sources:
-            self._racy.add(path)
-        else:
-            self._racy.discard(path)
 
     def _script(self, path: str) -> str:
         return f"{self._models_dir}/{path}"
@@ -341,33 +299,10 @@ class KnownScripts:
         return True
 
     def _learn(self, opened: Opened, question: Question) -> None:
-        path, findings = opened.path, opened.findings
-        known = self._known.get(path)
-        if known and not known.problem and not known.holds_for(question.text):
-            self._for_another_text[path] = known
-        if known and known.is_as(findings):
-            is_same = (known.files, known.stamp) == (findings.files, findings.stamp)
-            findings = msgspec.structs.replace(findings, versions=known.versions)
-            if not is_same:
-                self._known[path] = findings
-            self._has_news = self._has_news or question.is_urgent
-        else:
-            if known and known.versions == findings.versions:
-                findings = msgspec.structs.replace(findings, versions=known.versions)
-            is_same = False
-            self._known[path] = findings
-            self._has_news = True
-        self._note_race(path, findings)
-        self._surroundings[path] = question.surroundings if findings.problem else {}
-        if not findings.passing:
-            self._again_at.pop(path, None)
-        if self._memory and findings.problem:
-            if not findings.passing and self._session:  # for views, as long as it is at work
-                self._memory.keep(path, opened.environment, findings)
-            elif not findings.passing:
-                self._memory.forget(path)
-        elif self._memory and not is_same:
-            self._memory.keep(path, opened.environment, findings, opened.versions)
+        is_news = self._kept.learn(opened, question)
+        self._has_news = self._has_news or is_news
+        if not opened.findings.passing:
+            self._again_at.pop(opened.path, None)
 
     def _wait(self, in_order: Sequence[Entry], stop: Callable[[], bool]) -> None:
         """Until all that is listed is known, or takes too long for others to wait for it."""

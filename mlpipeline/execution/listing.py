@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from mlpipeline.core.listed import ListedModel
-from mlpipeline.errors import ConfigError
+from mlpipeline.errors import ConfigError, MlpipelineError
 from mlpipeline.execution.choosing import Reading
 from mlpipeline.execution.known_scripts import KnownScripts
-from mlpipeline.state.files import write_whole
+from mlpipeline.execution.list_in_use import ListInUse
 from mlpipeline.state.files_below import FilesBelow
 from mlpipeline.state.lists import ListText, ModelList, read_list
 
@@ -66,6 +66,15 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     final: bool = True  # False: there are scripts to look at, and it may be another list then
     waits: str = ""  # for which, where that takes long
 
+    def check_has(self, only: frozenset[str], list_name: str) -> None:
+        """Raise MlpipelineError where a session is for ``only`` some models, and one is not there
+        in the list of that name.
+        """
+        for name in sorted(only.difference(model.name for model in self.models)):
+            raise MlpipelineError(
+                f"--only {name}: no model in {list_name} is called that; `mlpipeline add` lists one"
+            )
+
     def still_holds(self) -> bool:
         """Whether the file has not been touched since."""
         return self.look is not None and Look.at(self.look.path) == self.look
@@ -98,7 +107,8 @@ class Listing:
         ``memory``: a file that has the list in use; written by the patient, and read by the others
         where the list can't be used.
         """
-        self._memory = memory
+        self._in_use = ListInUse(memory, path, models_dir)
+        self._is_beside_session = False
         self._path = path
         self._models_dir = models_dir
         self._scripts = scripts
@@ -149,6 +159,7 @@ class Listing:
 
     def leave_to_session(self, changed_at: float | None, *, remember: bool = True) -> None:
         """See KnownScripts.leave_to_session."""
+        self._is_beside_session = changed_at is not None
         self._scripts.leave_to_session(changed_at, remember=remember)
 
     def close(self) -> None:
@@ -167,6 +178,11 @@ class Listing:
             if not self._has_settled(text):
                 self._look_ahead(text, stop, files)
                 return msgspec.structs.replace(self._last_good([], stop, files), settled=False)
+            if self._is_beside_session and (refused := self._in_use.refusal_of(text)):
+                kept = self._last_good([], stop, files)
+                if self._good is not None:
+                    warnings = (*kept.warnings, *refused)
+                    return msgspec.structs.replace(kept, warnings=warnings)
             models = self._parse(text, files)
             is_edited = self._taken is not None and self._taken.content != text.content
             if self._taken and is_edited:
@@ -180,12 +196,15 @@ class Listing:
         read = self._scripts.listed(models, stop, files)
         wrong = read.wrong if is_edited else ()  # at the start, the other models are in use at once
         self._refused = _Refused(text, wrong) if wrong else None
+        if wrong and self._patient:
+            self._in_use.refuse(text, wrong)
         if read.complaints or wrong:
             kept = self._last_good((*read.complaints, *wrong), stop, files)
             return msgspec.structs.replace(kept, proposed=read.models, unknown=read.unknown)
         if read.is_sure or self._good is None:
-            if self._taken is None or self._taken.content != text.content:
-                self._remember(text)
+            is_another = self._taken is None or self._taken.content != text.content
+            if self._patient and is_another:
+                self._in_use.remember(text)
             self._good, self._taken = models, text
         return msgspec.structs.replace(
             _listed(models, read), look=look if look and look.tells else None
@@ -221,24 +240,10 @@ class Listing:
         age = max(time.time() - text.mtime, time.monotonic() - self._seen_at)
         return age >= (SETTLED if text.content.endswith("\n") else SETTLED_WITHOUT_END)
 
-    def _remember(self, text: ListText) -> None:
-        if self._memory and self._patient:
-            with suppress(OSError):  # then views know less
-                write_whole(self._memory, text.content.encode())
-
-    def _recall(self) -> ModelList | None:
-        if self._memory is None or self._patient:
-            return None
-        try:
-            content = self._memory.read_text("utf-8")
-            return read_list(ListText(self._path, content, 0.0), self._models_dir)
-        except (OSError, UnicodeDecodeError, ConfigError):
-            return None
-
     def _last_good(self, problems: Sequence[str], stop: Stop, files: FilesBelow) -> Listed:
         """The last good list, whose scripts may have changed all the same."""
-        if self._good is None:
-            self._good = self._recall()
+        if not self._patient and (self._good is None or self._is_beside_session):
+            self._good = self._in_use.recall() or self._good
         if self._good is None:
             return Listed(problems=tuple(problems))
         read = self._scripts.listed(self._good, stop, files)

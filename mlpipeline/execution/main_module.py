@@ -13,6 +13,7 @@ from types import ModuleType
 
 from mlpipeline.api.reporting import install_reporter
 from mlpipeline.api.saying import SayingReporter
+from mlpipeline.sources.python_programs import is_this_python
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class MainModule:
         """
         if any(name.startswith(READ_EARLY) for name in env):
             return None
-        if not _is_this_python(program):
-            is_ours = _is_this_python(_interpreter(program))
+        if not is_this_python(program):
+            is_ours = is_this_python(_interpreter(program))
             return cls([program, *argv[1:]], program) if is_ours else None
         if argv[1:2] == ["-m"] and argv[2:]:
             return cls(argv[2:], "", argv[2])
@@ -99,16 +100,6 @@ class MainModule:
         with open(path, "rb") as file:
             code = compile(file.read(), path, "exec", dont_inherit=True)
         exec(code, main.__dict__)
-
-
-def _is_this_python(program: str) -> bool:
-    """Whether it is what runs here: the same file, with the same packages beside it."""
-    if not program:
-        return False
-    mine = sys.executable
-    return os.path.realpath(program) == os.path.realpath(mine) and os.path.realpath(
-        os.path.dirname(program)
-    ) == os.path.realpath(os.path.dirname(mine))
 
 
 def _interpreter(program: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import msgspec
 
 from mlpipeline.api import words
+from mlpipeline.api.names import ONLY
 from mlpipeline.core.changes import changes
-from mlpipeline.core.model_files import COMMAND, SUFFIXES, is_command_file, model_name
+from mlpipeline.core.model_files import CODE, COMMAND, SUFFIXES, is_command_file, model_name
 from mlpipeline.core.places import Place
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service import lists
@@ -25,10 +27,7 @@ from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.list_writing import replace_text
 from mlpipeline.state.lock import list_lock
 
-ONLY = "main"  # the name of a version without arguments
 ANY_NUMBER = 1_000_000_000  # of versions, as max_versions has it
-# What ends the part of a command line that its versions share: the file of a script.
-SCRIPT = re.compile(r".*\.(py|sh|bash|R|r|jl|pl|rb|js|ts|lua|m)")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
 
 
@@ -64,7 +63,7 @@ class CommandLine(msgspec.Struct, frozen=True, kw_only=True):
         """A name for the model: what is run, without folders and suffix."""
         if "-m" in self.command[1:-1]:
             return self.command[self.command.index("-m", 1) + 1].rpartition(".")[2]
-        script = next((each for each in self.command if SCRIPT.fullmatch(each)), self.command[0])
+        script = next((each for each in self.command if each.endswith(CODE)), self.command[0])
         stem = Path(script).stem or "command"
         return re.sub(r"[^\w.+-]", "-", stem).lstrip("_.-") or "command"
 
@@ -100,7 +99,7 @@ def add_command(
     try:
         problem = desk.problem(file.path)
         if problem and file.is_changed:
-            raise MlpipelineError(problem)
+            raise MlpipelineError(file.in_its_words(problem))
         wanted = [file.version] if file.version and desk.narrows(file.path) else []
         edit = lists.add(project, file.path, wanted, place=place, test=test)
     except MlpipelineError as error:
@@ -200,6 +199,13 @@ class _Place:
             replace_text(path, self._there.text)
         return "nothing was added"
 
+    def in_its_words(self, problem: str) -> str:
+        """``problem``, which is the file's, as it is told: a file that is new is gone again."""
+        if self._there is None:
+            problem = re.sub(r"^line \d+: ", "", problem.removeprefix(f"{self.path}: "))
+        line = shlex.join(words.masked([*self._line.command, *self._line.arguments]))
+        return f"{line}: {problem}"
+
     def done(self, edit: Edit) -> str:
         """What was done, in words."""
         beside = f"{self.version} of " if self.version else ""
@@ -252,8 +258,11 @@ def _end_of_command(line: Sequence[str]) -> int:
     """How many words of a line are the program and its script."""
     for position, word in enumerate(line):
         if word == "-m" and 0 < position < len(line) - 1:
-            return position + 2
-        if SCRIPT.fullmatch(word):
+            following = line[position + 1]
+            if following.startswith("-") or _is_override(following):
+                break  # it is Hydra's, or nobody knows whose
+            return position + 2  # a module
+        if word.endswith(CODE):  # the file of a script ends what its versions share
             return position + 1
         if position and word.startswith("--") and "=" not in word:
             break  # what follows may be its value

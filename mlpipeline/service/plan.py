@@ -63,6 +63,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     changes: Changes | None = None  # what a draft changes about the list in use
     empty_at: datetime | None = None
     unknown: int = 0  # versions of which nothing tells how long they take
+    inspecting: tuple[str, ...] = ()  # scripts; what starts of them is not sure
     warnings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # that keep the list from being used
 
@@ -125,6 +126,7 @@ def plan(project: Project, queue: Queue, *, count: int, draft: Path | None = Non
         changes=changes(queue.standings, standings, listed.unknown) if draft else _pending(queue),
         empty_at=expected.empty_at,
         unknown=expected.unknown,
+        inspecting=tuple(sorted(listed.pending)),
         warnings=queue.warnings,
         problems=listed.problems,
     )

@@ -12,6 +12,7 @@ import sys
 from mlpipeline.api import listed, sweeps, words
 from mlpipeline.api.keys import AFTER, looks_secret, version_parameters
 from mlpipeline.api.model import Model
+from mlpipeline.api.names import problem_with
 from mlpipeline.api.versions import ALIASES, Version, Versions
 from mlpipeline.core.plain import plain
 from mlpipeline.core.spelling import nearest
@@ -127,11 +128,8 @@ class CommandModel(Model):
 
     def _add(self, text: VersionText) -> None:
         name, line = text.name, text.line
-        if not name.strip() or not name.isprintable():
-            problem = (
-                f"a version's name must be printable, got {name!r}" if name else "it has no name"
-            )
-            raise FileError(problem, line, "give it one: - name: small")
+        if problem := problem_with(name):
+            raise FileError(problem, line)
         if name in self._rows:
             raise FileError(f"there are two versions named {name!r}", line, "rename one of them")
         given = {**self.file.standard, **text.parameters}

@@ -6,7 +6,16 @@ import os
 import sys
 from contextlib import suppress
 
+from mlpipeline.core.model_files import CODE
 from mlpipeline.sources.imports import STAMPS
+from mlpipeline.sources.python_programs import (
+    has_module,
+    is_python,
+    is_this_python,
+    main_of,
+    python_path,
+)
+from mlpipeline.sources.read_imports import follow
 from mlpipeline.sources.yaml_file import FileError
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -16,48 +25,82 @@ if TYPE_CHECKING:
     from mlpipeline.sources.command import CommandModel
     from mlpipeline.sources.pipeline import PipelineModel
 
-# Files of these kinds are what a command is made of, and not what it writes.
-CODE = (
-    ".py",
-    ".sh",
-    ".bash",
-    ".R",
-    ".r",
-    ".jl",
-    ".pl",
-    ".rb",
-    ".js",
-    ".ts",
-    ".lua",
-    ".m",
-    ".ipynb",
-)
 GONE = (0, 0)
 ACTIVATED = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables that an activated environment sets
 
 
 def check(model: CommandModel | PipelineModel, project: str) -> None:
     """Raise ModelError for a command that can't run here, and note the files that it is made of."""
-    seen: set[tuple[str, str, str | None]] = set()
+    seen: set[tuple[str, ...]] = set()
     for version in model.versions:
         argv, folder, env = version["command"], version.get("cwd", ""), version.get("env", {})
         if "{" in folder:  # it is known when there is a run
             continue
         line, cwd_line = model.lines(version)
         cwd = os.path.normpath(os.path.join(project, os.path.expanduser(folder)))
-        if (folder, argv[0], env.get("PATH")) not in seen:
-            seen.add((folder, argv[0], env.get("PATH")))
+        known = folder, argv[0], env.get("PATH", ""), env.get("PYTHONPATH", "")
+        if known not in seen:
+            seen.add(known)
             if not os.path.isdir(cwd):
                 STAMPS[cwd] = GONE  # so that it is looked at anew when it is there
                 raise FileError(
                     f"cwd {folder} is no folder", cwd_line, f"make {cwd}, or correct it"
                 )
             _check_program(argv[0], cwd, env, line)
+        main = main_of(argv) if is_python(argv[0]) else ("", "")
+        if (*known, *main) not in seen:
+            seen.add((*known, *main))
+            _check_main(*main, argv[0], cwd, env, line)
         for path in code_of(argv, cwd):
-            if path.startswith(os.path.join(project, "")) and path not in STAMPS:
-                with suppress(OSError):
-                    stat = os.stat(path)
-                    STAMPS[path] = stat.st_mtime_ns, stat.st_size
+            if (*known, path) not in seen:
+                seen.add((*known, path))
+                _note(path, main, cwd, env, project)
+
+
+def _note(path: str, main: tuple[str, str], cwd: str, env: Mapping[str, str], project: str) -> None:
+    """Note a file that a command is made of, if it is the project's, and what that imports."""
+    if not path.startswith(os.path.join(project, "")):
+        return
+    files = [*_packages(path, cwd), path] if main[1] else [path]
+    files = [each for each in files if os.path.isfile(each)]
+    for each in files:
+        if each not in STAMPS:
+            with suppress(OSError):
+                stat = os.stat(each)
+                STAMPS[each] = stat.st_mtime_ns, stat.st_size
+    own = cwd if main[1] else os.path.dirname(os.path.realpath(path))
+    follow(files, [own, *(os.path.join(cwd, each) for each in python_path(env))], project)
+
+
+def _packages(path: str, cwd: str) -> Iterator[str]:
+    """What is imported before a module of ``-m``: the packages that it is in."""
+    folder = os.path.dirname(path)
+    while folder != cwd and folder.startswith(os.path.join(cwd, "")):
+        yield os.path.join(folder, "__init__.py")
+        folder = os.path.dirname(folder)
+
+
+def _check_main(
+    script: str, module: str, program: str, cwd: str, env: Mapping[str, str], line: int
+) -> None:
+    """Raise FileError where what Python is to run is not there, and that can be told."""
+    path = os.path.normpath(os.path.join(cwd, script or module.partition(".")[0]))
+    if script and "{" not in script and not os.path.exists(path):
+        STAMPS[path] = GONE
+        where = "" if os.path.isabs(script) else f" in {cwd}"
+        raise FileError(
+            f"it can't run here: there is no script {script}{where}", line, "correct the path"
+        )
+    if module and "{" not in module and not any(name.startswith("PYTHON") for name in env):
+        if any(map(os.path.exists, (path, f"{path}.py"))):
+            return
+        if is_this_python(found_program(program, cwd, env) or "") and not has_module(module):
+            STAMPS[path] = STAMPS[f"{path}.py"] = GONE
+            raise FileError(
+                f"it can't run here: there is no module {module}",
+                line,
+                f"install it for {sys.executable}, or correct its name",
+            )
 
 
 def _check_program(name: str, cwd: str, env: Mapping[str, str], line: int) -> None:

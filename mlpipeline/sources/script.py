@@ -19,11 +19,13 @@ from mlpipeline.api.keys import (
     GPUS,
     MEMORY,
     NO_LIMIT,
+    SECRET,
     TIMEOUT,
     looks_secret,
     version_parameters,
 )
 from mlpipeline.api.model import Model
+from mlpipeline.api.names import problem_with, reads_as_attempt
 from mlpipeline.api.versions import ALIASES, Versions
 from mlpipeline.core.plain import plain, qualified_name
 from mlpipeline.errors import ModelError
@@ -59,7 +61,6 @@ UNSIGNED = frozenset(
     )
 )
 HIDDEN = (version_parameters.NAME, version_parameters.ORDER, AFTER)  # told elsewhere
-SECRET = "***"
 PASSWORD_IN_URL = r"(://[^/:@\s]*:)[^@/\s]+@"  # RFC 3986, userinfo
 _MODERN = {historic: alias for alias, historic in ALIASES.items()}
 _ASKED = (
@@ -239,6 +240,8 @@ def _check(version: Version, mandatory: Sequence[str]) -> None:
     for key in mandatory:
         if dict.get(version, key) is None:  # by its historic word; Version.get takes longer
             raise ModelError(f"version {name!r} has no {key}; pass it to add(), or to Versions()")
+    if isinstance(name, str) and reads_as_attempt(name):  # it was not added by Versions.add
+        raise ModelError(problem_with(name))
     for key in (version_parameters.BATCH_SIZE, version_parameters.EPOC_COUNT):
         value = dict.get(version, key)
         if value is None:  # a command has none

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 from mlpipeline.api import listed, sweeps, words
+from mlpipeline.api.names import ONLY
 from mlpipeline.api.versions import Versions
 from mlpipeline.errors import ModelError
 from mlpipeline.sources.command_file import STANDARD, CommandFile, VersionText
+from mlpipeline.sources.config_folders import config_folder
 from mlpipeline.sources.yaml_file import FileError
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ONLY = "main"  # the name of a version that there is nothing to say of
+    from mlpipeline.api.hydra_adapter import ConfigLoader
+
+_GLOB = re.compile(r"=\s*(?:\w+\()*glob\(")
 
 
 def version_texts(file: CommandFile) -> list[VersionText]:
@@ -80,13 +87,36 @@ def _jobs(file: CommandFile, overrides: list[str]) -> Iterator[tuple[tuple[str, 
     try:
         from mlpipeline.api.hydra_adapter import axes  # takes 0.2 s, and needs hydra
 
-        made = axes(overrides, most=most)
+        made = axes(overrides, _groups(file, overrides), most)
+    except FileError:
+        raise
     except ModelError as error:
         raise FileError(str(error), file.overrides_line) from None
     jobs = sweeps.jobs(made)
     if file.max_versions is None:
         listed.now.largest = max(listed.now.largest, len(jobs))
     return zip(jobs, sweeps.short_names(made, default=ONLY), strict=True)
+
+
+def _groups(file: CommandFile, overrides: list[str]) -> ConfigLoader | None:
+    """What knows the options of the app's config groups, where ``glob`` asks for them; raises
+    FileError.
+    """
+    globs = [each for each in overrides if _GLOB.search(each)]
+    if not globs:
+        return None
+    cwd = os.path.join(os.getcwd(), os.path.expanduser(file.cwd))
+    folder = config_folder(file.command, cwd)
+    if folder is None:
+        raise FileError(
+            f"{globs[0]} asks which configs there are, and it can't be told where they lie",
+            file.overrides_line,
+            "name them: model=cnn,mlp; or say --config-dir FOLDER in the command",
+        )
+    from mlpipeline.api.hydra_adapter import begin_app
+
+    listed.now.note_files(folder)
+    return begin_app("app", folder, None)
 
 
 def _sweeps(override: str) -> bool:

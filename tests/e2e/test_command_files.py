@@ -2,6 +2,7 @@
 
 import json
 import sys
+from hashlib import sha256
 
 import pytest
 import yaml
@@ -85,6 +86,42 @@ def test_what_is_done_is_not_run_again_and_a_changed_program_is_told_of(trained)
     assert again.returncode == 0
     assert trained.started() == ["train/low#1", "train/high#1", "train/high#2", "train/low#2"]
     assert "script changed" in status
+
+
+def test_a_module_that_is_edited_is_a_changed_script_too(trained):
+    program(trained, "helper.py", "X = 1\n")
+    program(trained, "train.py", "import helper\n" + TRAIN)
+    trained.run("-r", "-u")
+    before = trained.run("status", "--all").stdout
+    program(trained, "helper.py", "X = 2\n")
+
+    edited = trained.run("status", "--all").stdout
+    trained.run("retry", "--changed")
+    trained.run("-r", "-u")
+
+    assert "script changed" not in before
+    assert "script changed" in edited
+    assert "train/low#2" in trained.started()
+
+
+def test_what_was_done_before_modules_were_looked_at_is_done_still(trained):
+    program(trained, "helper.py", "X = 1\n")
+    program(trained, "train.py", "import helper\n" + TRAIN)
+    trained.run("-r", "-u")
+    code = (trained.folder / "train.py").read_bytes()
+    earlier = sha256(repr([("../train.py", sha256(code).hexdigest())]).encode()).hexdigest()
+    (history,) = trained.outputs.glob("history-*")
+    lines = [json.loads(line) for line in history.read_text().splitlines()]
+    noted = {line["script"] for line in lines if "script" in line}
+    history.write_text(history.read_text().replace(noted.pop(), earlier))
+
+    same = trained.run("status", "--all").stdout
+    program(trained, "train.py", "import helper\n\n" + TRAIN)
+    edited = trained.run("status", "--all").stdout
+
+    assert not noted
+    assert "script changed" not in same
+    assert "script changed" in edited
 
 
 def test_two_runs_are_compared(trained):

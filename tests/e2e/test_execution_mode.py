@@ -269,7 +269,7 @@ def test_a_lost_history_never_overwrites_a_run_folder(project):
     assert project.record("digits", "a", 1)["outcome"] == "succeeded"
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "naïve #1", "x" * 300, ".hidden", "50%", "con:1"])
+@pytest.mark.parametrize("name", ["../up", "a/b", "naïve #a", "x" * 300, ".hidden", "50%", "con:1"])
 def test_a_version_name_never_leaves_its_folder(project, name):
     project.script(
         "named.py",

@@ -1,5 +1,7 @@
 """A model whose versions come from Hydra's configs: rehearsed, run, and changed from the list."""
 
+import json
+
 import pytest
 import yaml
 from api_configs import write_configs
@@ -145,6 +147,8 @@ def test_a_wrong_override_in_an_edit_leaves_the_list_as_it_was(app):
 
     app.list("app.py = params.lrr=9,2,3")
     wait_until(lambda: "Could not override 'params.lrr'" in log_of(app))
+    wait_until(lambda: "the list before this edit stays" in app.run("status").stderr)
+    status, planned = app.run("status", "--json"), app.run("plan")
     (app.folder / "go").touch()
     wait_until(lambda: len(app.started()) == 3)
     app.list("app.py = params.lr=9,2,3,4")
@@ -153,6 +157,13 @@ def test_a_wrong_override_in_an_edit_leaves_the_list_as_it_was(app):
     assert session.returncode == 0, errors
     assert [name.partition("=")[2] for name in app.started()] == ["9#1", "2#1", "3#1", "4#1"]
     assert "drops" not in log_of(app)
+    assert status.returncode == planned.returncode == 0
+    found = json.loads(status.stdout)
+    (warning,) = found["warnings"]
+    assert "models.config:4: app.py = params.lrr=9,2,3: Could not override" in warning
+    assert found["counts"] == {"running": 1, "queued": 2}
+    assert (found["inspecting"], found["problems"]) == ([], [])
+    assert "1 run going on · 2 to start" in planned.stdout
 
 
 def test_a_chain_of_a_key_that_is_not_there_is_told_in_a_line(app):

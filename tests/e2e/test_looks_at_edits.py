@@ -65,6 +65,7 @@ def test_plan_does_not_wait_for_what_the_session_is_inspecting(project):
     end(project, session)
 
     assert "waits for edited.py to be inspected" in plan.stdout
+    assert "1 to start · edited.py being inspected" in plan.stdout
 
 
 def test_a_run_that_ends_while_a_view_inspects_is_not_called_unseen(project):

@@ -52,6 +52,12 @@ def nurseries(pid):
     return found
 
 
+def the_nursery(pid):
+    """The one nursery of a session, once it is there: it has been forked before it is one."""
+    wait_until(lambda: len(nurseries(pid)) == 1, "there is a nursery")
+    return nurseries(pid)[0]
+
+
 def open_files(pid):
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
@@ -183,7 +189,7 @@ def test_a_session_can_be_ended_while_something_is_preloaded_and_leaves_nothing(
     project.list("m.py")
     session = project.start("-r")
     wait_until((project.folder / "began").exists)
-    (nursery,) = nurseries(session.pid)
+    nursery = the_nursery(session.pid)
 
     session.send_signal(number)
 
@@ -215,7 +221,7 @@ def test_a_nursery_that_was_killed_is_replaced_and_its_runs_go_on(project):
     project.list("m.py")
     session = project.start("-r")
     wait_until((project.folder_of("m", "a") / "proc.json").exists, "a runs")
-    (nursery,) = nurseries(session.pid)
+    nursery = the_nursery(session.pid)
 
     os.kill(nursery, signal.SIGKILL)
     (project.folder / "go").touch()
@@ -233,7 +239,7 @@ def test_the_other_runs_of_a_nursery_that_was_killed_are_seen_to_their_end(proje
     for model in ("m", "n"):
         wait_until((project.folder_of(model, "v") / "proc.json").exists, f"{model} runs")
 
-    os.kill(*nurseries(session.pid), signal.SIGKILL)
+    os.kill(the_nursery(session.pid), signal.SIGKILL)
     for model in ("m", "n"):
         (project.folder / f"go-{model}").touch()
 
@@ -249,7 +255,7 @@ def test_what_a_dead_nursery_had_not_come_to_is_started_by_another(spec, wake, t
         handle = executor.submit(first)
         wait_until((Path(handle) / "proc.json").exists)
         executor.poll([handle])
-        (nursery,) = nurseries(os.getpid())
+        nursery = the_nursery(os.getpid())
         os.kill(nursery, signal.SIGSTOP)
         second = executor.submit(spec("pass", 2))
         os.kill(nursery, signal.SIGKILL)
@@ -265,7 +271,7 @@ def test_what_a_dead_nursery_had_not_come_to_is_started_by_another(spec, wake, t
 def test_a_run_that_is_taken_back_before_a_nursery_comes_to_it_never_begins(spec, wake, tmp_path):
     with closing(WARM()) as executor:
         first = executor.submit(spec("pass", 1))
-        (nursery,) = nurseries(os.getpid())
+        nursery = the_nursery(os.getpid())
         ending(executor, first, wake)
         os.kill(nursery, signal.SIGSTOP)
         second = executor.submit(spec("Path('began').touch()", 2))
@@ -280,7 +286,8 @@ def test_a_run_that_is_taken_back_before_a_nursery_comes_to_it_never_begins(spec
 def test_a_worker_that_is_killed_while_it_waits_for_a_run_is_replaced(spec, wake):
     with closing(WARM()) as executor:
         ending(executor, executor.submit(spec("pass", 1)), wake)
-        (nursery,) = nurseries(os.getpid())
+        nursery = the_nursery(os.getpid())
+        wait_until(lambda: len(children(nursery)) == 1, "a worker waits")
         (spare,) = children(nursery)
         os.kill(spare, signal.SIGKILL)
         wait_until(lambda: not is_there(spare))
@@ -293,7 +300,7 @@ def test_a_worker_that_is_killed_while_it_waits_for_a_run_is_replaced(spec, wake
 def test_workers_that_wait_side_by_side_hold_nothing_of_each_other(spec, wake):
     with closing(WARM()) as executor:
         ending(executor, executor.submit(spec("pass", 1)), wake)
-        (nursery,) = nurseries(os.getpid())
+        nursery = the_nursery(os.getpid())
         waiting = have_several_wait(executor, nursery, spec, wake)
 
         wait_until(lambda: {open_files(pid) for pid in waiting} == {4}, "each hears its own orders")
@@ -305,7 +312,7 @@ def test_workers_that_wait_side_by_side_hold_nothing_of_each_other(spec, wake):
 def test_workers_that_wait_side_by_side_end_with_the_session(spec, wake):
     with closing(WARM()) as executor:
         ending(executor, executor.submit(spec("pass", 1)), wake)
-        (nursery,) = nurseries(os.getpid())
+        nursery = the_nursery(os.getpid())
         waiting = have_several_wait(executor, nursery, spec, wake)
 
     assert not any(map(is_there, [nursery, *waiting]))
@@ -362,7 +369,7 @@ def test_a_nursery_whose_session_is_dead_ends_with_the_last_of_its_runs(project)
     session = project.start("-r")
     for model in ("m", "n"):
         wait_until((project.folder_of(model, "v") / "proc.json").exists, f"{model} runs")
-    (nursery,) = nurseries(session.pid)
+    nursery = the_nursery(session.pid)
 
     session.kill()
     session.communicate()
@@ -433,7 +440,7 @@ os.kill(other, signal.SIGKILL)
 def test_a_nursery_has_no_more_descriptors_open_after_runs_that_could_not_begin(spec, wake):
     with closing(WARM()) as executor:
         ending(executor, executor.submit(spec("pass", 1)), wake)
-        (nursery,) = nurseries(os.getpid())
+        nursery = the_nursery(os.getpid())
         wait_until(lambda: len(children(nursery)) == 1)
         before = open_files(nursery) - 2 * len(children(nursery))  # two lead to each that waits
         for number in range(2, 12):

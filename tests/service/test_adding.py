@@ -48,6 +48,22 @@ def test_a_sweep_of_hydras_is_told_by_what_stands_beside_m(arguments):
     assert (line.arguments, line.overrides) == ((), tuple(overrides))
 
 
+@pytest.mark.parametrize("arguments", SWEEPS)
+def test_a_console_script_sweeps_as_a_script_does(arguments):
+    line = CommandLine.of(["my-app", *arguments.split()])
+
+    shared, overrides = SWEEPS[arguments]
+    assert line.command == ("my-app", *shared)
+    assert (line.arguments, line.overrides) == ((), tuple(overrides))
+
+
+def test_a_module_that_sweeps_is_a_module_still():
+    line = CommandLine.of(["python", "-m", "pkg.app", "-m", "lr=1,2"])
+
+    assert line.command == ("python", "-m", "pkg.app")
+    assert line.overrides == ("lr=1,2",)
+
+
 class NoLooks:
     """In place of a Desk, which would have processes of its own look at scripts."""
 

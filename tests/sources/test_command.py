@@ -259,6 +259,8 @@ def test_what_a_command_is_made_of_is_among_the_files_that_were_read(at_home):
         ("command: ./nosuch", "line 1: it can't run here: there is no program "),
         ("command: A=1 python x", "line 1: it can't run here: there is no program A=1; write var"),
         ("command: ./plain", "line 1: it can't run here: "),
+        ("command: python -u no.py", "line 1: it can't run here: there is no script no.py in /"),
+        ("command: python -m no.pkg", "line 1: it can't run here: there is no module no.pkg; i"),
         ("command: x\ncwd: gone", "line 2: cwd gone is no folder; make "),
     ],
 )
@@ -271,6 +273,38 @@ def test_what_can_not_run_here_is_told_before_it_runs(at_home, text, told):
 
     assert str(refused.value).startswith(told)
     assert command.STAMPS.keys() != {str(at_home / "models" / "m.yaml")} or "plain" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "command: python -m json.tool",
+        "command: python -m here",
+        "command: python -c 'print(1)' x.py",
+        "command: python {model_dir}/made.py",
+        "command: bash -c 'python made.py'",
+        "command: python -m elsewhere\nenv: {PYTHONPATH: /elsewhere}",
+    ],
+)
+def test_what_may_be_there_when_it_runs_is_not_refused(at_home, text):
+    (at_home / "here.py").touch()
+
+    assert checked(at_home, text)
+
+
+def test_the_modules_that_a_script_imports_are_among_the_files_that_were_read(at_home):
+    (at_home / "src").mkdir()
+    for name in ("beside", "far", "other"):
+        (at_home / "src" / f"{name}.py").touch()
+    (at_home / "src" / "train.py").write_text("import beside")
+    (at_home / "app.py").write_text("import far, other_one")
+    command.STAMPS.clear()
+
+    checked(at_home, "command: python src/train.py")
+    checked(at_home, "command: python -m app\nenv: {PYTHONPATH: src}")
+
+    files = {path.removeprefix(f"{at_home}/") for path in command.STAMPS}
+    assert files == {"models/m.yaml", "src/train.py", "src/beside.py", "app.py", "src/far.py"}
 
 
 @pytest.mark.parametrize(
@@ -296,3 +330,39 @@ def test_a_file_that_is_kept_is_not_parsed_again_until_it_is_another(at_home):
 
     assert command.load_model(str(path), "") is not one
     assert other.versions.get("main")["command"] == ["y"]
+
+
+def test_a_name_that_ends_as_an_attempt_is_refused_with_its_line():
+    text = "command: x\nversions:\n- {name: a, lr: 1}\n- {name: 'a#2', lr: 2}\n"
+
+    assert problem(text) == (
+        "line 4: no version can be called 'a#2', since #2 behind a name is the number of an "
+        "attempt; call it 'a-2', say"
+    )
+
+
+GROUPS = "command: python src/app.py{more}\noverrides: ['model=glob(*)']\n"
+HYDRA_APP = """
+import hydra
+@hydra.main(version_base=None, config_name="config", config_path="conf")
+def main(cfg): ...
+"""
+
+
+@pytest.mark.parametrize("text, more", [(HYDRA_APP, ""), ("", " --config-dir src/conf")])
+def test_glob_finds_the_groups_of_the_app(at_home, text, more):
+    for name in ("cnn", "mlp"):
+        group = at_home / "src" / "conf" / "model"
+        group.mkdir(parents=True, exist_ok=True)
+        (group / f"{name}.yaml").write_text("x: 1")
+    (at_home / "src" / "conf" / "config.yaml").touch()
+    (at_home / "src" / "app.py").write_text(text)
+
+    assert names(GROUPS.format(more=more)) == ["model=cnn", "model=mlp"]
+
+
+def test_where_the_groups_of_the_app_lie_is_asked_for(at_home):
+    assert problem(GROUPS.format(more="")) == (
+        "line 2: model=glob(*) asks which configs there are, and it can't be told where they lie; "
+        "name them: model=cnn,mlp; or say --config-dir FOLDER in the command"
+    )

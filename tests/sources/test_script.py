@@ -402,3 +402,12 @@ def test_a_script_finds_modules_of_the_project_after_those_beside_it(load, tmp_p
 
     assert sys.modules["finder"].FOUND == ("models_dir", "project")
     assert str(tmp_path / "of_project.py") in imports.STAMPS  # its edits are the script's, too
+
+
+def test_a_name_that_ends_as_an_attempt_is_refused_however_the_version_came_there():
+    versions = Versions(0.01, Digits(), 1, 10)
+    versions.addV("a")
+    versions.versions["a#2"] = type(versions.get("a"))({**versions.get("a"), "name": "a#2"})
+
+    with pytest.raises(ModelError, match="no version can be called 'a#2'"):
+        ordered_versions(Model(versions))
