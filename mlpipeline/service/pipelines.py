@@ -19,7 +19,7 @@ import msgspec
 
 from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.processes import child_command
-from mlpipeline.state.files import storage
+from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.list_writing import replace_text
 
 READER = child_command("mlpipeline.execution.pipeline_child", "main")
@@ -279,10 +279,4 @@ def _put(path: Path, text: str) -> None:
         return
     _check_folder(path)
     with storage(f"{short(path)} can't be written"):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(path, text.encode())
