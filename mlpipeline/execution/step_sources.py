@@ -10,7 +10,8 @@ import os
 
 from mlpipeline.execution.trees import file_digest
 from mlpipeline.sources.imports import INSTALLED
-from mlpipeline.sources.local_files import CODE, code_of
+from mlpipeline.core.model_files import CODE
+from mlpipeline.sources.local_files import code_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:

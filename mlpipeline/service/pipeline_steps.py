@@ -124,7 +124,7 @@ def _steps(project: Project, queue: Queue, standings: list[Standing]) -> Iterato
         run = standing.success or standing.last
         record = None
         if run is not None and run.signature == version.signature:
-            record = read_record(project.layout.run_folder(run.id).artifacts, _Record)
+            record = read_record(project.layout.run_folder(run.id).step_record, _Record)
         yield StepState(
             step=version.step,
             version=version.name,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlpipeline.api.reporting import ARTIFACTS
+from mlpipeline.api import reporting
 from mlpipeline.core import run_files
 from mlpipeline.core.hydra_jobs import HANDED_OVER, KIND
 from mlpipeline.core.runs import RunId
@@ -68,7 +68,7 @@ class RunFolder(msgspec.Struct, frozen=True):
         return self.path / run_files.REPORT
 
     @property
-    def artifacts(self) -> Path:
+    def step_record(self) -> Path:
         """What the run of a step was given, and what it made."""
         return self.path / run_files.ARTIFACTS
 
@@ -80,7 +80,7 @@ class RunFolder(msgspec.Struct, frozen=True):
     @property
     def artifacts(self) -> Path:
         """A folder: what the script keeps with ``log_artifact``."""
-        return self.path / ARTIFACTS
+        return self.path / reporting.ARTIFACTS
 
     @property
     def tracked(self) -> Path:
