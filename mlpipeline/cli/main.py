@@ -40,6 +40,7 @@ GROUPS = {
         "resume": ("lists", "Have what is listed started again."),
     },
     "Steer sessions and runs": {
+        "run": ("project_run", "Run an MLproject: a folder, or a git address."),
         "start": ("daemon", "Work on the list in the background."),
         "stop": ("steer", "End the session that works on this project."),
         "cancel": ("steer", "End runs, and start them no more."),

@@ -7,6 +7,7 @@ from typing import Any
 from mlpipeline.cli.doctor import CheckUp
 from mlpipeline.cli.jsonlines import Line
 from mlpipeline.cli.logs import Log
+from mlpipeline.cli.project_run import Outcome
 from mlpipeline.core.digest import Digest
 from mlpipeline.service.background import Background
 from mlpipeline.service.inquiry import Comparison, Explanation, Shown
@@ -40,6 +41,7 @@ PRINTED: dict[str, Any] = {
     "results": Results,
     "resume": Edit,
     "retry": Done,
+    "run": Outcome,
     "service": Unit,
     "show": Shown,
     "skip": Done,

@@ -1,0 +1,342 @@
+"""``mlpipeline run``: an entry point of an MLproject becomes versions of a model, which the queue
+runs.
+
+The one door for whoever wants that: what is asked for, where the project is, what it becomes in
+the models' folder, and what of it is to run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from mlpipeline.api import sweeps as axes
+from mlpipeline.api import words
+from mlpipeline.core.git_addresses import Address, masked
+from mlpipeline.core.model_files import COMMAND, SUFFIXES
+from mlpipeline.core.wording import enumeration
+from mlpipeline.errors import ConfigError, MlpipelineError, short
+from mlpipeline.service import sweeps
+from mlpipeline.service.adding import folder_text
+from mlpipeline.service.entry_lines import TAKEN, Line, extra_words, line_of
+from mlpipeline.service.entry_values import Values, values_of
+from mlpipeline.service.fan_out import HYDRA_OPTIONS, Wanted, wanted
+from mlpipeline.service.project import Project, open_project, project_above, set_umask
+from mlpipeline.service.queue import Onlooker
+from mlpipeline.service.run_listing import list_versions
+from mlpipeline.state.files import storage, write_whole
+from mlpipeline.state.git_mirrors import checkout, top_level
+from mlpipeline.state.layout import CONFIG
+from mlpipeline.state.list_writing import replace_text
+from mlpipeline.state.lock import list_lock
+from mlpipeline.state.mlproject import MAIN, MLproject, read_mlproject
+from mlpipeline.state.run_model_files import Row, Shared, edited_text, is_for, names_in, new_text
+
+Say = Callable[[str], None]
+DIGITS = 8  # hex digits that tell sweeps of one project apart
+LOCAL = "local"  # the environment that runs have: that of mlpipeline
+SHOWN = 3
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asks for."""
+
+    uri: str
+    entry: str = MAIN
+    parameters: Mapping[str, str] = {}
+    version: str | None = None  # a tag, branch or commit
+    multirun: bool = False
+    environment: str | None = None  # "local": whatever MLproject says of it
+    rerun: str | None = None  # one of sweeps.RERUNS; None: all of one, what is missing of several
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What it has become: versions of a model in a project's queue."""
+
+    project: Project
+    model: str
+    names: tuple[str, ...]  # of all versions that are wanted
+    left: Mapping[str, str]  # those that are to run, with their signatures
+    commit: str = ""  # of the git repository, where it comes from one
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the MLproject is."""
+
+    folder: Path
+    name: str
+    commit: str = ""
+    said: str  # the address, without secrets
+    label: str = ""  # of the commit, for names
+
+
+def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
+    """Put what is asked for into the queue of the project ``named``, or the nearest one.
+
+    ``say`` is told what a person should know. Raises MlpipelineError; nothing is listed then.
+    """
+    try:
+        address = Address.of(asked.uri)
+    except ValueError as error:
+        raise MlpipelineError(f"{masked(asked.uri)}: {error}") from None
+    folder = None if address.is_git else _local(address)
+    project = _nearest(named, folder)
+    if project is None and folder is not None and asked.version is None:
+        # What can't be run makes no folder a project.
+        _runs(asked, _below(folder, address), most=axes.MOST)
+    project = project or _new(say)
+    set_umask(project.settings.shared)
+    source = _source(project, address, folder, asked.version, say)
+    read = _runs(asked, source.folder, most=project.settings.max_versions or None)
+    for note in read.mlproject.notes:
+        say(note)
+    _check_environment(read.mlproject, asked.environment, say)
+    rows = [_row(read.line, each, values, source) for each, values in read.runs]
+    model = _model_name(read.mlproject, source, asked, is_sweep=len(rows) > 1)
+    shared = Shared(
+        said=f"{source.said} -e {asked.entry}",
+        command=read.line.command,
+        cwd=words.escaped(folder_text(source.folder, project)),
+        env=read.line.env,
+    )
+    return _queued(project, model, shared, rows, asked, source, say)
+
+
+class _Runs(msgspec.Struct, frozen=True, kw_only=True):
+    """What an MLproject makes of what is asked for."""
+
+    mlproject: MLproject
+    line: Line
+    runs: tuple[tuple[Wanted, Values], ...]
+
+
+def _runs(asked: Asked, folder: Path, *, most: int | None) -> _Runs:
+    mlproject = read_mlproject(folder)
+    entry = mlproject.entry(asked.entry)
+    runs = wanted(asked.parameters, multirun=asked.multirun, most=most)
+    return _Runs(
+        mlproject=mlproject,
+        line=line_of(mlproject, entry),
+        runs=tuple((each, values_of(entry, each.parameters, folder)) for each in runs),
+    )
+
+
+def _local(address: Address) -> Path:
+    folder = Path(address.base).expanduser()
+    if address.base.endswith(".zip"):
+        raise MlpipelineError(f"{address.base}: unpack it, and name the folder")
+    if not folder.exists():
+        raise MlpipelineError(
+            f"there is no folder {address.base}; a git address begins with https://, ssh://, "
+            "git:// or file://, or is user@host:path"
+        )
+    if not folder.is_dir():
+        raise MlpipelineError(f"{address.base} is no folder: name the one that has MLproject")
+    return folder.absolute()
+
+
+def _nearest(named: Path | None, folder: Path | None) -> Project | None:
+    """The project whose queue it is for; None where there is none."""
+    if named is not None:
+        return open_project(named.expanduser())
+    for start in (Path.cwd(), folder):
+        if start is not None:
+            found = start if (start / CONFIG).is_file() else project_above(start)
+            if found:
+                return open_project(found)
+    return None
+
+
+def _new(say: Say) -> Project:
+    """The working directory, made a project."""
+    here = Path.cwd()
+    if here in (Path.home(), Path(here.anchor)):
+        raise MlpipelineError(
+            f"no project's queue is here, and {here} shall not be made one: name a folder that "
+            "is, or is to be: mlpipeline init DIR, then -C DIR"
+        )
+    made = sweeps.project_for(here)
+    say(f"made {here} a project of mlpipeline, for its queue")
+    return made.project
+
+
+def _source(
+    project: Project, address: Address, folder: Path | None, version: str | None, say: Say
+) -> Source:
+    if folder is not None and version is None:
+        whole = _below(folder, address)
+        return Source(folder=whole, name=whole.name, said=_said(whole, project))
+    where, base, inner = folder, address.base, address.folder
+    if where is not None:
+        top = top_level(where)
+        if top is None:
+            raise MlpipelineError(
+                f"{short(where)} lies in no git repository, so there is no version {version}"
+            )
+        real = where.resolve()
+        prefix = real.relative_to(top).as_posix() if real.is_relative_to(top) else ""
+        inner = "/".join(part for part in (prefix, inner) if part not in ("", "."))
+        base = str(top)
+    name = (where or Path(Address.of(base).name)).name
+    place = project.layout.git_folder(name, base)
+    made = checkout(place, base, version, say, shared=project.settings.shared)
+    label = version if version and len(version) < 40 else made.commit[:8]
+    whole = made.folder / inner
+    said = masked(base) + (f"#{inner}" if inner else "")
+    if not whole.is_dir():
+        raise MlpipelineError(f"{masked(base)} has no folder {inner} at {label}")
+    return Source(
+        folder=whole,
+        name=Path(inner).name or name,
+        commit=made.commit,
+        said=said,
+        label=label,
+    )
+
+
+def _below(folder: Path, address: Address) -> Path:
+    whole = folder / address.folder if address.folder else folder
+    if not whole.is_dir():
+        raise MlpipelineError(f"{short(folder)} has no folder {address.folder}")
+    return whole
+
+
+def _said(folder: Path, project: Project) -> str:
+    return folder_text(folder, project) or "."
+
+
+def _check_environment(mlproject: MLproject, environment: str | None, say: Say) -> None:
+    """Say what is not done about the environment that MLproject asks for."""
+    asked = mlproject.environment
+    if not asked or environment == LOCAL:
+        return
+    if asked == "docker_env":
+        assert mlproject.path is not None
+        raise ConfigError(
+            mlproject.path,
+            "it asks for docker_env, and mlpipeline starts no containers",
+            remedy="--env-manager local runs it with the Python and the packages that are here",
+        )
+    say(
+        f"{asked}: {mlproject.environment_file} is not set up: it runs with the Python and the "
+        "packages that are here, as with mlflow run --env-manager=local"
+    )
+
+
+def _row(line: Line, run: Wanted, values: Values, source: Source) -> Row:
+    """One version."""
+    for override in run.overrides:
+        if axes.is_secret(override):
+            key = axes.key_of(override)
+            raise MlpipelineError(
+                f"{HYDRA_OPTIONS} has the value of {key}, which would be in all records: "
+                f"write {key}='${{oc.env:NAME}}', and set the variable NAME"
+            )
+    parameters = {line.keys[name]: value for name, value in values.own.items()}
+    if source.commit:
+        parameters |= {"source": source.said, "commit": source.commit}
+    pairs = (each.lstrip(axes.SIGNS).partition("=") for each in run.overrides)
+    overrides = {
+        key: value for key, _, value in pairs if key not in TAKEN and key not in parameters
+    }
+    return Row(
+        name=run.name,
+        parameters=parameters,
+        overrides=overrides,
+        arguments=tuple(extra_words(values.extra)),
+    )
+
+
+def _model_name(mlproject: MLproject, source: Source, asked: Asked, *, is_sweep: bool) -> str:
+    """A name for the model: of the project, its entry point, its version; of a sweep, a digest."""
+    parts = [mlproject.name or source.name]
+    if asked.entry != MAIN:
+        parts.append(Path(asked.entry).stem)
+    if is_sweep:
+        said = [source.said, asked.entry, asked.multirun, sorted(asked.parameters.items())]
+        parts.append(sha256(json.dumps(said).encode()).hexdigest()[:DIGITS])
+    clean = (re.sub(r"[^\w.+-]+", "-", part).strip("-_.") for part in parts)
+    name = "-".join(filter(None, clean)) or "project"
+    label = re.sub(r"[^\w.+-]+", "-", source.label)
+    return f"{name}@{label}" if label else name
+
+
+def _queued(
+    project: Project,
+    model: str,
+    shared: Shared,
+    rows: Sequence[Row],
+    asked: Asked,
+    source: Source,
+    say: Say,
+) -> Prepared:
+    names = [row.name for row in rows]
+    onlooker = Onlooker(project)
+    with list_lock(project.layout.list_lock):
+        model, path = _file(project, model, shared)
+        there = _write(path, shared, rows)
+    list_versions(project, path.name, names, there, onlooker)
+    sight = sweeps.look(project, model, onlooker)
+    rerun = asked.rerun or ("all" if len(names) == 1 else "missing")
+    again = {"all": sight.done, "changed": sight.outdated}.get(rerun, lambda _: [])(names)
+    sweeps.run_again(project, model, [*again, *sight.failed(names)])
+    done = [name for name in sight.done(names) if name not in again]
+    if done:
+        say(
+            f"{enumeration(done, SHOWN)} of {model} {'has' if len(done) == 1 else 'have'} run "
+            "already: --rerun all runs again"
+        )
+    left = {}
+    for name in names:
+        standing = sight.standings.get(name)
+        if name not in done:
+            if standing is None or standing.version is None:
+                raise MlpipelineError(f"{path.name} has no version {name}: has it been edited?")
+            left[name] = standing.version.signature
+    return Prepared(
+        project=project, model=model, names=tuple(names), left=left, commit=source.commit
+    )
+
+
+def _file(project: Project, model: str, shared: Shared) -> tuple[str, Path]:
+    """The model's name and file: the one that was made for this, or a new one."""
+    folder = project.layout.models_dir
+    number = 1
+    while True:
+        name = model if number == 1 else f"{model}-{number}"
+        taken = [each for each in SUFFIXES if (folder / f"{name}{each}").exists()]
+        path = folder / f"{name}{COMMAND[0]}"
+        if not taken or (path.exists() and is_for(_text(path), shared)):
+            return name, path
+        number += 1
+
+
+def _write(path: Path, shared: Shared, rows: Sequence[Row]) -> list[str]:
+    """Make the file, or edit it; returns the names of all its versions."""
+    if path.exists():
+        before = _text(path)
+        text = edited_text(path, before, shared, rows)
+        if text != before:
+            replace_text(path, text)
+    else:
+        text = new_text(shared, rows)
+        with storage(f"{short(path)} can't be written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text.encode())
+    if any(words.is_secret(key, value) for row in rows for key, value in row.parameters.items()):
+        with storage(f"{short(path)} can't be protected"):
+            path.chmod(0o600)
+    return names_in(path, text)
+
+
+def _text(path: Path) -> str:
+    try:
+        with storage(f"{short(path)} can't be read"):
+            return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(path, "it is not UTF-8", remedy="save it as UTF-8") from None
