@@ -82,6 +82,7 @@ def _environment(ctx: click.Context, _: click.Parameter, name: str | None) -> st
     callback=_environment,
     help="local: the packages that are here, whatever MLproject asks for.",
 )
+@click.option("-y", "--yes", is_flag=True, help="A sweep may have any number of runs.")
 @click.option("--no-wait", is_flag=True, help="List it, and leave it to a session.")
 @parallel_option("So many runs at a time, in a session that is started.  [default: mlp.config]")
 @json_option("one object a version")
@@ -94,6 +95,7 @@ def run(
     multirun: bool,
     rerun: str | None,
     env_manager: str | None,
+    yes: bool,
     no_wait: bool,
     parallel: str | None,
     as_json: bool,
@@ -119,6 +121,7 @@ def run(
         multirun=multirun,
         environment=env_manager,
         rerun=rerun,
+        any_number=yes,
     )
     prepared = prepare(asked, None if project == Path() else project, complain)
     if no_wait:
@@ -138,7 +141,7 @@ def _follow(prepared: Prepared, parallel: str | None, *, as_json: bool) -> int:
                 case Began(_, run):
                     complain(f"{run.id} began")
                 case Printed(_, lines) if not as_json:
-                    click.echo("\n".join(lines))
+                    click.echo("".join(f"{line}\n" for line in lines), nl=False)
                 case Ended(_, run):
                     took = duration(run.seconds or 0.0)
                     said = f"succeeded in {took}" if run.succeeded else str(run.verdict)

@@ -52,6 +52,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None  # a tag, branch or commit
     multirun: bool = False
     environment: str | None = None  # "local": whatever MLproject says of it
+    any_number: bool = False  # of runs, whatever max_versions says
     rerun: str | None = None  # one of sweeps.RERUNS; None: all of one, what is missing of several
 
 
@@ -88,11 +89,12 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
     project = _nearest(named, folder)
     if project is None and folder is not None and asked.version is None:
         # What can't be run makes no folder a project.
-        _runs(asked, _below(folder, address), most=axes.MOST)
+        _runs(asked, _below(folder, address), most=None if asked.any_number else axes.MOST)
     project = project or _new(say)
     set_umask(project.settings.shared)
     source = _source(project, address, folder, asked.version, say)
-    read = _runs(asked, source.folder, most=project.settings.max_versions or None)
+    most = None if asked.any_number else project.settings.max_versions or None
+    read = _runs(asked, source.folder, most=most)
     for note in read.mlproject.notes:
         say(note)
     _check_environment(read.mlproject, asked.environment, say)
@@ -182,7 +184,7 @@ def _source(
         prefix = real.relative_to(top).as_posix() if real.is_relative_to(top) else ""
         inner = "/".join(part for part in (prefix, inner) if part not in ("", "."))
         base = str(top)
-    name = (where or Path(Address.of(base).name)).name
+    name = Address.of(base).name
     place = project.layout.git_folder(name, base)
     made = checkout(place, base, version, say, shared=project.settings.shared)
     label = version if version and len(version) < 40 else made.commit[:8]

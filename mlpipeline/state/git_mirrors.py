@@ -1,7 +1,8 @@
 """Private copies of git repositories: a mirror of each, and in it a worktree for each commit.
 
 They lie in ``outputs/git``; nobody's own tree is touched. All of it may be deleted at any time.
-What a kill leaves half made is made anew: a worktree counts when its mark is there.
+What a kill leaves half made is made anew: a worktree counts when its mark is there, and a mirror
+when it has its name.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SLOW = (
     "-c",
     "http.lowSpeedTime=60",
 )  # bytes/s, s: then it is dead
-LAST = 3  # lines of what git said that are shown
+LAST = 2  # lines of what git said that are shown
 # What a git hook that we are called from has in its environment, for its own repository.
 _OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
 
@@ -59,10 +60,8 @@ def checkout(
         place.folder.mkdir(parents=True, exist_ok=True)
         if not shared:
             place.folder.parent.chmod(0o700)  # addresses may hold a token
-        with _locked(place, say):
-            mirror = _Mirror(place, address, say)
-            commit = mirror.commit(version)
-            return Checkout(folder=mirror.worktree(commit), commit=commit)
+        with _locked(place, say) as lock:
+            return _Mirror(place, address, say, lock).checkout(version)
 
 
 def top_level(folder: Path) -> Path | None:
@@ -75,18 +74,33 @@ def top_level(folder: Path) -> Path | None:
 
 
 class _Mirror:
-    """The mirror of one repository; its lock is held."""
+    """The mirror of one repository; its lock is held, by git too, which may outlive us."""
 
-    def __init__(self, place: GitFolder, address: str, say: Say):
+    def __init__(self, place: GitFolder, address: str, say: Say, lock: int):
         self._place = place
         self._address = address
         self._say = say
+        self._lock = lock
 
-    def commit(self, version: str | None) -> str:
-        """The commit that is meant, which is in the mirror then."""
+    def checkout(self, version: str | None) -> Checkout:
+        """A worktree at ``version``; a mirror that is damaged is made anew, for once."""
         is_new = not self._is_whole()
         if is_new:
             self._clone()
+        try:
+            return self._at(version, is_new=is_new)
+        except GitProblem:
+            if is_new or self._call("ls-remote", self._address, "HEAD").returncode != 0:
+                raise
+            self._clone()
+            return self._at(version, is_new=True)
+
+    def _at(self, version: str | None, *, is_new: bool) -> Checkout:
+        commit = self._commit(version, is_new=is_new)
+        return Checkout(folder=self._worktree(commit), commit=commit)
+
+    def _commit(self, version: str | None, *, is_new: bool) -> str:
+        """The commit that is meant, which is in the mirror then."""
         if version is not None and COMMIT.fullmatch(version) and self._has(version):
             return version
         if not is_new:
@@ -100,71 +114,65 @@ class _Mirror:
                 return found
         found = self._head() if version is None else self._named(version)
         if found is None:
-            assert version is not None
-            raise GitProblem(
+            raise MlpipelineError(
                 f"{masked(self._address)} has no tag, branch or commit {version}{self._known()}"
             )
         return found
 
-    def worktree(self, commit: str) -> Path:
-        """A worktree at ``commit`` whose files are those of the commit."""
+    def _worktree(self, commit: str) -> Path:
+        """A worktree at ``commit`` whose files are those of the commit.
+
+        One that runs may have used is never touched: where it has been edited, there is another.
+        """
         number = 1
         while True:
             name = commit[:12] if number == 1 else f"{commit[:12]}-{number}"
             folder, mark = self._place.tree(name), self._place.mark(name)
-            if not mark.exists():
+            if not mark.exists() or not folder.exists():
                 self._make(folder, commit)
                 write_whole(mark, f"{commit}\n".encode())
                 return folder
-            if mark.read_text().strip() == commit:
-                if not folder.exists():
-                    mark.unlink()
-                    continue
-                status = _called("status", "--porcelain", "--untracked-files=no", folder=folder)
-                if status.returncode != 0:  # its mirror has been deleted, say
-                    mark.unlink()
-                    continue
-                if not status.stdout.strip():
-                    return folder
-                self._say(f"a run has edited files in {short(folder)}; it is left as it is")
+            status = _called("status", "--porcelain", "--untracked-files=no", folder=folder)
+            is_clean = status.returncode == 0 and not status.stdout.strip()
+            if is_clean and mark.read_text().strip() == commit:
+                return folder
+            self._say(f"files in {short(folder)} have been edited: it is left as it is")
             number += 1
 
     def _make(self, folder: Path, commit: str) -> None:
-        mirror = self._place.mirror
-        if folder.exists():
+        if folder.exists():  # of one that was killed
             shutil.rmtree(folder)
         self._git("worktree", "prune")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        self._git("worktree", "add", "--quiet", "--detach", "--force", str(folder), commit)
+        # Twice: what was killed has left it locked.
+        options = ("--quiet", "--detach", "--force", "--force")
+        self._git("worktree", "add", *options, str(folder), commit)
         if (folder / ".gitmodules").exists():
-            done = _called("submodule", "update", "--init", "--recursive", folder=folder)
+            done = self._call("submodule", "update", "--init", "--recursive", folder=folder)
             if done.returncode != 0:
-                raise GitProblem(f"its submodules can't be had: {_words(done.stderr)}")
-        if not mirror.exists():
-            raise GitProblem(f"{short(mirror)} is gone; try again")
+                raise MlpipelineError(f"its submodules can't be had: {_words(done.stderr)}")
 
     def _is_whole(self) -> bool:
         """Whether the mirror can be used: a clone is renamed to its name when it is there."""
         mirror = self._place.mirror
         if not mirror.exists():
             return False
+        for left in (*mirror.glob("*.lock"), *mirror.glob("refs/**/*.lock")):
+            left.unlink()  # by a git that was killed: we have the lock of ours
         done = _called("rev-parse", "--is-bare-repository", folder=mirror)
-        if done.stdout.strip() == "true":
-            return True
-        shutil.rmtree(mirror)  # cut, or tampered with: it is only a copy
-        return False
+        return done.stdout.strip() == "true"
 
     def _clone(self) -> None:
         temporary = self._place.temporary
         if temporary.exists():  # of one that was killed: we have the lock
             shutil.rmtree(temporary)
         self._say(f"fetching {masked(self._address)} …")
-        done = _called(
-            *SLOW, "clone", "--quiet", "--mirror", "--", self._address, str(temporary), folder=None
-        )
+        options = ("--quiet", "--mirror", "--")
+        done = self._call("clone", *options, self._address, str(temporary), folder=temporary.parent)
         if done.returncode != 0:
             shutil.rmtree(temporary, ignore_errors=True)
             raise GitProblem(f"{masked(self._address)} can't be fetched: {_words(done.stderr)}")
+        if self._place.mirror.exists():  # cut, or tampered with: it is only a copy
+            shutil.rmtree(self._place.mirror)
         temporary.rename(self._place.mirror)
 
     def _named(self, version: str) -> str | None:
@@ -172,7 +180,7 @@ class _Mirror:
             if found := self._resolved(name):
                 return found
         if COMMIT.fullmatch(version):  # one that no branch has
-            done = _called("fetch", "--quiet", "origin", version, folder=self._place.mirror)
+            done = self._call("fetch", "--quiet", "origin", version)
             return self._resolved(version) if done.returncode == 0 else None
         return None
 
@@ -194,10 +202,8 @@ class _Mirror:
         return self._resolved(commit) == commit
 
     def _resolved(self, name: str) -> str | None:
-        said = _called(
-            *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"),
-            folder=self._place.mirror,
-        )
+        options = ("--verify", "--quiet", "--end-of-options")
+        said = self._call("rev-parse", *options, f"{name}^{{commit}}")
         return said.stdout.strip() or None if said.returncode == 0 else None
 
     def _known(self) -> str:
@@ -208,16 +214,21 @@ class _Mirror:
         return f"; its newest tags are {', '.join(tags)}" if tags else "; it has no tags"
 
     def _git(self, *arguments: str) -> str:
-        done = _called(*SLOW, *arguments, folder=self._place.mirror)
+        done = self._call(*arguments)
         if done.returncode != 0:
             raise GitProblem(
                 f"git {arguments[0]} of {masked(self._address)} failed: {_words(done.stderr)}"
             )
         return done.stdout
 
+    def _call(
+        self, *arguments: str, folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return _called(*SLOW, *arguments, folder=folder or self._place.mirror, lock=self._lock)
+
 
 @contextmanager
-def _locked(place: GitFolder, say: Say) -> Iterator[None]:
+def _locked(place: GitFolder, say: Say) -> Iterator[int]:
     """Hold the lock of a mirror, however long another has it: a clone may take its time."""
     with place.lock.open("a") as file:
         try:
@@ -225,10 +236,12 @@ def _locked(place: GitFolder, say: Say) -> Iterator[None]:
         except BlockingIOError:
             say("waiting for another mlpipeline, which fetches this repository …")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.fileno()
 
 
-def _called(*arguments: str, folder: Path | None) -> subprocess.CompletedProcess[str]:
+def _called(
+    *arguments: str, folder: Path, lock: int | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key not in _OWN}
     environment["LC_ALL"] = "C"
     if not sys.stdin or not sys.stdin.isatty():  # nobody could answer
@@ -243,16 +256,19 @@ def _called(*arguments: str, folder: Path | None) -> subprocess.CompletedProcess
             text=True,
             errors="replace",
             stdin=None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL,
+            pass_fds=() if lock is None else (lock,),
             check=False,
         )
     except FileNotFoundError as error:
-        if folder is not None and not folder.exists():
+        if not folder.exists():
             return subprocess.CompletedProcess(arguments, 128, "", f"{folder} is gone")
         raise GitProblem("there is no program git: install it") from error
 
 
 def _words(said: str) -> str:
-    """What git said last, in one line."""
+    """What git said was wrong, in one line; hints and progress aside."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    text = "; ".join(lines[-LAST:]) or "it does not say why"
-    return masked(text.removeprefix("fatal: "))
+    signs = ("fatal:", "error:", "remote:", "ssh:")
+    wrong = [line for line in lines if line.startswith(signs)] or lines
+    text = "; ".join(line.removeprefix("fatal: ") for line in wrong[:LAST])
+    return masked(text) or "git does not say why"
