@@ -1,4 +1,4 @@
-"""The pipeline: runs the steps that are asked for, each a project of MLflow's, one after another."""
+"""The pipeline: runs the steps that are asked for, each a project of MLflow's, in their order."""
 
 import difflib
 import sys

@@ -49,6 +49,7 @@ GROUPS = {
     },
     "Set up and care": {
         "init": ("init", "Make the files of a new project."),
+        "new": ("new", "Make a project, model or step from a template."),
         "doctor": ("doctor", "Say what is wrong with the project, and what to do."),
         "notify": ("notify", "Send a test message to where mlp.config says."),
         "service": ("service", "Print a unit that starts a session at boot."),

@@ -35,7 +35,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""  # of the git repository that it comes from
 
 
-def _parameters(ctx: click.Context, _: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+def parse_parameters(
+    ctx: click.Context, _: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    """What ``-P name=value`` says; raises BadParameter."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -66,7 +69,7 @@ def _environment(ctx: click.Context, _: click.Parameter, name: str | None) -> st
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_parameters,
+    callback=parse_parameters,
     help="A parameter; one that MLproject does not name is passed on as --NAME VALUE.",
 )
 @click.option("-v", "--version", metavar="VERSION", help="A tag, branch or commit of git.")

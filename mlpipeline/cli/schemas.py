@@ -33,6 +33,7 @@ PRINTED: dict[str, Any] = {
     "init": Made,
     "logs": Log,
     "move": Edit,
+    "new": Made,
     "notify": list[Sent],
     "pause": Edit,
     "plan": Plan,
