@@ -60,16 +60,19 @@ def wanted(given: Mapping[str, str], *, multirun: bool, most: int | None) -> lis
 def _axes(
     lines: Sequence[str], given: Mapping[str, str], swept: Sequence[str], most: int | None
 ) -> list[list[str]]:
-    try:
-        from mlpipeline.api.hydra_adapter import axes  # takes 0.2 s, and needs hydra
+    from mlpipeline.api.hydra_adapter import HydraProblem, axes  # takes 0.2 s, and needs hydra
 
+    for at, key in enumerate(swept):
+        try:
+            axes(lines[at : at + 1], most=None)
+        except HydraProblem as error:
+            said = str(error).replace(_key(at), key)
+            raise MlpipelineError(f"{key}={given[key]}: {said}; nothing was listed") from None
+    try:
         return axes(lines, most=most)
     except ModelError as error:
-        said = str(error)
-        for at, key in enumerate(swept):
-            said = said.replace(_key(at), key)
         what = f"{HYDRA_OPTIONS}={given[HYDRA_OPTIONS]}" if HYDRA_OPTIONS in given else "-m"
-        raise MlpipelineError(f"{what}: {said}; nothing was listed") from None
+        raise MlpipelineError(f"{what}: {error}; nothing was listed") from None
 
 
 def _key(at: int) -> str:

@@ -153,7 +153,7 @@ class _Reader:
         for key in pairs:
             if key not in ("parameters", "command"):
                 near = nearest(str(key), ("parameters", "command"))
-                self._note(f"the unknown key {key}{near} of {name} is passed over", place)
+                self._note(f"the unknown key {key}{near} of {name} is passed over", (*place, key))
         command = pairs.get("command")
         if not isinstance(command, str) or not command.strip():
             raise self._wrong(
