@@ -24,12 +24,12 @@ ENVIRONMENTS = ("local", "virtualenv", "conda", "uv")
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What `mlpipeline run --json` prints for each version, one on each line."""
+    """What `mlpipeline run --json` prints of each version."""
 
     model: str
     version: str
     state: str  # as in `mlpipeline status`; empty for what is not listed any more
-    attempt: int | None = None  # the newest one; null: there is none
+    attempt: int | None = None  # the newest one; null: none was followed
     seconds: float | None = None  # that it took
     reason: str = ""  # why it is not done
     commit: str = ""  # of the git repository that it comes from
@@ -88,7 +88,7 @@ def _environment(ctx: click.Context, _: click.Parameter, name: str | None) -> st
 @click.option("-y", "--yes", is_flag=True, help="A sweep may have any number of runs.")
 @click.option("--no-wait", is_flag=True, help="List it, and leave it to a session.")
 @parallel_option("So many runs at a time, in a session that is started.  [default: mlp.config]")
-@json_option("one object a version")
+@json_option("an array")
 @project_option
 def run(
     uri: str,
@@ -127,23 +127,29 @@ def run(
         any_number=yes,
     )
     prepared = prepare(asked, None if project == Path() else project, complain)
+    ends: dict[str, Settled] = {}
+    code = 0
     if no_wait:
         _say_how_to_follow(prepared)
-        return
-    sys.exit(_follow(prepared, parallel, as_json=as_json))
+    else:
+        code = _follow(prepared, parallel, ends, shows_output=not as_json)
+    if as_json:
+        show_json([_outcome(prepared, name, ends.get(name)) for name in prepared.names])
+    sys.exit(code)
 
 
-def _follow(prepared: Prepared, parallel: str | None, *, as_json: bool) -> int:
-    """Tell what becomes of it, to its end; returns the exit code."""
+def _follow(
+    prepared: Prepared, parallel: str | None, ends: dict[str, Settled], *, shows_output: bool
+) -> int:
+    """Tell what becomes of it, and put that into ``ends``; returns the exit code."""
     keeper = Keeper(prepared.project, prepared.model, parallel=parallel)
     following = Following(prepared.project, prepared.model, prepared.left, keeper)
-    failed = []
     try:
         for news in following.news():
             match news:
                 case Began(_, run):
                     complain(f"{run.id} began")
-                case Printed(_, lines) if not as_json:
+                case Printed(_, lines) if shows_output:
                     click.echo("".join(f"{line}\n" for line in lines), nl=False)
                 case Ended(_, run):
                     took = duration(run.seconds or 0.0)
@@ -151,27 +157,28 @@ def _follow(prepared: Prepared, parallel: str | None, *, as_json: bool) -> int:
                     complain(f"{run.id} {said}")
                 case Said(text):
                     complain(text)
-                case Settled():
-                    if not news.is_done:
-                        failed.append(news)
-                    if as_json:
-                        show_json(_outcome(prepared, news))
+                case Settled(name):
+                    ends[name] = news
     except KeyboardInterrupt:
         return _stopped(keeper, len(following.pending))
     finally:
         keeper.part()
+    failed = [each for each in ends.values() if not each.is_done]
     _say_what_failed(prepared, failed)
     return 1 if failed else 0
 
 
-def _outcome(prepared: Prepared, news: Settled) -> Outcome:
+def _outcome(prepared: Prepared, name: str, end: Settled | None) -> Outcome:
+    if end is None:
+        state = "queued" if name in prepared.left else "done"
+        return Outcome(model=prepared.model, version=name, state=state, commit=prepared.commit)
     return Outcome(
         model=prepared.model,
-        version=news.name,
-        state=news.state,
-        attempt=news.run.id.attempt if news.run else None,
-        seconds=news.run.seconds if news.run else None,
-        reason="" if news.is_done else news.reason,
+        version=name,
+        state=end.state,
+        attempt=end.run.id.attempt if end.run else None,
+        seconds=end.run.seconds if end.run else None,
+        reason="" if end.is_done else end.reason,
         commit=prepared.commit,
     )
 

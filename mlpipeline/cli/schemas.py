@@ -42,7 +42,7 @@ PRINTED: dict[str, Any] = {
     "results": Results,
     "resume": Edit,
     "retry": Done,
-    "run": Outcome,
+    "run": list[Outcome],
     "service": Unit,
     "show": Shown,
     "skip": Done,
