@@ -88,7 +88,7 @@ def _environment(ctx: click.Context, _: click.Parameter, name: str | None) -> st
 @click.option("-y", "--yes", is_flag=True, help="A sweep may have any number of runs.")
 @click.option("--no-wait", is_flag=True, help="List it, and leave it to a session.")
 @parallel_option("So many runs at a time, in a session that is started.  [default: mlp.config]")
-@json_option("an array")
+@json_option("one array of objects")
 @project_option
 def run(
     uri: str,

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import yaml
 
@@ -29,14 +30,13 @@ def render(
     target: Path,
     answers: Mapping[str, str],
     *,
-    folder: str = "",
     version: str | None = None,
     ask: bool,
     own: bool,
 ) -> Path:
     """What ``template`` comes to, in a folder of ``target``; returns that folder.
 
-    ``folder``: where it is in the template's repository. ``version``: of a git repository. ``ask``
+    ``template``: a folder, or what cookiecutter has an abbreviation for, with ``version``. ``ask``
     for what has no answer; else its defaults count. ``own``: a template of ours, so that nothing is
     left in anybody's home. Raises MlpipelineError, and OSError.
     """
@@ -55,7 +55,6 @@ def render(
                 extra_context=dict(answers),
                 output_dir=str(target / "made"),
                 config_file=None if config is None else str(config),
-                directory=folder or None,
             )
         )
     except (Abort, EOFError):
@@ -64,6 +63,6 @@ def render(
         raise MlpipelineError(ANSWERS_NEEDED) from None
     except UndefinedVariableInTemplate as error:
         raise MlpipelineError(f"{template}: {error.message}: {error.error}") from None
-    except (CookiecutterException, TemplateError, ValueError) as error:
+    except (CookiecutterException, CalledProcessError, TemplateError, ValueError) as error:
         said = " ".join(str(error).split()).replace(str(target) + os.sep, "")
         raise MlpipelineError(f"{template} can't be used: {said}") from None

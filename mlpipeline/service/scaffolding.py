@@ -22,6 +22,8 @@ from mlpipeline.service import new_project
 from mlpipeline.service.new_project import Made
 from mlpipeline.service.project import nearest_project, open_project
 from mlpipeline.state.files import storage
+from mlpipeline.state.git_mirrors import checkout
+from mlpipeline.state.layout import GitFolder
 
 KINDS = ("project", "model", "step")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
@@ -88,33 +90,31 @@ def _rendered(new: New, workshop: Path) -> Path:
 
     answers = {"name": new.name, f"{new.kind}_name": new.name, **new.answers}
     if new.template:
-        template, folder = _taken_apart(new.template)
-        return render(
-            template,
-            workshop,
-            answers,
-            folder=folder,
-            version=new.version,
-            ask=new.ask,
-            own=False,
-        )
+        template = _fetched(new.template, new.version, workshop)
+        return render(template, workshop, answers, version=new.version, ask=new.ask, own=False)
     with as_file(files("mlpipeline.service").joinpath("templates", new.kind)) as template_folder:
         return render(str(template_folder), workshop, answers, ask=new.ask, own=True)
 
 
-def _taken_apart(template: str) -> tuple[str, str]:
-    """The address of a template, and the folder in it."""
+def _fetched(template: str, version: str | None, workshop: Path) -> str:
+    """A template's folder, which is in ``workshop`` where it comes from a git address; else what
+    cookiecutter may know it by.
+    """
     try:
         address = Address.of(template)
     except ValueError as error:
         raise MlpipelineError(f"{masked(template)}: {error}") from None
-    path = Path(address.base).expanduser()
-    if address.is_git or not path.is_dir():
-        return address.base, address.folder
-    whole = path / address.folder
+    base = Path(address.base).expanduser()
+    if address.is_git:
+        place = GitFolder(workshop / "git" / "template")
+        base = checkout(place, address.base, version, lambda _: None).folder
+    elif not base.is_dir():
+        return template
+    whole = base / address.folder
     if not (whole / "cookiecutter.json").is_file():
-        raise MlpipelineError(f"{short(whole)} has no cookiecutter.json, so it is no template")
-    return str(whole), ""
+        named = masked(template) if address.is_git else short(whole)
+        raise MlpipelineError(f"{named} has no cookiecutter.json, so it is no template")
+    return str(whole)
 
 
 def _placed(new: New, made: Path, into: Path) -> Made:
