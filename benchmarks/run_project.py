@@ -78,8 +78,9 @@ def _measured(
 
 def _run(command: list[str], place: Path) -> None:
     path = f"{HERE}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
     done = subprocess.run(
-        command, cwd=place, capture_output=True, text=True, env={**os.environ, "PATH": path}
+        command, cwd=place, capture_output=True, text=True, env=environment, check=False
     )
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

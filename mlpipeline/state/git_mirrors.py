@@ -56,6 +56,7 @@ def checkout(
     """
     if version is not None and (problem := version_problem(version)):
         raise GitProblem(problem)
+    place = GitFolder(place.folder.absolute())  # git works in it
     with storage(f"{short(place.folder)} can't be written"):
         place.folder.mkdir(parents=True, exist_ok=True)
         if not shared:

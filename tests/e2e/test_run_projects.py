@@ -1,7 +1,6 @@
 """`mlpipeline run`: projects of MLflow's form, through the queue, from folders and from git."""
 
 import json
-import os
 import signal
 import stat
 import subprocess
@@ -193,13 +192,13 @@ BAD = {
 
 @pytest.mark.parametrize("arguments", BAD)
 def test_what_cant_be_run_is_told_and_nothing_is_made(run, folder, arguments):
-    before = sorted(os.listdir(folder))
+    before = sorted(folder.iterdir())
     done = run(*arguments, GIT_CEILING_DIRECTORIES=str(folder.parent))
 
     assert done.returncode == 2
     assert BAD[arguments] in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
-    assert sorted(os.listdir(folder)) == before or "-v" in arguments or "password" in arguments[-1]
+    assert sorted(folder.iterdir()) == before or "-v" in arguments or "password" in arguments[-1]
 
 
 def test_environments_are_not_made_and_that_is_said(run, folder):
@@ -239,7 +238,7 @@ def test_home_is_not_made_a_project(run, folder, tmp_path):
 
     done = run(str(folder), at=home, HOME=str(home))
 
-    assert (done.returncode, os.listdir(home)) == (2, [])
+    assert (done.returncode, list(home.iterdir())) == (2, [])
     assert "shall not be made one" in done.stderr
 
 

@@ -130,7 +130,7 @@ def test_a_secret_in_a_line_for_bash_is_a_variable(project):
 
 @pytest.mark.parametrize("command", ["x {b}", "x {a:>3}", "x {a!r}", "x {", "x {}", "x {a.b}"])
 def test_braces_that_name_no_parameter_are_told(project, command):
-    with pytest.raises(MlpipelineError, match="MLproject:?.*can't be used"):
+    with pytest.raises(MlpipelineError, match=r"MLproject:?.*can't be used"):
         ours(project, command, {"a": "1"}, {})
 
 

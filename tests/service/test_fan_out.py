@@ -28,7 +28,7 @@ def test_hydra_options_with_m_are_a_run_for_each_job():
         "m.n=15 c=1 k=v",
         "m.n=15 c=3 k=v",
     ]
-    assert list(found)[0] == "steps=a,b,m.n=10,c=1,k=v"
+    assert next(iter(found)) == "steps=a,b,m.n=10,c=1,k=v"
     assert all(each["steps"] == "a,b" for each in found.values())
 
 

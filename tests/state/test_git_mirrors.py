@@ -128,7 +128,7 @@ def test_an_address_that_is_none_is_told_and_leaves_nothing_half_made(get, place
         with pytest.raises(MlpipelineError, match="can't be fetched") as error:
             get(address=address)
         assert "secret" not in str(error.value)
-        assert os.listdir(place.folder) == ["lock"]
+        assert [each.name for each in place.folder.iterdir()] == ["lock"]
 
 
 def test_an_empty_repository_is_told(get, tmp_path):

@@ -91,7 +91,8 @@ def test_what_cant_be_meant_is_told_with_its_line(read, text):
 
 def test_what_mlflow_passes_over_is_a_note(read):
     project = read(
-        "extra: 1\nentry_points:\n  main:\n    comand: y\n    parameters: {a: {type: strng, x: 1}}\n"
+        "extra: 1\nentry_points:\n  main:\n    comand: y\n"
+        "    parameters: {a: {type: strng, x: 1}}\n"
         "    command: x"
     )
 

@@ -30,10 +30,10 @@ def test_a_value_reaches_the_program_as_it_was_given(value):
 
 def test_a_row_is_added_and_one_of_that_name_replaced_and_all_else_stays():
     text = new_text(SHARED, [Row(name="one", parameters={"a": "1"})])
-    text = text.replace(
-        "versions:", "timeout: 30  # mine\nmetrics: {x: 'x (.)'}\nversions:  # here\n"
-    )
+    mine = "timeout: 30  # mine\nmetrics: {x: 'x (.)'}\nversions:  # here\n"
+    text = text.replace("versions:\n", mine)
     text += "# the end\n"
+    command = ("python", "new.py", "{a}")
     command = ("python", "new.py", "{a}")
     changed = Shared(said=SHARED.said, command=command, cwd="", env={"K": "v"})
     rows = [Row(name="two", parameters={"a": "2"}), Row(name="one", parameters={"a": "3"})]
