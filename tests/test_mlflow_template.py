@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from projects import COMMAND, called
+from projects import COMMAND
 
 pytest.importorskip("mlflow")
 
@@ -33,14 +33,17 @@ def example(tmp_path):
     )
 
 
+def called(command, folder):
+    """mlflow takes seconds a step, and on a busy machine minutes."""
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
+
+
 def mlpipeline(folder, *arguments):
-    return called([*COMMAND, *arguments], folder, PYTHONWARNINGS="ignore")
+    return called([*COMMAND, *arguments], folder)
 
 
 def mlflow(folder, *arguments):
-    return called(
-        [str(Path(sys.executable).parent / "mlflow"), *arguments], folder, PYTHONWARNINGS="ignore"
-    )
+    return called([str(Path(sys.executable).parent / "mlflow"), *arguments], folder)
 
 
 def steps_of(done):
@@ -89,12 +92,10 @@ def test_the_sweep_is_150_versions(example):
     assert options[1] == "modeling.max_tfidf_features=10 modeling.random_forest.max_features=3"
 
 
-@pytest.mark.parametrize("program", [mlpipeline, mlflow])
-def test_an_unknown_step_is_told_before_anything_runs(example, program):
-    environment = ["--env-manager=local"]
-    done = program(example, "run", ".", "-P", "steps=download,evalute", *environment)
+def test_an_unknown_step_is_told_before_anything_runs(example):
+    done = mlpipeline(example, "run", ".", "-P", "steps=download,evalute")
 
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "there is no step 'evalute' (did you mean evaluate?)" in done.stdout + done.stderr
     assert not (example / "artifacts").exists()
 
