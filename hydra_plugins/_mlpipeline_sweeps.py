@@ -255,10 +255,10 @@ class Sweeps:
                     case Settled(name):
                         ends[name] = news
         except KeyboardInterrupt:
-            self._stop(keeper, len(following.pending))
+            self._stop(keeper, following)
         return ends
 
-    def _stop(self, keeper: Keeper, left: int) -> None:
+    def _stop(self, keeper: Keeper, following: Following) -> None:
         """As Ctrl-C in a session; does not return."""
         if keeper.stop():
             log.info("Jobs are asked to stop; Ctrl-C once more kills them")
@@ -267,9 +267,11 @@ class Sweeps:
             except KeyboardInterrupt:
                 keeper.stop()
                 keeper.wait()
-            log.info(f"{plural(left, 'job')} left: the same command goes on with them")
+            left = plural(following.left(), "job")
+            log.info(f"{left} left: the same command goes on with them")
         else:
-            log.info(f"A session goes on with {plural(left, 'job')}; the same command follows them")
+            left = plural(following.left(), "job")
+            log.info(f"A session goes on with {left}; the same command follows them")
         sys.exit(130)
 
     def _line(self, name: str) -> str:

@@ -105,6 +105,14 @@ class Following:
         """The jobs of which more is to come."""
         return list(self._pending)
 
+    def left(self) -> int:
+        """How many of them have not run well by now, whatever was told of them."""
+        self._onlooker.catch_up()
+        return sum(
+            not any(run.succeeded and run.signature == signature for run in self._attempts(name))
+            for name, signature in self._pending.items()
+        )
+
     def news(self) -> Iterator[News]:
         """What happens, until all jobs are settled; waits for it.
 
