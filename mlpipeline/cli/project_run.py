@@ -113,7 +113,7 @@ def run(
     \b
       mlpipeline run .
       mlpipeline run . -P steps=download,basic_cleaning
-      mlpipeline run . -P hydra_options="model.depth=10,15 model.lr=range(1,9,2) -m"
+      mlpipeline run . -P hydra_options="depth=10,15 lr=range(1,9,2) -m"
       mlpipeline run https://github.com/user/repo.git -v 1.0.0
     """
     asked = Asked(
