@@ -58,7 +58,7 @@ def new(
       mlpipeline new project digits
       mlpipeline new step basic_cleaning -P parameters=input_artifact,output_artifact
       mlpipeline new model resnet --no-input
-      mlpipeline new step audit --template https://github.com/team/templates.git#step
+      mlpipeline new step audit --template https://host/team/kit.git#step
     """
     made = scaffolding.make(
         New(
