@@ -56,7 +56,7 @@ def new(
 
     \b
       mlpipeline new project digits
-      mlpipeline new step basic_cleaning -P parameters=input_artifact,output_artifact
+      mlpipeline new step basic_cleaning -P parameters=input,output
       mlpipeline new model resnet --no-input
       mlpipeline new step audit --template https://host/team/kit.git#step
     """
