@@ -73,10 +73,13 @@ def _parts(project: MLproject, entry: EntryPoint) -> list[Part]:
     """The command, taken apart as str.format does."""
     where = project.path or project.folder
     parts: list[Part] = []
+    before = ""  # a literal brace ends a piece
     try:
-        for text, name, form, conversion in string.Formatter().parse(entry.command):
+        for piece, name, form, conversion in string.Formatter().parse(entry.command):
+            text = before + piece
+            before = ""
             if name is None:
-                parts.append((text, ""))
+                before = text
             elif form or conversion:
                 raise ValueError(f"{{{name}}} must stand alone between its braces")
             elif name not in entry.parameters:
@@ -92,7 +95,7 @@ def _parts(project: MLproject, entry: EntryPoint) -> list[Part]:
             line=entry.line,
             remedy="literal braces are doubled: {{ }}",
         ) from None
-    return parts
+    return [*parts, (before, "")] if before else parts
 
 
 def _simple_words(parts: Sequence[Part], keys: Mapping[str, str]) -> list[str] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,18 +26,24 @@ from mlpipeline.service.adding import folder_text
 from mlpipeline.service.entry_lines import TAKEN, Line, extra_words, line_of
 from mlpipeline.service.entry_values import Values, values_of
 from mlpipeline.service.fan_out import HYDRA_OPTIONS, Wanted, wanted
-from mlpipeline.service.project import Project, open_project, project_above, set_umask
+from mlpipeline.service.project import Project, set_umask
 from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.run_listing import list_versions
+from mlpipeline.service.run_sources import (
+    Say,
+    Source,
+    below,
+    local_folder,
+    nearest_queue,
+    new_queue,
+    source_of,
+)
 from mlpipeline.state.files import storage, write_whole
-from mlpipeline.state.git_mirrors import checkout, top_level
-from mlpipeline.state.layout import CONFIG
 from mlpipeline.state.list_writing import replace_text
 from mlpipeline.state.lock import list_lock
 from mlpipeline.state.mlproject import MAIN, MLproject, read_mlproject
 from mlpipeline.state.run_model_files import Row, Shared, edited_text, is_for, names_in, new_text
 
-Say = Callable[[str], None]
 DIGITS = 8  # hex digits that tell sweeps of one project apart
 LOCAL = "local"  # the environment that runs have: that of mlpipeline
 SHOWN = 3
@@ -66,16 +72,6 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""  # of the git repository, where it comes from one
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the MLproject is."""
-
-    folder: Path
-    name: str
-    commit: str = ""
-    said: str  # the address, without secrets
-    label: str = ""  # of the commit, for names
-
-
 def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
     """Put what is asked for into the queue of the project ``named``, or the nearest one.
 
@@ -85,14 +81,14 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
         address = Address.of(asked.uri)
     except ValueError as error:
         raise MlpipelineError(f"{masked(asked.uri)}: {error}") from None
-    folder = None if address.is_git else _local(address)
-    project = _nearest(named, folder)
+    folder = None if address.is_git else local_folder(address)
+    project = nearest_queue(named, folder)
     if project is None and folder is not None and asked.version is None:
         # What can't be run makes no folder a project.
-        _runs(asked, _below(folder, address), most=None if asked.any_number else axes.MOST)
-    project = project or _new(say)
+        _runs(asked, below(folder, address), most=None if asked.any_number else axes.MOST)
+    project = project or new_queue(say)
     set_umask(project.settings.shared)
-    source = _source(project, address, folder, asked.version, say)
+    source = source_of(project, address, folder, asked.version, say)
     most = None if asked.any_number else project.settings.max_versions or None
     read = _runs(asked, source.folder, most=most)
     for note in read.mlproject.notes:
@@ -126,90 +122,6 @@ def _runs(asked: Asked, folder: Path, *, most: int | None) -> _Runs:
         line=line_of(mlproject, entry),
         runs=tuple((each, values_of(entry, each.parameters, folder)) for each in runs),
     )
-
-
-def _local(address: Address) -> Path:
-    folder = Path(address.base).expanduser()
-    if address.base.endswith(".zip"):
-        raise MlpipelineError(f"{address.base}: unpack it, and name the folder")
-    if not folder.exists():
-        raise MlpipelineError(
-            f"there is no folder {address.base}; a git address begins with https://, ssh://, "
-            "git:// or file://, or is user@host:path"
-        )
-    if not folder.is_dir():
-        raise MlpipelineError(f"{address.base} is no folder: name the one that has MLproject")
-    return folder.absolute()
-
-
-def _nearest(named: Path | None, folder: Path | None) -> Project | None:
-    """The project whose queue it is for; None where there is none."""
-    if named is not None:
-        return open_project(named.expanduser())
-    for start in (Path.cwd(), folder):
-        if start is not None:
-            found = start if (start / CONFIG).is_file() else project_above(start)
-            if found:
-                return open_project(found)
-    return None
-
-
-def _new(say: Say) -> Project:
-    """The working directory, made a project."""
-    here = Path.cwd()
-    if here in (Path.home(), Path(here.anchor)):
-        raise MlpipelineError(
-            f"no project's queue is here, and {here} shall not be made one: name a folder that "
-            "is, or is to be: mlpipeline init DIR, then -C DIR"
-        )
-    made = sweeps.project_for(here)
-    say(f"made {here} a project of mlpipeline, for its queue")
-    return made.project
-
-
-def _source(
-    project: Project, address: Address, folder: Path | None, version: str | None, say: Say
-) -> Source:
-    if folder is not None and version is None:
-        whole = _below(folder, address)
-        return Source(folder=whole, name=whole.name, said=_said(whole, project))
-    where, base, inner = folder, address.base, address.folder
-    if where is not None:
-        top = top_level(where)
-        if top is None:
-            raise MlpipelineError(
-                f"{short(where)} lies in no git repository, so there is no version {version}"
-            )
-        real = where.resolve()
-        prefix = real.relative_to(top).as_posix() if real.is_relative_to(top) else ""
-        inner = "/".join(part for part in (prefix, inner) if part not in ("", "."))
-        base = str(top)
-    name = Address.of(base).name
-    place = project.layout.git_folder(name, base)
-    made = checkout(place, base, version, say, shared=project.settings.shared)
-    label = version if version and len(version) < 40 else made.commit[:8]
-    whole = made.folder / inner
-    said = masked(base) + (f"#{inner}" if inner else "")
-    if not whole.is_dir():
-        raise MlpipelineError(f"{masked(base)} has no folder {inner} at {label}")
-    return Source(
-        folder=whole,
-        name=Path(inner).name or name,
-        commit=made.commit,
-        said=said,
-        label=label,
-    )
-
-
-def _below(folder: Path, address: Address) -> Path:
-    whole = folder / address.folder if address.folder else folder
-    if not whole.is_dir():
-        raise MlpipelineError(f"{short(folder)} has no folder {address.folder}")
-    return whole
-
-
-def _said(folder: Path, project: Project) -> str:
-    return folder_text(folder, project) or "."
 
 
 def _check_environment(mlproject: MLproject, environment: str | None, say: Say) -> None:
