@@ -46,12 +46,22 @@ def own_overrides(config: DictConfig) -> list[str]:
     return [each for each in said if not each.startswith(ASIDE)]
 
 
-def model_name(config: DictConfig, words: Sequence[str]) -> str:
-    """The name of the sweep's model: of the app, and of all that its command line says."""
+def model_name(config: DictConfig, words: Sequence[str], name: str | None = None) -> str:
+    """The name of the sweep's model: the app's, or ``name``, and a digest of its command line.
+
+    ``words``: where and how the app is run. An app in a package is called by its module's path.
+    """
     said = [*words, *(str(each) for each in config.hydra.overrides.task)]
     digest = sha256(json.dumps(said).encode()).hexdigest()[:DIGITS]
-    app = re.sub(r"[^A-Za-z0-9_-]+", "-", str(config.hydra.job.name)).strip("-_") or "app"
-    return f"{app}-{digest}"
+    app = str(name or _app_name(str(config.hydra.job.name)))
+    return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', app).strip('-_') or 'app'}-{digest}"
+
+
+def _app_name(name: str) -> str:
+    """``name``, as Hydra calls the app, with the packages it is in, unless somebody chose it."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = spec.name.removesuffix(".__main__") if spec else ""
+    return module if name in (module.rpartition(".")[2], "__main__") else name
 
 
 def _program(task_function: TaskFunction) -> list[str]:

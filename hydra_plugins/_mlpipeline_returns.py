@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mlpipeline.api.composing import FastLoader
+from mlpipeline.core.returned import unpacked
 from mlpipeline.core.run_files import RETURNED
 from mlpipeline.errors import short
 from mlpipeline.service.following import Settled
 from mlpipeline.service.project import Project
 from mlpipeline.service.sweep_files import SweptJob
 
+log = logging.getLogger(__name__)
 
-class JobFailed(Exception):
+
+class JobFailed(CompactHydraException):
     """A job has not run well, and left no exception of its own."""
-
-
-class InItsRun(Exception):
-    """The traceback of an exception in a job's own process, as the cause of it here."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
-
-
-InItsRun.__module__ = "builtins"  # a traceback shows it by its name alone
 
 
 class Returned(JobReturn):
@@ -42,7 +39,7 @@ class Returned(JobReturn):
         self._compose = configs
         super().__init__(**fields)
 
-    @property  # type: ignore[override]
+    @property
     def cfg(self) -> Any:
         """The config that the task had."""
         return self._both()[0]
@@ -51,7 +48,7 @@ class Returned(JobReturn):
     def cfg(self, value: Any) -> None:
         self._set(0, value)
 
-    @property  # type: ignore[override]
+    @property
     def hydra_cfg(self) -> Any:
         """Hydra's own config of the job."""
         return self._both()[1]
@@ -65,7 +62,10 @@ class Returned(JobReturn):
         """What the task returned; raises what it raised. None of a job that is not followed."""
         if self.status is JobStatus.UNKNOWN:
             return None
-        return run_job(lambda: JobReturn.return_value.fget(self))  # type: ignore[attr-defined]
+        if self.status is JobStatus.FAILED:
+            sys.stderr.write(f"Error executing job with overrides: {self.overrides}\n")
+            run_job(self._return_value)
+        return self._return_value
 
     @return_value.setter
     def return_value(self, value: Any) -> None:
@@ -83,9 +83,26 @@ class Returned(JobReturn):
             self._configs = both[0], both[1]
 
 
-def run_job(get: Callable[[], Any]) -> Any:
-    """``get()``, by the name of what Hydra cuts tracebacks at, so that none of it is shown."""
-    return get()
+def run_job(value: Any) -> None:
+    """Raise it, by the name of what Hydra cuts tracebacks at: what is shown is the task's own."""
+    raise value
+
+
+def with_traceback(error: Exception, frames: Sequence[tuple[str, int, str]]) -> Exception:
+    """``error`` as if it came from ``frames``: the file, the line and the function of each."""
+    made = None
+    for file, line, function in reversed(frames):
+        code = compile("raise RuntimeError", file, "exec").replace(
+            co_name=function, co_qualname=function
+        )
+        try:
+            exec(code, {})
+        except RuntimeError as raised:
+            at = raised.__traceback__
+            assert at is not None
+            assert at.tb_next is not None
+            made = TracebackType(made, at.tb_next.tb_frame, -1, line)
+    return error.with_traceback(made)
 
 
 class Returns:
@@ -103,15 +120,18 @@ class Returns:
     def of(self, job: SweptJob, end: Settled) -> JobReturn:
         """Of a job that has come to its end."""
         kept = self._kept(end)
+        value, lost = (kept["value"], "") if "value" in kept else unpacked(kept)
         if end.is_done:
-            value = kept.get("value", end.run.results.get("returned") if end.run else None)
+            if lost:
+                log.warning(f"\t#{job.number}: {lost}")
+            if not kept or (lost and value is None):
+                value = end.run.results.get("returned") if end.run else None
             return self._returned(job, kept, JobStatus.COMPLETED, value)
-        error = kept.get("value")
-        if not isinstance(error, Exception) or "traceback" not in kept:
-            error = JobFailed(self._why(job, end))
-        else:
-            error.__cause__ = InItsRun(kept["traceback"])
-        return self._returned(job, kept, JobStatus.FAILED, error)
+        if not isinstance(value, Exception) or "traceback" not in kept:
+            value = JobFailed(self._why(job, end))
+        return self._returned(
+            job, kept, JobStatus.FAILED, with_traceback(value, kept.get("frames", ()))
+        )
 
     def _kept(self, end: Settled) -> dict[str, Any]:
         """What the job itself has put down at its end."""
@@ -120,7 +140,7 @@ class Returns:
         path = self._project.layout.run_folder(end.run.id).path / RETURNED
         try:
             kept: dict[str, Any] = pickle.loads(path.read_bytes())
-        except Exception:  # it never came so far, or what it returned can't be read here
+        except Exception:  # it never came so far, or an earlier version has put it down
             return {}
         return kept
 
@@ -156,11 +176,10 @@ class Returns:
         instance = HydraConfig.instance()
         before = instance.cfg
         instance.set_config(config)
-        hydra = copy.deepcopy(instance.cfg)
+        hydra: Any = copy.deepcopy(instance.cfg)
         instance.cfg = before
         task = copy.deepcopy(config)
         OmegaConf.set_readonly(task, False)
         with open_dict(task):
             del task["hydra"]
-        assert hydra is not None
         return task, hydra

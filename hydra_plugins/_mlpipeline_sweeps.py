@@ -9,27 +9,28 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
-from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from hydra_plugins import _mlpipeline_settings as settings_of
 from hydra_plugins._mlpipeline_jobs import Namer, Placer, app_command, model_name, own_overrides
 from hydra_plugins._mlpipeline_returns import Returns
 from mlpipeline.api.composing import FastLoader
 from mlpipeline.api.handover import Handovers
-from mlpipeline.api.sweeps import chained
+from mlpipeline.api.sweeps import NoStages, chained
 from mlpipeline.api.words import escaped, masked
 from mlpipeline.core.wording import duration, plural
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service import sweeps
 from mlpipeline.service.following import Began, Ended, Following, Printed, Said, Settled
 from mlpipeline.service.keeping import Keeper
-from mlpipeline.service.project import Project
+from mlpipeline.service.project import Project, nearest_project
 from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.sweep_files import Sweep, SweptJob
 
@@ -40,8 +41,15 @@ STANDARD = ("timeout", "cpus", "memory", "gpus")  # what may be set for each job
 NAMED = 5  # jobs that a sentence names
 
 
-class LauncherError(CompactHydraException):
-    """The jobs can't be launched or followed; Hydra shows the message alone."""
+@contextmanager
+def ending_in_a_line() -> Iterator[None]:
+    """End the app with a line for what people can mend, as Hydra would, but without its hint."""
+    try:
+        yield
+    except MlpipelineError as error:
+        if _is_all_to_be_shown():
+            raise
+        raise SystemExit(f"mlpipeline: {error}") from None
 
 
 class Sweeps:
@@ -62,37 +70,44 @@ class Sweeps:
         # The sweeper composes each job, too, to see whether that can be done: quickly, from now.
         self._loader = loader if isinstance(loader, FastLoader) else FastLoader(loader)
         hydra_context.config_loader = self._loader
+        with ending_in_a_line():
+            settings_of.check_count(self._settings, config, self._loader)
         self._jobs: dict[str, SweptJob] = {}  # of all batches so far, by name
         self._handovers: Handovers | None = None
         self._namer = Namer(self._loader, self._config)
         self._earlier: Mapping[str, SweptJob] = {}  # by name
         self._keeper: Keeper | None = None
+        self._told: set[str] = set()  # jobs that have failed, with what they printed shown
 
     def launch(self, batch: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Run the jobs of a batch, whose numbers begin with ``first``; as Launcher.launch."""
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
-        try:
+        with ending_in_a_line():
             return self._launch([tuple(each) for each in batch], first)
-        except MlpipelineError as error:
-            raise LauncherError(f"mlpipeline: {error}") from None
 
     def _launch(self, batch: Sequence[tuple[str, ...]], first: int) -> Sequence[JobReturn]:
-        self._check_settings()
+        settings_of.check(self._settings)
         made = sweeps.project_for(Path.cwd(), self._settings.get("project"))
         project = made.project
         if made.is_new:
             log.info(f"Made {short(project.layout.project)} a project of mlpipeline, for its queue")
         sweeps.check_count(project, len(self._jobs if first else ()) + len(batch))
+        self._warn_of_preload()
         command = app_command(self._task_function, self._config)
         cwd = os.path.relpath(Path.cwd(), project.layout.project)
-        model = model_name(self._config, [cwd, *command])
+        model = model_name(self._config, [cwd, *command], self._settings.get("name"))
         names = self._list(project, model, command, cwd, batch, first)
         log.info(
             f"Launching {plural(len(batch), 'job')} as {model} of {short(project.layout.project)}"
         )
-        sight = sweeps.look(project, model, Onlooker(project))
         wanted = list(dict.fromkeys(names))
+        if same := len(names) - len(wanted):
+            log.info(
+                f"{same} of them {'is' if same == 1 else 'are'} the same as another one: what is "
+                "the same is run once for all"
+            )
+        sight = sweeps.look(project, model, Onlooker(project, model=model))
         again = self._again(sight, wanted)
         if again:  # in folders of their own: those of the last time stay as they are
             self._move(project, model, command, cwd, again)
@@ -117,23 +132,6 @@ class Sweeps:
         ends |= self._follow(project, model, signatures)
         self._say_what_failed(model, [each for each in ends.values() if not each.is_done], wanted)
         return [returns.of(self._jobs[name], ends[name]) for name in names]
-
-    def _check_settings(self) -> None:
-        priority = self._settings.get("priority")
-        if priority is not None and not isinstance(priority, int):
-            raise MlpipelineError(
-                f"hydra.launcher.priority={priority}: it must be a whole number, such as 5 or -1"
-            )
-        rerun = self._settings.get("rerun", sweeps.RERUNS[0])
-        if rerun not in sweeps.RERUNS:
-            raise MlpipelineError(
-                f"hydra.launcher.rerun={rerun}: it must be one of {', '.join(sweeps.RERUNS)}"
-            )
-        parallel = self._settings.get("parallel")
-        if parallel not in (None, "auto") and not (isinstance(parallel, int) and parallel > 0):
-            raise MlpipelineError(
-                f"hydra.launcher.parallel={parallel}: it must be a number of jobs, or auto"
-            )
 
     # ----------------------------------------------------------------------- list
 
@@ -177,7 +175,7 @@ class Sweeps:
                 chained(
                     [job.overrides for job in self._jobs.values()], list(self._jobs), str(chain)
                 )
-            except ValueError as error:
+            except NoStages as error:
                 raise MlpipelineError(f"hydra.launcher.{error}; nothing was listed") from None
         Path(str(self._config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         self._put(project, model, command, cwd)
@@ -246,6 +244,8 @@ class Sweeps:
                         sys.stdout.write("".join(f"{line}\n" for line in lines))
                         sys.stdout.flush()
                     case Ended(name, run) if not run.succeeded:
+                        if run.host == project.layout.host:
+                            self._told.add(name)
                         log.info(f"\t#{self._jobs[name].number} {run.verdict}")
                     case Ended(name, run) if not following.shows_output:
                         took = duration(run.seconds or 0.0)
@@ -279,6 +279,15 @@ class Sweeps:
 
     # ------------------------------------------------------------------------ say
 
+    def _warn_of_preload(self) -> None:
+        """Once for the sweep."""
+        missing = settings_of.missing_modules(self._settings) if self._keeper is None else ()
+        if missing:
+            log.warning(
+                f"hydra.launcher.preload: {sys.executable} has no {', '.join(missing)}; "
+                "jobs go on without"
+            )
+
     def _say_what_is_done(
         self, sight: sweeps.Sight, names: Sequence[str], again: Sequence[str]
     ) -> None:
@@ -296,7 +305,8 @@ class Sweeps:
         self, project: Project, model: str, sight: sweeps.Sight, left: int
     ) -> None:
         folder = project.layout.project
-        where = "" if folder == Path.cwd() else f" -C {short(folder)}"
+        is_found = folder == nearest_project(Path.cwd())
+        where = "" if is_found else f" -C {shlex.quote(short(folder))}"
         log.info(f"`mlpipeline{where} status -m {model}` shows them")
         if left and not sight.queue.pid:
             log.info(
@@ -311,7 +321,16 @@ class Sweeps:
             log.info(f"\t#{self._jobs[each.name].number} {model}/{each.name}: {each}")
         if len(failed) > NAMED:
             log.info(f"\tand {len(failed) - NAMED} more")
-        log.info("The same command runs what is missing again")
+        remedy = "the same command runs what is missing again"
+        is_told = all(each.run is None or each.name in self._told for each in failed)
+        if is_told and settings_of.is_basic(self._config) and not _is_all_to_be_shown():
+            # Else Hydra shows one traceback, which stands above, once more.
+            raise SystemExit(f"mlpipeline: not all jobs ran well; {remedy}")
+        log.info(remedy.capitalize())
+
+
+def _is_all_to_be_shown() -> bool:
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def _end_of(sight: sweeps.Sight, name: str) -> Settled:

@@ -25,6 +25,8 @@ class MlpipelineLauncherConf:
     _target_: str = "hydra_plugins.mlpipeline_launcher.MlpipelineLauncher"
     # The folder with mlp.config; by default the nearest one at or above the working directory.
     project: Any = None
+    # What the sweep is called, before the digest of its command line; by default as the app is.
+    name: Any = None
     # Follow the jobs and return their results; false: list them, and leave it at that.
     wait: bool = True
     # What of this very sweep runs again although it is done: missing (nothing), changed (what ran

@@ -44,6 +44,36 @@ lr: 0.1
 steps: 3
 """
 
+# Of a sweeper that asks for results.
+SWEEPER = """
+from hydra.plugins.sweeper import Sweeper
+from hydra.core.config_store import ConfigStore
+from dataclasses import dataclass
+
+@dataclass
+class Conf:
+    _target_: str = "hydra_plugins.seeking.Seeking"
+
+ConfigStore.instance().store(group="hydra/sweeper", name="seeking", node=Conf)
+
+class Seeking(Sweeper):
+    def setup(self, *, hydra_context, task_function, config):
+        from hydra.core.plugins import Plugins
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def sweep(self, arguments):
+        lr, first = 1.0, 0
+        for _ in range(3):
+            batch = [[*arguments, f"lr={lr}"], [*arguments, f"lr={lr / 2}"]]
+            returned = self.launcher.launch(batch, initial_job_idx=first)
+            for each in returned:
+                number = each.hydra_cfg.hydra.job.num
+                print("JOB", number, each.status.name, each.cfg.lr, each.return_value)
+            first, lr = first + 2, lr / 2
+"""
+
 
 class App:
     """An app in a project's folder."""

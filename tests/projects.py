@@ -83,10 +83,15 @@ def called(command: Sequence[str], folder: Path, **environment: str) -> subproce
     )
 
 
-def started(command: Sequence[str], folder: Path) -> subprocess.Popen:
+def started(command: Sequence[str], folder: Path, **environment: str) -> subprocess.Popen:
     """A command that goes on in ``folder``."""
     return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -135,8 +140,8 @@ class Project:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         return called(self.command(*arguments), self.folder, **environment)
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        return started(self.command(*arguments), self.folder)
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
+        return started(self.command(*arguments), self.folder, **environment)
 
     def history(self) -> list[dict]:
         (path,) = (each for each in self.outputs.glob("history-*") if ".damaged-" not in each.name)

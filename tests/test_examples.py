@@ -283,3 +283,76 @@ def test_the_digits_of_hydra_are_learned_in_the_queue(hydra_digits):
     records = [yaml.safe_load(path.read_text()) for path in runs.glob("*/*/1/run.yaml")]
     assert len(records) == 8
     assert {record["outcome"] for record in records} == {"succeeded"}
+
+
+PIPELINE_RUNS = ["data_prepare", "train,lr=0.5", "train,lr=0.05"]
+ODD = "a, b=c #1 'é' {x}"
+
+
+def test_the_pipeline_of_components_runs_here_and_prepares_its_data_once(tmp_path):
+    folder = example("vertex-mnist", tmp_path)
+    path = folder / "configs" / "pipeline.yaml"
+    path.write_text(path.read_text().replace("project: demo", f"project: {json.dumps(ODD)}", 1))
+
+    mlpipeline(folder, "-r", "-u", "-q")
+    events = {event["run"]["version"]: event for event in finished(folder / "configs" / "outputs")}
+
+    assert list(events) == PIPELINE_RUNS
+    assert events["train,lr=0.5"]["results"]["accuracy"] > 0.9
+    assert f"{ODD}: 1437 images" in mlpipeline(folder, "logs", "pipeline/data_prepare")
+    assert mlpipeline(folder, "-r", "-u", "-q") == ""
+    assert len(finished(folder / "configs" / "outputs")) == len(PIPELINE_RUNS)
+
+
+def test_the_pipeline_of_components_can_be_rehearsed(tmp_path):
+    mlpipeline(example("vertex-mnist", tmp_path), "-q")
+
+
+def test_the_pipeline_of_components_is_compiled_for_vertex(tmp_path):
+    if not os.environ.get("MLPIPELINE_REQUIRE_ALL"):
+        pytest.importorskip("kfp")
+    folder = example("vertex-mnist", tmp_path)
+    out = folder / "pipeline.json"
+
+    mlpipeline(folder, "pipeline", "compile", str(folder / "configs/pipeline.yaml"), "-o", str(out))
+    spec = json.loads(out.read_text())
+
+    containers = {
+        name: each["container"] for name, each in spec["deploymentSpec"]["executors"].items()
+    }
+    assert set(spec["root"]["dag"]["tasks"]) == {"data-prepare", "train"}
+    assert containers["exec-train"]["resources"]["cpuLimit"] == 4
+    assert containers["exec-train"]["resources"]["accelerator"]["type"] == "NVIDIA_TESLA_T4"
+    assert containers["exec-data-prepare"]["args"][0] == (
+        "project='{{$.inputs.parameters['project']}}'"
+    )
+    for component in ("data_prepare", "train"):
+        dockerfile = (folder / "components" / component / "Dockerfile").read_text()
+        assert "COPY . ." in dockerfile
+        assert (folder / "components" / component / "main.py").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_the_makefile_says_what_it_needs(tmp_path):
+    folder = example("vertex-mnist", tmp_path)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("make", "sed", "sh", "echo"):
+        (tools / name).symlink_to(shutil.which(name))
+
+    def make(target):
+        return subprocess.run(
+            [tools / "make", target],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={"PATH": str(tools)},
+        )
+
+    assert "make compile                  needs pip install 'mlpipeline[vertex]'" in (
+        make("help").stdout
+    )
+    for target in ("push-data-prepare-image", "push-train-image"):
+        pushed = make(target)
+        assert pushed.returncode != 0
+        assert "docker is needed to build and push images" in pushed.stderr

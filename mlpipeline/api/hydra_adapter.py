@@ -65,6 +65,7 @@ __all__ = [
     "RunMode",
     "axes",
     "begin_app",
+    "count_of_jobs",
     "get_overrides_dirname",
     "hydra_main",
     "hydra_utils",
@@ -103,8 +104,11 @@ def readable() -> Iterator[None]:
 
 
 def one_text(error: BaseException) -> str:
-    """What an exception of Hydra says, with what caused it, in one line."""
+    """What an exception of Hydra says, of which override, and with what caused it; in one line."""
+    override = getattr(error, "override", None)  # where its text is no override at all
     said = [str(error)]
+    if override and str(override) not in said[0]:
+        said.insert(0, f"{override}:")
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):
         said.append(str(cause))
@@ -150,11 +154,10 @@ def axes(
     Raises HydraProblem; and TooManyJobs, EmptySweep and DuplicateJobs of ``sweeps``.
     """
     with readable():
-        parsed = OverridesParser.create(config_loader).parse_overrides(list(overrides))
-        ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.MULTIRUN, from_shell=False)
-        by_key: dict[str, Override] = {each.get_key_element(): each for each in parsed}
-        lengths = [_length(each) for each in by_key.values()]
-        _check_lengths(by_key, lengths, most)
+        by_key = _by_key(overrides, config_loader)
+        number = _number(by_key)
+        if number is None or (most is not None and number > most):
+            raise sweeps.TooManyJobs(number, most or sweeps.MOST)
         made = [_axis(key, each) for key, each in by_key.items()]
     for axis, override in zip(made, by_key.values(), strict=True):
         if not axis:
@@ -163,23 +166,35 @@ def axes(
     return made
 
 
+def count_of_jobs(
+    overrides: Sequence[str], config_loader: ConfigLoader | None = None
+) -> int | None:
+    """The number of jobs of a sweep, of which none is written out; None: there is no end of them.
+
+    A ``glob`` counts as one. Raises HydraProblem, and EmptySweep.
+    """
+    with readable():
+        return _number(_by_key(overrides, config_loader))
+
+
+def _by_key(overrides: Sequence[str], config_loader: ConfigLoader | None) -> dict[str, Override]:
+    parsed = OverridesParser.create(config_loader).parse_overrides(list(overrides))
+    ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.MULTIRUN, from_shell=False)
+    return {each.get_key_element(): each for each in parsed}
+
+
 def _axis(key: str, override: Override) -> list[str]:
     if override.is_sweep_override():
         return [f"{key}={value}" for value in override.sweep_string_iterator()]
     return [f"{key}={override.get_value_element_as_str()}"]
 
 
-def _check_lengths(
-    by_key: dict[str, Override], lengths: list[int | None], most: int | None
-) -> None:
+def _number(by_key: dict[str, Override]) -> int | None:
+    lengths = [_length(each) for each in by_key.values()]
     for override, length in zip(by_key.values(), lengths, strict=True):
         if length == 0:
             raise sweeps.EmptySweep(f"{override.input_line} has no values")
-    if None in lengths:
-        raise sweeps.TooManyJobs(None, most or sweeps.MOST)
-    number = math.prod(length or 0 for length in lengths)
-    if most is not None and number > most:
-        raise sweeps.TooManyJobs(number, most)
+    return None if None in lengths else math.prod(length or 0 for length in lengths)
 
 
 def _length(override: Override) -> int | None:

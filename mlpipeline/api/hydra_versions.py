@@ -163,7 +163,7 @@ def parameters_of(
     """For each job its name, itself and its own parameters; ``given`` are those of all.
 
     In a run, the jobs of others have theirs when they are asked for. Raises HydraProblem, and
-    ValueError for a chain of what no job has.
+    NoStages for a chain of what no job has.
     """
     from_config = {k: v for k, v in given.items() if k in NUMBERS and _is_key(v)}
     befores = sweeps.chained(sweep.jobs, sweep.names, chain) if chain else ()

@@ -41,6 +41,10 @@ class EmptySweep(ModelError, ValueError):
     """An override of a sweep has no values, so that there would be no job."""
 
 
+class NoStages(ModelError, ValueError):
+    """No job says anything of what a chain's stages are to be told by."""
+
+
 class DuplicateJobs(ModelError, ValueError):
     """Two jobs of a sweep are the same."""
 
@@ -132,11 +136,15 @@ def chained(jobs: Sequence[Job], names: Sequence[str], key: str) -> list[tuple[s
     """For each job, the names of those that it comes after: a chain of stages for each combination.
 
     Jobs that differ only in ``key`` are the stages of one chain, in the order they are in. Raises
-    ValueError where no job says anything of ``key``.
+    NoStages where no job says anything of ``key``.
     """
     stages = {each: key_of(each) == key for each in chain.from_iterable(jobs)}
     if jobs and not any(stages.values()):
-        raise ValueError(f"chain: {key} is not among the overrides, so there are no stages")
+        known = ", ".join(dict.fromkeys(map(key_of, chain.from_iterable(jobs))))
+        raise NoStages(
+            f"chain: {key} is not among the overrides, so there are no stages"
+            + (f"; these are of {known}" if known else "")
+        )
     lasts: dict[Job, str] = {}
     befores: list[tuple[str, ...]] = []
     for job, name in zip(jobs, names, strict=True):

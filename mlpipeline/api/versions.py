@@ -214,8 +214,9 @@ class Versions:
         stands: ``batch_size="params.batch_size"``. Jobs that differ only in ``chain`` come after
         one another.
 
-        Raises HydraProblem, with Hydra's own words; TooManyJobs, EmptySweep or DuplicateJobs, with
-        what to do; HydraMissing where hydra is not installed. All of them are ModelErrors.
+        Raises HydraProblem, with Hydra's own words; TooManyJobs, EmptySweep, DuplicateJobs or
+        NoStages, with what to do; HydraMissing where hydra is not installed. All of them are
+        ModelErrors.
         """
         import os
         import sys

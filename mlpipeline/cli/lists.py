@@ -15,7 +15,6 @@ from mlpipeline.cli.render import show_json, show_text
 from mlpipeline.core.places import LAST, Place
 from mlpipeline.service import lists
 from mlpipeline.service.lists import Edit
-from mlpipeline.service.project import nearest_project
 
 model_argument = click.argument("model", shell_complete=complete_models)
 versions_argument = click.argument(
@@ -115,7 +114,7 @@ def add(
     from mlpipeline.service.adding import add_command  # needs YAML
 
     edit = add_command(
-        open_project(nearest_project(project)),
+        open_project(project),
         line,
         name=given.get("name", ""),
         cwd=given.get("cwd"),

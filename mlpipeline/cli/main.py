@@ -47,6 +47,9 @@ GROUPS = {
         "skip": ("steer", "Leave queued versions out."),
         "retry": ("steer", "Have versions run again."),
     },
+    "Take it elsewhere": {
+        "pipeline": ("pipeline", "Convert, compile and send pipelines of steps."),
+    },
     "Set up and care": {
         "init": ("init", "Make the files of a new project."),
         "new": ("new", "Make a project, model or step from a template."),
@@ -150,7 +153,7 @@ class Commands(click.Group):
     "--project",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="The project's folder, which holds mlp.config.  [default: this folder]",
+    help="The project's folder, or one in it.  [default: this folder]",
 )
 @click.version_option(
     mlpipeline.__version__, prog_name="mlpipeline", message="%(prog)s %(version)s"

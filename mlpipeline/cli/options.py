@@ -40,6 +40,6 @@ def project_option(command: F) -> F:
         "-C",
         "--project",
         type=click.Path(path_type=Path),
-        help="The project's folder.  [default: this folder]",
+        help="The project's folder, or one in it.  [default: this folder]",
         callback=lambda ctx, _, value: value or ctx.find_object(Path) or Path(),
     )(command)

@@ -15,6 +15,8 @@ from mlpipeline.service.learning import LearningCurves
 from mlpipeline.service.lists import Edit
 from mlpipeline.service.messages import Sent
 from mlpipeline.service.new_project import Made
+from mlpipeline.service.pipeline_steps import Pipelines
+from mlpipeline.service.pipelines import Compilation, Conversion, Submission
 from mlpipeline.service.plan import Plan
 from mlpipeline.service.results import Results
 from mlpipeline.service.steering import Done, Stopped
@@ -36,6 +38,10 @@ PRINTED: dict[str, Any] = {
     "new": Made,
     "notify": list[Sent],
     "pause": Edit,
+    "pipeline compile": Compilation,
+    "pipeline convert": Conversion,
+    "pipeline show": Pipelines,
+    "pipeline submit": Submission,
     "plan": Plan,
     "plot": LearningCurves,
     "remove": Edit,

@@ -43,7 +43,7 @@ def judge(
     limit = exit.limit if exit else None
     returned = report and report.ending == endings.RETURNED and (exit is None or exit.status == 0)
     if returned and limit is None and not _ends_after(report, stopping_at):
-        return Verdict(Outcome.SUCCEEDED)
+        return Verdict(Outcome.SUCCEEDED, report.detail if report else "")
     if stopping_at is not None:
         return Verdict(Outcome.INTERRUPTED, stopping_why or "asked to stop")
     if not began:

@@ -23,6 +23,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     project: str  # absolute path; the run's working directory
     models_dir: str  # absolute path
     model_dir: str  # absolute path
+    outputs: str = ""  # absolute path: where runs and artifacts lie
+    anew: bool = False  # a person wants it run again, whatever has been made
     overrides: str = ""  # Hydra's, that the list adds to those of the file
     parameters: dict[str, Any] = {}  # of the version, as plain data without secrets
     test: bool  # a rehearsal: one step, nothing is kept
@@ -90,6 +92,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     steps: int | None = None  # that train_model was given
     trained_before: int | None = None
     results: dict[str, Any] = {}
+    step: dict[
+        str, Any
+    ] = {}  # of a pipeline: inputs, artifacts, outputs, cached (the run it is by)
     metrics: dict[str, Summary] = {}  # by name, of this attempt
     summary: dict[str, str] = {}
     environment: dict[str, Any] = {}

@@ -25,6 +25,8 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it 
     timeout: float | None = None  # seconds that a run of it may take, where it says so itself
     console_limit: float | None = None  # GB of its output that are kept, likewise; 0: all
     after: tuple[str, ...] = ()  # versions of the same model file that must be done before it
+    step: str = ""  # that it is, of a pipeline
+    pipeline: str = ""  # 8 hex digits of that one's definition
 
 
 class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -48,13 +50,9 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def digest(self) -> str:
         """Names the state of all its code: SHA-256 over the digests of its sources, in hex.
 
-        A command file is none: what it says of a version is signed.
+        Command files, pipelines and components are none: what they say of a version is signed.
         """
-        code = {
-            path: digest
-            for path, digest in self.sources.items()
-            if path != self.path or not is_command_file(path)
-        }
+        code = {path: each for path, each in self.sources.items() if not is_command_file(path)}
         return sha256(repr(sorted(code.items())).encode()).hexdigest()
 
     @cached_property

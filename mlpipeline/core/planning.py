@@ -97,6 +97,7 @@ class Start(msgspec.Struct, frozen=True):
     resume: bool = False
     rehearsal: bool = False
     place: Place = Place()  # on the host
+    anew: bool = False  # a person wants it again that has succeeded with this very code
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +178,8 @@ def plan(at: Situation, candidates: Candidates | None = None) -> list[Start]:
             refused.add(version.asks)
             continue
         run = RunId(*key, ledger.next_attempt(*key))
-        starts.append(Start(model, version, run, standing.resumes, standing.rehearses, place))
+        anew = standing.is_wanted_anew
+        starts.append(Start(model, version, run, standing.resumes, standing.rehearses, place, anew))
         if not standing.rehearses:  # that has a model_dir of its own
             taken.add(version.model_dir)
         if len(starts) == free:
@@ -282,7 +284,8 @@ class Rules:
             return stands(State.RUNNING, f"on {hosts[0]}" if hosts[0] != policy.host else "")
         ever = policy.unattended or not is_listed
         if success := _success(same, None if ever else policy.session):
-            reason = "script changed" if success.script != model.digest else ""
+            told = success.verdict.reason if success.verdict else ""  # of a step: who made it
+            reason = "script changed" if success.script != model.digest else told
             return stands(State.DONE, reason, success=success)
         if not is_listed:
             return stands(State.SKIPPED, NOT_LISTED)

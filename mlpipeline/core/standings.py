@@ -59,6 +59,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # there ma
         return self.success is not None and self.success.script != self.model.digest
 
     @property
+    def is_wanted_anew(self) -> bool:
+        """Whether a person has ordered again what has succeeded just as it is now."""
+        last, version = self.last, self.version
+        if not self.overruled or last is None or version is None or not last.succeeded:
+            return False
+        return last.signature == version.signature and last.script == self.model.digest
+
+    @property
     def has_failed(self) -> bool:
         """Whether the last word on it is a failure, of itself or of its rehearsal."""
         if self.state is not State.QUEUED:

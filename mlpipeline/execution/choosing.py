@@ -13,7 +13,8 @@ from mlpipeline.api.listed import split
 from mlpipeline.api.sweeps import shown
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.model_files import model_name
-from mlpipeline.core.narrowing import choose_versions
+from mlpipeline.core.narrowing import STEPS, choose_versions, step_of
+from mlpipeline.core.spelling import nearest
 from mlpipeline.core.wording import enumeration
 from mlpipeline.errors import ConfigError, short
 from mlpipeline.execution.findings import Findings
@@ -233,11 +234,17 @@ def _complaints(models: ModelList, chosen: _Chosen) -> list[str]:
     entry, known = chosen.entry, [version.name for version in chosen.findings.versions]
     more = f", and {len(known) - NAMED} more" if len(known) > NAMED else ""
     remedy = f"its versions: {', '.join(known[:NAMED])}{more}"
-    return [
-        str(
-            ConfigError(
-                models.path, f"{entry.path} has no version {name}", line=entry.line, remedy=remedy
-            )
+    steps = list(dict.fromkeys(map(step_of, known)))
+
+    def said(name: str) -> tuple[str, str]:
+        if not name.startswith(STEPS):
+            return f"{entry.path} has no version {name}", remedy
+        step = name.removeprefix(STEPS)
+        return f"{entry.path} has no step {step or 'of that kind'}{nearest(step, steps)}", (
+            f"its steps: {', '.join(steps[:NAMED])}"
         )
-        for name in chosen.unknown
+
+    return [
+        str(ConfigError(models.path, problem, line=entry.line, remedy=what_to_do))
+        for problem, what_to_do in map(said, chosen.unknown)
     ]

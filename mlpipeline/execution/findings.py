@@ -22,7 +22,7 @@ from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
-FORMAT = 2  # 2: versions may come after others
+FORMAT = 3  # 2: versions may come after others; 3: and be steps of a pipeline
 NO_VERSIONS = memoryview(b'{"versions":[]}')  # of a script that can't be used
 GONE = (0, 0)
 
@@ -198,6 +198,8 @@ class Memory:
         """``sparing``: rather of memory than of time."""
         self._folder = folder
         self._sparing = sparing
+        self.is_kept = False
+        """Whether it stays as it is: it is another's, who has a Python of his own, perhaps."""
 
     def recall(self, path: str, environment: str | None = None) -> Findings | None:
         """What is known of a script, if it was found with the same packages (None: with any)."""
@@ -223,6 +225,8 @@ class Memory:
             environment=environment,
             path=path,
         )
+        if self.is_kept:
+            return
         with suppress(OSError):  # then the script is inspected once more
             if findings.problem:
                 versions = NO_VERSIONS
@@ -233,6 +237,8 @@ class Memory:
 
     def forget(self, path: str) -> None:
         """Forget what was found in a script."""
+        if self.is_kept:
+            return
         with suppress(OSError):
             self._file(path).unlink()
 

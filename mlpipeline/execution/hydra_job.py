@@ -34,9 +34,10 @@ from mlpipeline.api.hydra_adapter import (
 )
 from mlpipeline.core.hydra_jobs import VARIABLE
 from mlpipeline.core.plain import plain, safe_text
+from mlpipeline.core.returned import packed
 from mlpipeline.core.run_files import RESULTS, RETURNED
 from mlpipeline.execution.writing import write_at_last
-from mlpipeline.sources.user_code import user_traceback
+from mlpipeline.sources.user_code import user_frames, user_traceback
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -198,30 +199,24 @@ def _captured(
 def keep(returned: JobReturn, output_dir: str, folder: str) -> None:
     """Put down what the task returned or raised, for the launcher and for the results.
 
-    The exception of a job that has failed comes with its traceback as text.
+    The exception of a job that has failed comes with its traceback, as text and as places.
     """
-    kept = {"output_dir": output_dir, "working_dir": returned.working_dir}
+    kept: dict[str, Any] = {"output_dir": output_dir, "working_dir": returned.working_dir}
     value = returned._return_value
     if returned.status is JobStatus.FAILED:
         at = value.__traceback__
         value.__traceback__ = at.tb_next if at and at.tb_next else at  # without run_job's frame
         kept["traceback"] = user_traceback(value)
+        kept["frames"] = user_frames(value)
         value.__traceback__ = at  # Hydra cuts it there, too
     elif shown := _shown(value):
         write_at_last(folder, RESULTS, shown)
-    try:
-        content = pickle.dumps({**kept, "value": value})
-    except Exception as error:
-        if returned.status is JobStatus.FAILED:
-            value = RuntimeError(f"{type(value).__qualname__}: {safe_text(value)}")
-        else:
-            print(
-                f"mlpipeline: what the task returned, a {type(value).__qualname__}, can't be "
-                f"handed on to the sweeper: {type(error).__name__}: {safe_text(error)}",
-                file=sys.stderr,
-            )
-            value = None
-        content = pickle.dumps({**kept, "value": value})
+    pack, lost = packed(value)
+    if lost and returned.status is JobStatus.FAILED:
+        pack, _ = packed(RuntimeError(f"{type(value).__qualname__}: {safe_text(value)}"))
+    elif lost:
+        print(f"mlpipeline: {lost}", file=sys.stderr)
+    content = pickle.dumps({**kept, **pack})
     write_at_last(folder, RETURNED, content)
 
 

@@ -240,7 +240,7 @@ def _findings(
         source = source_of(script)
         model = source.load_model(script, models_dir)
         if is_command_file(script):
-            found["preload"] = model.file.preload
+            found["preload"] = model.preload
         ordered = source.ordered_versions(model)
         gc.disable()  # nothing is thrown away from here on
         check_stages(ordered)
@@ -294,6 +294,8 @@ def _shown(
         yield "console_limit", limit
     if after := comes_after(version):
         yield "after", after
+    if hasattr(source, "step_of"):
+        yield from source.step_of(version).items()
 
 
 def _first_line(error: BaseException) -> str:

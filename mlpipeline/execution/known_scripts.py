@@ -135,12 +135,14 @@ class KnownScripts:
                 hindrances=[each.hindrance for each in asked.values() if each.hindrance],
             )
 
-    def leave_to_session(self, changed_at: float | None) -> None:
+    def leave_to_session(self, changed_at: float | None, *, remember: bool = True) -> None:
         """A session is at work, which looks itself at what has changed since ``changed_at`` (see
         BesideSession); None: there is no such session. For views.
+
+        Without ``remember``, what it has found stays in the memory, whatever is found here.
         """
-        if self._beside:
-            self._beside.changed_at = changed_at
+        if self._beside and self._memory:
+            self._beside.changed_at, self._memory.is_kept = changed_at, not remember
 
     def hurry(self, wanted: bool) -> None:
         """Whether what nobody waits for may have the whole machine."""

@@ -187,6 +187,8 @@ class Launcher:
             project=str(self._layout.project),
             models_dir=str(self._layout.models_dir),
             model_dir=str(model_dir),
+            outputs=str(self._layout.outputs),
+            anew=start.anew,
             parameters=start.version.parameters,
             test=self._test,
             fresh=not start.resume,

@@ -81,7 +81,9 @@ class Lifecycle:
             job = getattr(version, "job", None)
             if job is not None:
                 self._part("hydra", job.begin, self._spec["folder"])
-            if is_command_file(self._spec["script"]):
+            if hasattr(model, "rows"):
+                self._execute_step(model)
+            elif is_command_file(self._spec["script"]):
                 self._execute_command(model)
             else:
                 self._execute(model, version)
@@ -109,6 +111,7 @@ class Lifecycle:
             raise _Edited(EDITED_MEANWHILE)
         stat = os.stat(self._spec["script"])
         edited = [stat.st_mtime_ns, stat.st_size] != self._spec["stamp"] or listed.now.files
+        edited = edited or hasattr(model, "rows")  # its components may have been
         name = self._spec["version"]
         if edited and (
             name not in model.versions.versions
@@ -157,6 +160,16 @@ class Lifecycle:
         program = Program(model, self._spec, self._reporter, self._end)
         self._reporter.enter("test" if self._spec["test"] else "run")
         self.report |= self._part("command", program.run)
+
+    def _execute_step(self, model: Any) -> None:
+        """The same for a step of a pipeline, unless what it makes has been made."""
+        from mlpipeline.execution.step_run import StepRun  # others do without
+
+        model.name, model.model_dir = self._spec["model"], self._spec["model_dir"]
+        self._part("clean_model_dir", self._prepare_model_dir, model)
+        self._reporter.enter("test" if self._spec["test"] else "run")
+        step = StepRun(model, self._spec, self._reporter, self._end)
+        self.report |= self._part("step", step.run)
 
     def _prepare_model_dir(self, model: Model) -> None:
         folder = self._spec["model_dir"]

@@ -147,9 +147,9 @@ class Listing:
         self._idle = idle
         self._scripts.hurry(idle)
 
-    def leave_to_session(self, changed_at: float | None) -> None:
+    def leave_to_session(self, changed_at: float | None, *, remember: bool = True) -> None:
         """See KnownScripts.leave_to_session."""
-        self._scripts.leave_to_session(changed_at)
+        self._scripts.leave_to_session(changed_at, remember=remember)
 
     def close(self) -> None:
         """Inspect no more."""

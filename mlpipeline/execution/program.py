@@ -14,6 +14,7 @@ import sys
 import time
 from contextlib import suppress
 
+from mlpipeline.api import words
 from mlpipeline.core import endings, hydra_jobs, run_files
 from mlpipeline.execution import last_words
 from mlpipeline.execution.main_module import MainModule
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mlpipeline.execution.reporter import FolderReporter
     from mlpipeline.sources.command import CommandModel, Job
+    from mlpipeline.sources.step_command import StepCommand
 
 LOOK = 0.2  # seconds between two looks at what the program says
 TEST_GRACE = 2.0  # seconds that a program which has passed its rehearsal gets to end
@@ -45,7 +47,7 @@ class Program:
 
     def __init__(
         self,
-        model: CommandModel,
+        model: CommandModel | StepCommand,
         spec: dict[str, Any],
         reporter: FolderReporter,
         end: Callable[[int], object] | None,
@@ -60,7 +62,15 @@ class Program:
         self._sayings = Sayings(spec["folder"], model.file.metrics, reporter)
         self._pid = 0
         self._is_asked_to_end = False  # by a signal
+        self.is_cut = False  # it was ended, since its rehearsal had gone on for long enough
         self._bell, self._ringer = os.pipe()
+
+    @property
+    def line(self) -> str:
+        """Its command line, without secrets."""
+        import shlex  # only steps of pipelines tell it
+
+        return shlex.join(words.masked(self._job.argv))
 
     def run(self) -> dict[str, Any]:
         """Start it and wait for its end; returns what the report is to say of that.
@@ -210,6 +220,7 @@ class Program:
                     return os.waitstatus_to_exitcode(status)
                 if passes_at is not None and time.monotonic() >= passes_at:
                     self._stop(TEST_GRACE)
+                    self.is_cut = True
                     return None
                 rest = LOOK if passes_at is None else min(LOOK, passes_at - time.monotonic())
                 select.select([self._bell], [], [], max(0.0, rest))
@@ -239,17 +250,21 @@ class Program:
         self._pid = 0
 
 
-def _job(model: CommandModel, spec: dict[str, Any]) -> Job:
-    file = model.file
-    more = [*(() if spec["fresh"] else file.resume), *(file.test_arguments if spec["test"] else ())]
-    at_run = {
+def at_run(spec: dict[str, Any]) -> dict[str, str]:
+    """What words in braces stand for that are known when a run begins."""
+    return {
         "model_dir": spec["model_dir"],
         "run_dir": spec["folder"],
         "version": spec["version"],
         "project": spec["project"],
         "python": sys.executable,
     }
-    job = model.job(spec["version"], at_run, more)
+
+
+def _job(model: CommandModel | StepCommand, spec: dict[str, Any]) -> Job:
+    file = model.file
+    more = [*(() if spec["fresh"] else file.resume), *(file.test_arguments if spec["test"] else ())]
+    job = model.job(spec["version"], at_run(spec), more)
     job.cwd = os.path.normpath(os.path.join(spec["project"], os.path.expanduser(job.cwd)))
     return job
 
@@ -266,7 +281,7 @@ def _variables(spec: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _hydra_job(model: CommandModel, spec: dict[str, Any], cwd: str) -> dict[str, str]:
+def _hydra_job(model: CommandModel | StepCommand, spec: dict[str, Any], cwd: str) -> dict[str, str]:
     """Where the version is a job of Hydra's, what it is to be told: see hydra_job.py."""
     job = model.hydra_job(spec["version"])
     if not job:

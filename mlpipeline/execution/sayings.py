@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
     from mlpipeline.execution.reporter import FolderReporter
 
+_NUMBER = (int, float)
+_NUMBER_OR_NONE = (int, float, type(None))
+# The fields that api/saying.py writes, and what they may be.
+_SAYINGS: tuple[dict[str, Any], ...] = (
+    {"message": str, "level": str},
+    {"progress": int, "total": _NUMBER_OR_NONE, "metrics": dict},
+    {"at": int},
+    {"metrics": dict, "step": _NUMBER_OR_NONE},
+)
 STEP = "step"  # the metric that says which step the others are of
 CHUNK = 4 << 20  # bytes that are read at once
 MOST_BEHIND = 64 << 20  # bytes; what prints more between two looks is not read as a whole
@@ -42,8 +51,8 @@ class Sayings:
         """Pass on what there is by now, with the ``last`` look all of it; raises Diverged."""
         for text in self._said.read(last=last):
             for line in text.splitlines():
-                with suppress(ValueError, LookupError, TypeError, AttributeError):  # not ours
-                    self._pass_on(json.loads(line))
+                if said := _said(line):
+                    self._pass_on(said)
         if self._metrics is None:
             return
         for text in self._console.read(last=last):
@@ -62,16 +71,30 @@ class Sayings:
             self._reporter.flush()
             self._said.remove()
 
-    def _pass_on(self, said: Any) -> None:
-        reporter, at = self._reporter, said.get("time")
+    def _pass_on(self, said: dict[str, Any]) -> None:
+        reporter, at = self._reporter, said["time"]
         if "message" in said:
-            reporter.log(str(said["message"]), str(said["level"]))
+            reporter.log(said["message"], said["level"])
         elif "progress" in said:
             reporter.progress(said["progress"], said["total"], said["metrics"])
         elif "at" in said:
             reporter.at(said["at"])
         else:
             reporter.metrics(said["metrics"], said["step"], at)
+
+
+def _said(line: str) -> dict[str, Any] | None:
+    """What a line of SayingReporter's says; None of one that is cut, or somebody else's."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("time"), _NUMBER):
+        return None
+    for fields in _SAYINGS:
+        if all(key in said and isinstance(said[key], kinds) for key, kinds in fields.items()):
+            return said
+    return None
 
 
 class ConsoleMetrics:

@@ -13,6 +13,7 @@ from mlpipeline.service.keeping import Keeper
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.sweeps import look
+from mlpipeline.state.room import lack_of_room
 from mlpipeline.state.session import read_session
 from mlpipeline.state.tail import LineTail
 
@@ -20,7 +21,7 @@ POLL = 0.05  # seconds between two looks at what is new
 CHECK = 0.5  # seconds between two looks for the session
 LOOK = 5.0  # seconds between two looks at everything,
 SHARE = 20  # and so many times as long as one takes
-NOT_LISTED = "is not listed any more"
+UNLISTED_SINCE = "is not listed any more"  # why nothing more is to come of a job
 
 
 class Began(msgspec.Struct, frozen=True):
@@ -81,7 +82,7 @@ class Following:
         self._model = model
         self._pending = dict(jobs)
         self._keeper = keeper
-        self._onlooker = Onlooker(project, of_newest=True)
+        self._onlooker = Onlooker(project, of_newest=True, model=model)
         self._onlooker.catch_up()
         # Attempts that were told of; what had ended before is not.
         self._began: set[tuple[str, int, str]] = set()
@@ -90,7 +91,7 @@ class Following:
         self._onlooker.ledger.follow(self._note)
         self._failed: set[str] = set()  # of what is pending: jobs whose newest attempt has
         self._tails: dict[str, LineTail] = {}
-        self._is_paused = False
+        self._is_paused = self._lacks_room = False
         self._next_check = 0.0  # monotonic seconds
         self._next_look = time.monotonic() + LOOK
 
@@ -126,8 +127,17 @@ class Following:
             if self._pending and (has_ended or time.monotonic() >= self._next_check):
                 self._next_check = time.monotonic() + CHECK
                 yield from map(Said, self._keeper.check(len(self._pending)))
+                yield from map(Said, self._news_of_room())
             if self._pending:
                 time.sleep(POLL)
+
+    def _news_of_room(self) -> Iterator[str]:
+        """That this host waits for room on its disk, and that it has some again."""
+        project = self._project
+        lack = lack_of_room(project.layout.outputs, project.settings.min_free_disk)
+        if bool(lack) != self._lacks_room:
+            self._lacks_room = bool(lack)
+            yield lack or "there is room again"
 
     def _note(self, model: str, version: str, _: str) -> None:
         if model == self._model:
@@ -183,13 +193,13 @@ class Following:
     def _look(self) -> Iterator[News]:
         """Settle what the queue has given up, by whatever rule."""
         begun = time.monotonic()
-        sight = look(self._project, self._model, self._onlooker)
+        sight = look(self._project, self._model, self._onlooker, trust=True)
         taken = time.monotonic() - begun
         self._next_look = time.monotonic() + max(LOOK, SHARE * taken)
-        for name in self.pending:
+        for name in self.pending if sight.is_known else ():
             standing = sight.standings.get(name)
             if standing is None or standing.version is None:
-                yield self._settled(name, None, "", NOT_LISTED)
+                yield self._settled(name, None, "", UNLISTED_SINCE)
             elif standing.state not in (State.QUEUED, State.RUNNING):
                 run = standing.success or standing.last
                 yield self._settled(name, run, standing.state.value, standing.reason)

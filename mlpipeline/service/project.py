@@ -34,16 +34,15 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_project(folder: Path, awaiting: Awaiting = nobody) -> Project:
-    """The project in ``folder``; raises ConfigError when mlp.config is missing or wrong.
+    """The project in ``folder``, or where that is none, the nearest one that it lies in.
+
+    Raises ConfigError when mlp.config is missing or wrong.
 
     ``awaiting`` is called with the scripts that a view waits for, where that takes a moment.
     """
     if not folder.is_dir():
         raise MlpipelineError(f"{folder} is not a folder; name the one that holds mlp.config")
-    project = folder.absolute()
-    above = project_above(project)
-    if above and not (project / CONFIG).exists():
-        raise MlpipelineError(f"{folder} lies in the project {above}: use -C {above}, or go there")
+    project = nearest_project(folder.absolute())
     settings = read_settings(project)
     layout = Layout.of(project, settings.models_dir)
     return Project(settings=settings, layout=layout, awaiting=awaiting)
@@ -72,7 +71,8 @@ def project_above(folder: Path) -> Path | None:
 
 def nearest_project(folder: Path) -> Path:
     """``folder``, or where it is no project and lies in one, that."""
-    return folder if (folder / CONFIG).is_file() else project_above(folder) or folder
+    # A link to nowhere is a mistake in this project, no sign that another one is meant.
+    return folder if os.path.lexists(folder / CONFIG) else project_above(folder) or folder
 
 
 def known_scripts(

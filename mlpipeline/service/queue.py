@@ -99,10 +99,15 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 class Onlooker:
     """Looks at a project again and again, reading only what is new."""
 
-    def __init__(self, project: Project, *, list_name: str = LIST, of_newest: bool = False):
-        """``of_newest``: when no session goes on, look with the eyes of the last one."""
+    def __init__(
+        self, project: Project, *, list_name: str = LIST, of_newest: bool = False, model: str = ""
+    ):
+        """``of_newest``: when no session goes on, look with the eyes of the last one. ``model``:
+        the only one that counts, so that a session will do which is for that.
+        """
         self._project = project
         self._of_newest = of_newest
+        self._model = model
         self._listing = listing(project, list_name)
         self._odd: list[str] = []  # about this host
         self._hardware = Hardware(project.settings, warn=self._odd.append)
@@ -133,9 +138,11 @@ class Onlooker:
         """
         project = self._project
         at_work = read_session(project.layout) if _scheduler_of(project) else None
-        is_for_all = at_work is not None and not at_work.only  # else it looks at some scripts only
-        is_left = trust and self._listing.name == LIST and is_for_all
-        self._listing.leave_to_session(_news_since(project) if is_left else None)
+        # One that is for some models looks at their scripts only.
+        is_for_us = at_work is not None and (not at_work.only or self._model in at_work.only)
+        is_beside = self._listing.name == LIST and is_for_us
+        since = _news_since(project) if trust and is_beside else None
+        self._listing.leave_to_session(since, remember=not is_beside)
         listed = self._listing.refresh(lambda: not wait)
         # In this order, after what may take its time: where nobody is at work, nothing is recorded
         # of what ends from here on.

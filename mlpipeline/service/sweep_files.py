@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,8 @@ import msgspec
 import yaml
 
 from mlpipeline.api.sweeps import is_secret
+from mlpipeline.state.yaml_flow import flow
 
-PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+@=-]*")  # needs no quotes, wherever it stands
-# What YAML 1.1 or 1.2 takes for something else.
-WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n", "inf", "nan"])
 SUFFIX = ".yaml"
 
 
@@ -77,39 +73,19 @@ def earlier_jobs(path: Path) -> dict[str, SweptJob]:
 def _lines(sweep: Sweep) -> Iterator[str]:
     yield "# Written by mlpipeline for a sweep; the same command works on it again:"
     yield f"#   {sweep.said if sweep.said.isprintable() else repr(sweep.said)}"
-    yield f"command: {_flow(sweep.command)}"
+    yield f"command: {flow(sweep.command)}"
     if sweep.cwd not in ("", "."):
-        yield f"cwd: {_flow(sweep.cwd)}"
+        yield f"cwd: {flow(sweep.cwd)}"
     if sweep.preload:
-        yield f"preload: {_flow(sweep.preload)}"
+        yield f"preload: {flow(sweep.preload)}"
     if sweep.chain:
-        yield f"chain: {_flow(sweep.chain)}"
+        yield f"chain: {flow(sweep.chain)}"
     for key, value in sweep.settings.items():
-        yield f"{key}: {_flow(value)}"
+        yield f"{key}: {flow(value)}"
     yield "versions:"
     for job in sweep.jobs:
         hydra = {"number": job.number, "dir": job.dir, "config": job.config}
         if job.handover:
             hydra["handover"] = job.handover
         row = {"name": job.name, "overrides": job.overrides, "hydra": hydra}
-        yield f"- {_flow(row)}"
-
-
-def _flow(value: Any) -> str:
-    """YAML's flow style, which YAML 1.1 and 1.2 read alike."""
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_text(key)}: {_flow(item)}' for key, item in value.items())}}}"
-    if isinstance(value, Sequence):
-        return f"[{', '.join(map(_flow, value))}]"
-    return json.dumps(value)
-
-
-def _text(text: str) -> str:
-    if PLAIN.fullmatch(text) and text.lower() not in WORDS:
-        return text
-    if text.isprintable():
-        return json.dumps(text, ensure_ascii=False)
-    dumped: str = yaml.safe_dump(text, default_style='"', width=10**9, allow_unicode=False)
-    return dumped.strip()
+        yield f"- {flow(row)}"

@@ -13,15 +13,16 @@ from pathlib import Path
 
 import msgspec
 
+from mlpipeline.api.sweeps import MOST
 from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import MlpipelineError, short
 from mlpipeline.service import steering
 from mlpipeline.service.naming import Named
 from mlpipeline.service.new_project import make_empty
-from mlpipeline.service.project import Project, open_project, project_above, set_umask
+from mlpipeline.service.project import Project, nearest_project, open_project, set_umask
 from mlpipeline.service.queue import Onlooker, Queue
 from mlpipeline.service.sweep_files import SUFFIX, Sweep, SweptJob, earlier_jobs, text_of
-from mlpipeline.state.files import storage
+from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.layout import CONFIG, LIST
 from mlpipeline.state.list_edits import Add, Decision, Prioritise
 from mlpipeline.state.list_writing import revise
@@ -37,31 +38,38 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     is_new: bool = False  # it was made just now
 
 
-def project_for(folder: Path, named: str | None = None) -> Made:
-    """The project ``named``; else the nearest at or above ``folder``; else one made there.
+def nearest(folder: Path, named: str | None = None) -> Project | None:
+    """The project ``named``; else the nearest at or above ``folder``, if there is one.
 
     Raises MlpipelineError.
     """
     if named:
-        return Made(project=open_project(Path(named).expanduser()))
-    if not (folder / CONFIG).is_file():
-        above = project_above(folder)
-        if above is None:
-            make_empty(folder)
-            return Made(project=open_project(folder), is_new=True)
-        folder = above
-    return Made(project=open_project(folder))
+        return open_project(Path(named).expanduser())
+    found = nearest_project(folder)
+    return open_project(found) if os.path.lexists(found / CONFIG) else None
 
 
-def check_count(project: Project, count: int) -> None:
-    """Raise MlpipelineError where a sweep has more jobs than the project's models may have."""
-    most = project.settings.max_versions
-    if most and count > most:
-        config = short(project.layout.project / CONFIG)
-        raise MlpipelineError(
-            f"this sweep has {count:,} jobs, and max_versions is {most:,}: if that is meant, "
-            f"raise max_versions in {config}; nothing was listed"
-        )
+def project_for(folder: Path, named: str | None = None) -> Made:
+    """As ``nearest``, but where there is none, one made in ``folder``; raises MlpipelineError."""
+    found = nearest(folder, named)
+    if found:
+        return Made(project=found)
+    make_empty(folder)
+    return Made(project=open_project(folder), is_new=True)
+
+
+def check_count(project: Project | None, count: int | None) -> None:
+    """Raise MlpipelineError where a sweep has more jobs than the project's models may have.
+
+    ``project``: None where it is still to be made; ``count``: None where there is no end of them.
+    """
+    most = project.settings.max_versions if project else MOST
+    if count is None or (most and count > most):
+        config = short(project.layout.project / CONFIG) if project else CONFIG
+        jobs = "more jobs than can be counted" if count is None else f"{count:,} jobs"
+        limit = f", and max_versions is {most:,}" if most else ""
+        remedy = f"if that is meant, raise max_versions in {config}; " if count else ""
+        raise MlpipelineError(f"this sweep has {jobs}{limit}: {remedy}nothing was listed")
 
 
 def earlier(project: Project, model: str) -> dict[str, SweptJob]:
@@ -126,22 +134,11 @@ def _hand_over(project: Project, model: str, files: Mapping[str, bytes]) -> None
 
 
 def _write(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Put ``content`` at ``path`` at once and for good, unless it is there; raises OSError."""
+    """Put ``content`` at ``path`` for good, unless it is there; raises OSError."""
     with suppress(OSError):
         if path.read_bytes() == content:
             return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, content, lasting=True, mode=mode)
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +146,7 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
 
     standings: Mapping[str, Standing]  # of those that are listed
     queue: Queue
+    is_known: bool = True  # else the session is only looking what there is
 
     def done(self, names: Sequence[str]) -> list[str]:
         """Those that have run."""
@@ -168,12 +166,14 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
         return standing.state if standing else None
 
 
-def look(project: Project, model: str, onlooker: Onlooker) -> Sight:
-    """Where the jobs of a sweep stand.
+def look(project: Project, model: str, onlooker: Onlooker, *, trust: bool = False) -> Sight:
+    """Where the jobs of a sweep stand; ``trust``: as the session sees it that works on them.
 
     Raises MlpipelineError where the list, or the sweep's model file, can't be used.
     """
-    queue = onlooker.look()
+    queue = onlooker.look(trust=trust)
+    if model + SUFFIX in queue.listed.pending:
+        return Sight(standings={}, queue=queue, is_known=False)
     standings = {}
     for standing in queue.standings:
         if standing.model.name != model:

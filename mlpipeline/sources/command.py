@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 from mlpipeline.api import listed, sweeps, words
 from mlpipeline.api.keys import AFTER, looks_secret, version_parameters
@@ -49,6 +50,29 @@ class Job:
         self.env = env  # besides what the run has anyway
 
 
+def _check_hydra(file: CommandFile) -> None:
+    """Raise FileError where the jobs of a sweep are to run in this Python, which lacks Hydra.
+
+    Each of them would fail for that, after the app's own imports.
+    """
+    if not file.command or file.command[0] != "{python}":
+        return  # it is another one, of which nothing is known here
+    from importlib.util import find_spec  # few files are sweeps of Hydra's
+
+    try:
+        spec = find_spec("hydra")
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None:  # a folder of that name is no package
+        raise FileError(
+            f"its versions are jobs of Hydra's, which {sys.executable} lacks, the Python of the "
+            "queue",
+            file.line,
+            f"{sys.executable} -m pip install 'mlpipeline[hydra]', or start mlpipeline in the "
+            "environment of the app",
+        )
+
+
 class CommandModel(Model):
     """The model that a command file describes."""
 
@@ -62,8 +86,19 @@ class CommandModel(Model):
         self._rows: dict[str, tuple[VersionText, dict[str, str]]] = {}
         for text in version_texts(file):
             self._add(text)
+        if any(text.hydra for text, _ in self._rows.values()):
+            _check_hydra(file)
         if file.chain:
             self._chain()
+
+    @property
+    def preload(self) -> list[str]:
+        """Modules that its runs would have at hand."""
+        return self.file.preload
+
+    def lines(self, version: Version) -> tuple[int, int | None]:
+        """Where in the file a version's command stands, and its cwd."""
+        return self.file.line, self.file.cwd_line
 
     def job(self, name: str, at_run: Mapping[str, str], more: Sequence[str] = ()) -> Job:
         """What it takes to start a version; ``at_run`` has what the words of AT_RUN stand for,
@@ -155,7 +190,7 @@ class CommandModel(Model):
         jobs = [_said(text) for text, _ in self._rows.values()]
         try:
             befores = sweeps.chained(jobs, names, key)
-        except ValueError as error:
+        except sweeps.NoStages as error:
             raise FileError(str(error), self.file.chain_line) from None
         for name, before in zip(names, befores, strict=True):
             if before:

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import re
 
-from mlpipeline.api import listed, words
+from mlpipeline.api import listed
 from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT, version_parameters
 from mlpipeline.core.spelling import nearest
+from mlpipeline.sources.fields import (
+    env_of,
+    is_cold,
+    items_of,
+    list_of,
+    modules_of,
+    pairs_of,
+    text_of,
+    whole_of,
+    without_nul,
+    words_of,
+)
 from mlpipeline.sources.yaml_file import FileError, Node, parse
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -44,7 +56,6 @@ KEYS = (
     "max_versions",
 )
 TEST_SECONDS = 10.0
-STARTS = ("warm", "cold")
 
 
 class VersionText:
@@ -73,7 +84,7 @@ class VersionText:
     @classmethod
     def read(cls, node: Node) -> VersionText:
         """One of ``versions``; raises FileError."""
-        pairs = _pairs(node, "a version", "name, arguments or parameters: - lr: 0.1")
+        pairs = pairs_of(node, "a version", "name, arguments or parameters: - lr: 0.1")
         own = {key: value for key, value in pairs.items() if key not in VERSION_KEYS}
         for key, value in own.items():
             if key in KEYS:
@@ -82,13 +93,13 @@ class VersionText:
                 )
         text = cls(
             node.line,
-            _text(pairs.get("name"), "name"),
+            text_of(pairs.get("name"), "name"),
             overrides=_overrides(pairs.get("overrides")),
             parameters={key: each.value() for key, each in own.items()},
             texts={key: each.text for key, each in own.items() if each.is_scalar},
         )
-        text.arguments = _words(pairs.get("arguments"), "arguments")
-        text.env = _env(pairs.get("env"))
+        text.arguments = words_of(pairs.get("arguments"), "arguments")
+        text.env = env_of(pairs.get("env"))
         text.hydra = _hydra(pairs.get("hydra"))
         return text
 
@@ -100,7 +111,7 @@ class CommandFile:
         document = parse(content)
         if document is None:
             raise FileError("it is empty", remedy=_EXAMPLE)
-        pairs = _pairs(document, "the file", "command: python train.py")
+        pairs = pairs_of(document, "the file", "command: python train.py")
         for key, value in pairs.items():
             if key not in KEYS and key not in STANDARD:
                 raise FileError(
@@ -110,94 +121,39 @@ class CommandFile:
                 )
         if "command" not in pairs:
             raise FileError("it has no command", remedy=_EXAMPLE)
-        self.command = _words(pairs["command"], "command")
+        self.command = words_of(pairs["command"], "command")
         self.line = pairs["command"].line
         if not self.command or not self.command[0]:
             raise FileError("command is empty", self.line, _EXAMPLE)
-        self.cwd = _text(pairs.get("cwd"), "cwd")
+        self.cwd = text_of(pairs.get("cwd"), "cwd")
         self.cwd_line = pairs["cwd"].line if "cwd" in pairs else None
-        self.env = _env(pairs.get("env"))
-        self.metrics = _metrics(pairs.get("metrics"))
+        self.env = env_of(pairs.get("env"))
+        self.metrics = metrics_of(pairs.get("metrics"))
         self.versions = [
-            VersionText.read(each) for each in _items(pairs.get("versions"), "versions")
+            VersionText.read(each) for each in items_of(pairs.get("versions"), "versions")
         ]
         self.grid, self.grid_texts = _grid(pairs.get("grid"))
         self.grid_line = pairs["grid"].line if "grid" in pairs else self.line
         self.overrides = _overrides(pairs.get("overrides"))
         self.overrides_line = pairs["overrides"].line if "overrides" in pairs else self.line
-        self.chain = _text(pairs.get("chain"), "chain")
+        self.chain = text_of(pairs.get("chain"), "chain")
         self.chain_line = pairs["chain"].line if "chain" in pairs else self.line
-        self.resume = _words(pairs.get("resume"), "resume")
-        self.preload = _modules(pairs.get("preload"))
-        self.is_cold = _is_cold(pairs.get("start"))
-        self.max_versions = _whole(pairs.get("max_versions"), "max_versions")
-        self.test_arguments, self.test_seconds = _test(pairs.get("test"))
+        self.resume = words_of(pairs.get("resume"), "resume")
+        self.preload = modules_of(pairs.get("preload"))
+        self.is_cold = is_cold(pairs.get("start"))
+        self.max_versions = whole_of(pairs.get("max_versions"), "max_versions")
+        self.test_arguments, self.test_seconds = test_of(pairs.get("test"))
         self.standard = {key: pairs[key].value() for key in STANDARD if key in pairs}
 
 
 _EXAMPLE = "say what is to run: command: python train.py"
 
 
-def _pairs(node: Node, what: str, example: str) -> dict[str, Node]:
-    if not node.is_mapping:
-        raise FileError(f"{what} must have keys", node.line, f"write {example}")
-    return node.pairs()
-
-
-def _items(node: Node | None, what: str) -> list[Node]:
-    if node is None or node.is_empty:
-        return []
-    if not node.is_list:
-        raise FileError(f"{what} must be a list", node.line, "begin each item with a dash: - ")
-    return node.items()
-
-
-def _list(node: Node | None, what: str) -> list[str]:
-    """A list of words as they stand there."""
-    items = _items(node, what)
-    for item in items:
-        if not item.is_scalar:
-            raise FileError(
-                f"{what} must hold words", item.line, "put what has colons or brackets in quotes"
-            )
-    return [_without_nul(item, what).text for item in items]
-
-
-def _words(node: Node | None, what: str) -> list[str]:
-    """A list of words, or a line that is split into some."""
-    if node is None or not node.is_scalar:
-        return _list(node, what)
-    if node.is_empty:
-        return []
-    _without_nul(node, what)
-    try:
-        return words.split(node.text)
-    except words.NeedsShell as error:
-        line = node.text.replace("'", "''")
-        raise FileError(
-            f"{what} has {error}, and no shell runs",
-            node.line,
-            f"put it in single quotes where it is meant so, or let a shell run: "
-            f"{what}: [bash, -c, '{line}']",
-        ) from None
-    except ValueError as error:
-        raise FileError(f"{what} can't be split: {error}", node.line, "end the quotes") from None
-
-
-def _without_nul(node: Node, what: str) -> Node:
-    """The scalar, which a program can be given; raises FileError."""
-    if "\0" in node.text:
-        raise FileError(
-            f"{what} has a NUL character (\\0)", node.line, "no program can be given one"
-        )
-    return node
-
-
 def _overrides(node: Node | None) -> list[str]:
     """A list of Hydra's overrides, or a line with blanks between them."""
     if node is not None and node.is_scalar and not node.is_empty:
-        return listed.split(_without_nul(node, "overrides").text)
-    overrides = _list(node, "overrides")
+        return listed.split(without_nul(node, "overrides").text)
+    overrides = list_of(node, "overrides")
     for override in overrides:
         if not listed.looks_like_override(override):
             assert node is not None
@@ -209,34 +165,13 @@ def _overrides(node: Node | None) -> list[str]:
     return overrides
 
 
-def _text(node: Node | None, what: str) -> str:
-    if node is None or node.is_empty:
-        return ""
-    if not node.is_scalar:
-        raise FileError(f"{what} must be one word", node.line)
-    return node.text
-
-
-def _env(node: Node | None) -> dict[str, str]:
-    if node is None or node.is_empty:
-        return {}
-    pairs = _pairs(node, "env", "env: {NAME: value}")
-    for name, value in pairs.items():
-        if not name or "=" in name or "\0" in name:
-            raise FileError(f"no variable can be called {name!r}", value.line)
-        if not value.is_scalar:
-            raise FileError(f"env's {name} must be a text", value.line)
-        _without_nul(value, f"env's {name}")
-    return {name: value.text for name, value in pairs.items()}
-
-
 def _hydra(node: Node | None) -> dict[str, Any]:
     """What the launcher says of a job of Hydra's: its number, dir, config and handover."""
     if node is None or node.is_empty:
         return {}
     said = {
-        key: value.value() if key == "number" else _text(value, f"hydra's {key}")
-        for key, value in _pairs(node, "hydra", "hydra: {number: 0, dir: …}").items()
+        key: value.value() if key == "number" else text_of(value, f"hydra's {key}")
+        for key, value in pairs_of(node, "hydra", "hydra: {number: 0, dir: …}").items()
     }
     number = said.get("number")
     if not isinstance(number, int) or isinstance(number, bool) or not said.get("dir"):
@@ -246,12 +181,12 @@ def _hydra(node: Node | None) -> dict[str, Any]:
     return said
 
 
-def _metrics(node: Node | None) -> dict[str, str]:
-    """The expressions by the metrics' names; each has been compiled once."""
+def metrics_of(node: Node | None) -> dict[str, str]:
+    """The expressions by the metrics' names; each has been compiled once. Raises FileError."""
     if node is None or node.is_empty:
         return {}
     metrics = {}
-    for name, value in _pairs(node, "metrics", "metrics: {loss: 'loss: *([0-9.]+)'}").items():
+    for name, value in pairs_of(node, "metrics", "metrics: {loss: 'loss: *([0-9.]+)'}").items():
         if not value.is_scalar:
             raise FileError(f"the metric {name} must be an expression", value.line)
         if name == "time":
@@ -279,7 +214,7 @@ def _grid(node: Node | None) -> tuple[dict[str, Any], dict[str, dict[Any, str]]]
         return {}, {}
     values: dict[str, Any] = {}
     texts: dict[str, dict[Any, str]] = {}
-    for key, each in _pairs(node, "grid", "grid: {lr: [0.1, 0.01]}").items():
+    for key, each in pairs_of(node, "grid", "grid: {lr: [0.1, 0.01]}").items():
         if key in (*KEYS, *VERSION_KEYS):
             raise FileError(f"{key} can't be a parameter of the grid", each.line)
         if each.is_list and not each.items():
@@ -290,44 +225,13 @@ def _grid(node: Node | None) -> tuple[dict[str, Any], dict[str, dict[Any, str]]]
     return values, texts
 
 
-def _modules(node: Node | None) -> list[str]:
-    if node is not None and node.is_scalar:
-        names = [name.strip() for name in node.text.split(",") if name.strip()]
-    else:
-        names = _list(node, "preload")
-    for name in names:
-        if not all(part.isidentifier() for part in name.split(".")):
-            assert node is not None
-            raise FileError(
-                f"preload names {name!r}, which is no module",
-                node.line,
-                "write the names of modules: preload: [torch, sklearn]",
-            )
-    return names
-
-
-def _is_cold(node: Node | None) -> bool:
-    text = _text(node, "start") or STARTS[0]
-    if text not in STARTS:
-        assert node is not None
-        raise FileError(f"start is {text!r}", node.line, "write start: cold, or leave it out")
-    return text == STARTS[1]
-
-
-def _whole(node: Node | None, what: str) -> int | None:
-    value = None if node is None else node.value()
-    if value is None:
-        return None
-    assert node is not None
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise FileError(f"{what} must be a whole number above 0", node.line)
-    return value
-
-
-def _test(node: Node | None) -> tuple[list[str], float]:
+def test_of(node: Node | None) -> tuple[list[str], float]:
+    """What a rehearsal adds to the arguments, and its seconds, after which it passes; raises
+    FileError.
+    """
     if node is None or node.is_empty:
         return [], TEST_SECONDS
-    pairs: Mapping[str, Node] = _pairs(node, "test", "test: {arguments: [--steps, 1], seconds: 10}")
+    pairs = pairs_of(node, "test", "test: {arguments: [--steps, 1], seconds: 10}")
     known = ("arguments", "seconds")
     for key, each in pairs.items():
         if key not in known:
@@ -337,4 +241,4 @@ def _test(node: Node | None) -> tuple[list[str], float]:
         raise FileError(
             "test's seconds must be a number above 0", pairs["seconds"].line, "write seconds: 10"
         )
-    return _words(pairs.get("arguments"), "arguments"), float(seconds)
+    return words_of(pairs.get("arguments"), "arguments"), float(seconds)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mlpipeline.sources.command import CommandModel
+    from mlpipeline.sources.pipeline import PipelineModel
 
 # Files of these kinds are what a command is made of, and not what it writes.
 CODE = (
@@ -35,23 +36,24 @@ GONE = (0, 0)
 ACTIVATED = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables that an activated environment sets
 
 
-def check(model: CommandModel, project: str) -> None:
+def check(model: CommandModel | PipelineModel, project: str) -> None:
     """Raise ModelError for a command that can't run here, and note the files that it is made of."""
     seen: set[tuple[str, str, str | None]] = set()
     for version in model.versions:
         argv, folder, env = version["command"], version.get("cwd", ""), version.get("env", {})
         if "{" in folder:  # it is known when there is a run
             continue
+        line, cwd_line = model.lines(version)
         cwd = os.path.normpath(os.path.join(project, os.path.expanduser(folder)))
         if (folder, argv[0], env.get("PATH")) not in seen:
             seen.add((folder, argv[0], env.get("PATH")))
             if not os.path.isdir(cwd):
                 STAMPS[cwd] = GONE  # so that it is looked at anew when it is there
                 raise FileError(
-                    f"cwd {folder} is no folder", model.file.cwd_line, f"make {cwd}, or correct it"
+                    f"cwd {folder} is no folder", cwd_line, f"make {cwd}, or correct it"
                 )
-            _check_program(argv[0], cwd, env, model.file.line)
-        for path in _code(argv, cwd):
+            _check_program(argv[0], cwd, env, line)
+        for path in code_of(argv, cwd):
             if path.startswith(os.path.join(project, "")) and path not in STAMPS:
                 with suppress(OSError):
                     stat = os.stat(path)
@@ -82,8 +84,8 @@ def _check_program(name: str, cwd: str, env: Mapping[str, str], line: int) -> No
     raise FileError(f"it can't run here: {problem}", line, remedy)
 
 
-def _code(argv: Sequence[str], cwd: str) -> Iterator[str]:
-    """The files that may hold the command's code."""
+def code_of(argv: Sequence[str], cwd: str) -> Iterator[str]:
+    """The files that may hold the command's code; they need not be there."""
     for position, word in enumerate(argv):
         if word.endswith(CODE) or (position == 0 and os.sep in word):
             yield os.path.normpath(os.path.join(cwd, word))

@@ -18,6 +18,12 @@ def user_traceback(error: BaseException) -> str:
     return "".join(summary.format())
 
 
+def user_frames(error: BaseException) -> list[tuple[str, int, str]]:
+    """The file, the line (from 1) and the function of each of its frames but the pipeline's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [(f.filename, f.lineno or 0, f.name) for f in frames if not _is_ours(f.filename)]
+
+
 def _strip(summary: traceback.TracebackException | None, seen: set[int]) -> None:
     if summary is None or id(summary) in seen:
         return

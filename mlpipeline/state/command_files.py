@@ -10,6 +10,7 @@ import yaml
 
 from mlpipeline.errors import ConfigError, MlpipelineError, short
 from mlpipeline.state.files import storage
+from mlpipeline.state.yaml_flow import flow
 
 HEAD = "# Made by `mlpipeline add`. Edit it as you like: docs/commands.md says what it may hold.\n"
 
@@ -62,11 +63,9 @@ def new(
     version: Mapping[str, Any] | None,
 ) -> str:
     """The text of a command file; ``shared`` are further keys, ``version`` the only one so far."""
-    lines = [
-        f"{key}: {_flow(value)}" for key, value in {"command": list(command), **shared}.items()
-    ]
+    lines = [f"{key}: {flow(value)}" for key, value in {"command": list(command), **shared}.items()]
     if version is not None:
-        lines += ["versions:", f"  - {_flow(version)}"]
+        lines += ["versions:", f"  - {flow(version)}"]
     return HEAD + "\n".join(lines) + "\n"
 
 
@@ -87,7 +86,7 @@ def with_versions(path: Any, written: Written, added: Sequence[Mapping[str, Any]
     else:
         at, indent = _end(node) + 1, " " * node.start_mark.column
     ends = "\r\n" if lines[0].endswith("\r\n") else "\n"
-    lines[at:at] = [f"{indent}- {_flow(version)}{ends}" for version in added]
+    lines[at:at] = [f"{indent}- {flow(version)}{ends}" for version in added]
     changed = "".join(lines)
     before, after = yaml.load(written.text, _Loader), _loaded(changed)
     before["versions"] = [*(before.get("versions") or []), *map(dict, added)]
@@ -128,13 +127,6 @@ def _end(node: Any) -> int:
         return line - 1 if mark.column == 0 and line > node.start_mark.line else line
     last = node.value[-1]
     return _end(last[1] if isinstance(last, tuple) else last)
-
-
-def _flow(value: Any) -> str:
-    text = yaml.safe_dump(
-        value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
-    )
-    return str(text).removesuffix("\n").removesuffix("\n...")
 
 
 def _by_hand(path: Any) -> MlpipelineError:

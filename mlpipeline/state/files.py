@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,11 +19,37 @@ R = TypeVar("R", bound=msgspec.Struct)
 NOT_A_RECORD = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path`` at once: a temporary file beside it, then a rename."""
+def write_whole(
+    path: Path,
+    content: bytes,
+    *,
+    lasting: bool = False,
+    mode: int | None = None,
+    owner: tuple[int, int] | None = None,
+) -> None:
+    """Put ``content`` at ``path`` at once: a temporary file beside it, then a rename.
+
+    ``lasting``: so that it survives a power cut. ``mode``: its rights, by default as the umask
+    says. ``owner``: a user and a group, as far as one may give it to them. Raises OSError; what was
+    at ``path`` is there then, and nothing else.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            if owner is not None:
+                with suppress(OSError):  # only root may give a file away
+                    os.fchown(file.fileno(), *owner)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def read_record(path: Path, kind: type[R]) -> R | None:

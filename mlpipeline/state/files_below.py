@@ -11,6 +11,8 @@ from mlpipeline.core.model_files import SCRIPT, SUFFIXES, is_command_file, model
 
 HEAD = 1 << 16  # bytes of a YAML file in which its command stands
 _COMMAND_KEY = re.compile(rb"""^(["']?)command\1[ \t]*:""", re.MULTILINE)
+_STEPS_KEY = re.compile(rb"""^(["']?)steps\1[ \t]*:""", re.MULTILINE)
+_COMPONENT = b"component"  # that each step has; others write steps, too
 # By path: mtime (ns) and size, and whether the file has a command. A session looks once a second.
 _looked: dict[str, tuple[tuple[int, int], bool]] = {}
 
@@ -60,8 +62,8 @@ def _kind(path: str) -> int:
 
 
 def files_below(models_dir: Path) -> list[str]:
-    """All ``.py`` files below ``models_dir``, helpers too, and the YAML files that have a command,
-    but none of those in outputs.
+    """All ``.py`` files below ``models_dir``, helpers too, and the YAML files that have a command
+    or steps, but none of those in outputs.
     """
     found: list[str] = []
     folders = [""]
@@ -93,15 +95,22 @@ def is_text(path: str) -> bool:
 
 
 def _has_command(entry: os.DirEntry[str]) -> bool:
-    """Whether a YAML file has a ``command`` of its own: others are somebody else's."""
+    """Whether a YAML file has a ``command`` or ``steps`` of its own: others are somebody else's."""
     try:
         stat = entry.stat()
         stamp = stat.st_mtime_ns, stat.st_size
         known = _looked.get(entry.path)
         if known is None or known[0] != stamp:
             with open(entry.path, "rb") as file:
-                known = stamp, _COMMAND_KEY.search(file.read(HEAD)) is not None
+                known = stamp, _is_model(file.read(HEAD))
             _looked[entry.path] = known
     except OSError:  # a folder, gone, or not for us
         return False
     return known[1]
+
+
+def _is_model(head: bytes) -> bool:
+    """Whether a YAML file that begins so is a command or a pipeline of steps."""
+    if _COMMAND_KEY.search(head):
+        return True
+    return _STEPS_KEY.search(head) is not None and _COMPONENT in head

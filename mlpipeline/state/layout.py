@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import socket
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -14,36 +13,13 @@ import msgspec
 from mlpipeline.core import run_files
 from mlpipeline.core.hydra_jobs import HANDED_OVER, KIND
 from mlpipeline.core.runs import RunId
+from mlpipeline.core.safe_names import ARTIFACTS, PART, RUNS, artifacts_of, maker_of
+from mlpipeline.core.safe_names import safe_name as safe_name  # noqa: PLC0414 - paths are ours
 
 CONFIG = "mlp.config"
 LIST = "models.config"
 TEST_LIST = "models_test.config"
 HOST_VARIABLE = "MLPIPELINE_HOST"
-
-LONGEST_NAME = 120  # characters; file systems allow 255 bytes
-_KEPT = re.compile(r"[A-Za-z0-9._=+,@-]")
-_SAFE = re.compile(rf"(?!\.)[A-Za-z0-9._=+,@-]{{1,{LONGEST_NAME}}}")
-
-
-@lru_cache(maxsize=4096)  # a listing of runs asks for the same names again and again
-def safe_name(name: str) -> str:
-    """``name`` as one path component: distinct for distinct names, and never leaving its folder.
-
-    Letters, digits and ``._=+,@-`` stay; other characters, and a leading dot, become ``%XX`` of
-    their UTF-8 bytes (as RFC 3986 encodes them); what is too long ends in a digest.
-    """
-    if _SAFE.fullmatch(name):  # nearly all are
-        return name
-    encoded = "".join(
-        character
-        if _KEPT.fullmatch(character) and not (index == 0 and character == ".")
-        else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
-        for index, character in enumerate(name)
-    )
-    if len(encoded) <= LONGEST_NAME:
-        return encoded or "%"
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{encoded[: LONGEST_NAME - 13]}~{digest}"
 
 
 class RunFolder(msgspec.Struct, frozen=True):
@@ -90,6 +66,11 @@ class RunFolder(msgspec.Struct, frozen=True):
     def report(self) -> Path:
         """What the worker says of the user's code."""
         return self.path / run_files.REPORT
+
+    @property
+    def artifacts(self) -> Path:
+        """What the run of a step was given, and what it made."""
+        return self.path / run_files.ARTIFACTS
 
     @property
     def exit(self) -> Path:
@@ -289,11 +270,25 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def runs(self) -> Path:
         """The folders of all runs: model/version/attempt."""
-        return self.outputs / "runs"
+        return self.outputs / RUNS
 
     def run_folder(self, run: RunId) -> RunFolder:
         """The folder of ``run``."""
-        return RunFolder(self.outputs.joinpath("runs", *self._parts(run)))
+        return RunFolder(self.outputs.joinpath(RUNS, *self._parts(run)))
+
+    @cached_property
+    def artifacts(self) -> Path:
+        """What the steps of pipelines have made: model/version/attempt/output."""
+        return self.outputs / ARTIFACTS
+
+    def artifacts_of(self, run: RunId, *, half_made: bool = False) -> Path:
+        """The folder of what ``run`` made; ``half_made``: of what it has not brought to its end."""
+        folder = artifacts_of(str(self.outputs), run.model, run.version)
+        return Path(folder) / f"{run.attempt}{PART if half_made else ''}"
+
+    def maker(self, key: str) -> Path:
+        """The file that says which run made what comes of ``key``."""
+        return Path(maker_of(str(self.outputs), key))
 
     @staticmethod
     def _parts(run: RunId) -> tuple[str, str, str]:

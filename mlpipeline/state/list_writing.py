@@ -5,13 +5,12 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from mlpipeline.errors import ConfigError, StorageError, short
-from mlpipeline.state.files import storage
+from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.list_edits import Decision, edited, meant, same
 from mlpipeline.state.lists import ListText, ModelList, read_list
@@ -82,16 +81,10 @@ def replace_text(path: Path, content: str) -> None:
             raise StorageError(f"{short(path)} may not be written to; give yourself the right")
         stat = target.stat()
         mark = codecs.BOM_UTF8 if target.read_bytes().startswith(codecs.BOM_UTF8) else b""
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
-                with suppress(OSError):  # only root may give a file away
-                    os.fchown(file.fileno(), stat.st_uid, stat.st_gid)
-                os.fchmod(file.fileno(), stat.st_mode & 0o7777)
-                file.write(mark + content.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(
+            target,
+            mark + content.encode(),
+            lasting=True,
+            mode=stat.st_mode & 0o7777,
+            owner=(stat.st_uid, stat.st_gid),
+        )

@@ -173,6 +173,8 @@ def _beginning(launched: Launched) -> dict[str, Any]:
         "version": run.id.version,
         "attempt": run.id.attempt,
         "resumed": run.resume,
+        "step": version.step or None,
+        "pipeline": version.pipeline or None,
         "after": list(version.after),
         "parameters": version.parameters,
         "signature": run.signature,
@@ -208,6 +210,7 @@ def _ending(ended: Ended) -> dict[str, Any]:
         record["steps"] = report.steps
         record["steps_before"] = report.trained_before
         record["results"] = report.results
+        record |= report.step
         record["metrics"] = msgspec.to_builtins(report.metrics)
         record["summary"] = report.summary
         record["environment"] = environment

@@ -8,7 +8,27 @@ from contextlib import suppress
 from pathlib import Path
 
 BALLAST_SIZE = 256 << 10  # bytes
+HARDLY_ANY = 16 << 10  # bytes that are as good as none
 GB = 1e9  # bytes
+
+
+def lack_of_room(folder: Path, least: float) -> str:
+    """Why nothing can be started with ``least`` GB to be free in ``folder``, in a person's words.
+
+    Empty when there is room. For 0 GB, where the disk is full.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"{folder} can't be looked at: {error.strerror}"
+    if free < least * GB:
+        return (
+            f"{folder} has {free / GB:.3g} GB free, and min_free_disk is {least:g}: "
+            "nothing is started until there is room"
+        )
+    if free < HARDLY_ANY:
+        return f"{folder} is on a full disk: what runs have to write waits until there is room"
+    return ""
 
 
 class Room:
@@ -25,15 +45,8 @@ class Room:
 
     def lack(self) -> str:
         """Why nothing can be started, in a person's words; empty when there is room."""
-        try:
-            free = shutil.disk_usage(self._folder).free / GB
-        except OSError as error:
-            return f"{self._folder} can't be looked at: {error.strerror}"
-        if free < self._least:
-            return (
-                f"{self._folder} has {free:.3g} GB free, and min_free_disk is {self._least:g}: "
-                "nothing is started until there is room"
-            )
+        if self._least and (lack := lack_of_room(self._folder, self._least)):
+            return lack
         self._keep_ballast()
         return ""
 

@@ -153,3 +153,26 @@ def test_a_wrong_override_in_an_edit_leaves_the_list_as_it_was(app):
     assert session.returncode == 0, errors
     assert [name.partition("=")[2] for name in app.started()] == ["9#1", "2#1", "3#1", "4#1"]
     assert "drops" not in log_of(app)
+
+
+def test_a_chain_of_a_key_that_is_not_there_is_told_in_a_line(app):
+    script = app.models / "app.py"
+    script.write_text(SCRIPT.replace("dataloader=", 'chain="zz", dataloader='))
+    app.list("app.py")
+
+    status = app.run("status").stdout
+
+    assert "chain: zz is not among the overrides" in status
+    assert "these are of params.lr" in " ".join(status.split())
+    assert "raises" not in status
+    assert "Traceback" not in app.run("explain", "app").stdout
+
+
+@pytest.mark.parametrize("wrong", ["params.lr=range(", "params.lr=[1"])
+def test_an_override_that_is_none_is_named(app, wrong):
+    app.list(f"app.py = params.batch_size=8 {wrong}")
+
+    done = app.run("-r", "-u")
+
+    assert done.returncode != 0
+    assert f": {wrong}: " in done.stderr

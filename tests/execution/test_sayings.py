@@ -177,3 +177,29 @@ def test_what_a_forked_child_says_is_its_own(heard):
     said.metrics({"loss": 2.0}, 2)
 
     assert heard.metrics() == [{"step": 2, "loss": 2.0}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *('{"metrics": {"loss": 0.5}, "st', "[1]", "3", "{}", "[" * 10_000),
+        *('{"at": "x", "time": 1}', '{"message": 1, "level": "INFO", "time": 1}'),
+        '{"metrics": [1], "step": 1, "time": 1}',
+    ],
+)
+def test_a_line_that_is_cut_or_somebody_elses_is_passed_over(heard, line):
+    (heard.folder / FILE).write_text(f'{line}\n{{"metrics": {{"a": 1}}, "step": 1, "time": 1}}\n')
+
+    assert heard.metrics() == [{"step": 1, "a": 1}]
+
+
+def test_a_mistake_of_ours_in_recording_is_not_kept_secret(heard, monkeypatch):
+    SayingReporter(str(heard.folder)).metrics({"a": 1}, 1)
+
+    def fails(*_):
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(FolderReporter, "metrics", fails)
+
+    with pytest.raises(LookupError):
+        heard.sayings.look()

@@ -1,12 +1,13 @@
 """The disk is full, before a run, during one and at its end: nothing is lost, and it goes on."""
 
-import subprocess
 import sys
 from collections import Counter
 from functools import partial
 
+import disks
 import pytest
-from projects import Project, skip_without, wait_until
+from disks import small_disk
+from projects import Project, wait_until
 
 ROOM = 700 << 10  # bytes of the file system
 
@@ -16,26 +17,16 @@ def small(tmp_path):
     """A project whose outputs are a small file system of their own."""
     project = Project(tmp_path / "project")
     project.configure(min_free_disk=0)
-    project.outputs.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(project.outputs)]
-    skip_without("mount", mount)
-    yield project
-    subprocess.run(["umount", "--lazy", str(project.outputs)], check=True)
+    with small_disk(project.outputs, ROOM):
+        yield project
 
 
 def fill(project):
-    """Take all that is left."""
-    with (project.outputs / "filling").open("ab", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1 << 8, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
+    disks.fill(project.outputs)
 
 
 def empty(project):
-    (project.outputs / "filling").unlink()
+    disks.empty(project.outputs)
 
 
 def _writes_its_end(folder):

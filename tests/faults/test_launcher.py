@@ -98,8 +98,9 @@ def test_a_job_that_dies_without_a_word_is_a_failed_one(tmp_path):
     done = app.launch("lr=0,1,2")
 
     assert done.returncode == 1
-    assert "JobFailed: job #1 (" in done.stderr
-    assert "exited with status 9" in done.stderr
+    assert "\t#1 app-" in done.stdout.partition("did not run well")[2]
+    assert "exited with status 9" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
     assert len(app.started()) == 3
 
 

@@ -48,3 +48,23 @@ def test_a_disk_that_refuses_is_a_storage_error_that_says_what_was_done(tmp_path
         storage("the notes can't be kept"),
     ):
         (tmp_path / "gone" / "notes").write_text("")
+
+
+def test_what_can_not_be_put_in_its_place_leaves_nothing_behind(tmp_path):
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "kept").touch()
+
+    with pytest.raises(OSError):
+        write_whole(taken, b"new", lasting=True)
+
+    assert list(tmp_path.iterdir()) == [taken]
+    assert (taken / "kept").exists()
+
+
+def test_rights_are_those_that_were_asked_for_from_the_beginning(tmp_path):
+    path = tmp_path / "secret"
+
+    write_whole(path, b"new", mode=0o600)
+
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -38,6 +38,13 @@ def test_a_yaml_file_with_a_command_at_the_top_is_one(models, text):
     assert model_files(files_below(models)) == ["sub/m.yaml"]
 
 
+def test_a_yaml_file_with_steps_of_components_is_one_and_other_steps_are_not(models):
+    command(models, "flow.yaml", "grid: {lr: [1]}\nsteps:\n  a: {component: a.yaml}\n")
+    command(models, "workflow.yaml", "steps:\n- run: make\n")
+
+    assert model_files(files_below(models)) == ["flow.yaml"]
+
+
 @pytest.mark.parametrize("text", ["lr: 0.1", "a:\n  command: x", "- command: x", "commands: x", ""])
 def test_other_yaml_files_are_somebody_elses(models, text):
     command(models, "m.yaml", text)

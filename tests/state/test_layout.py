@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlpipeline.core.runs import RunId
-from mlpipeline.state.layout import LONGEST_NAME, Layout, safe_name
+from mlpipeline.core.safe_names import LONGEST_NAME
+from mlpipeline.state.layout import Layout, safe_name
 
 # Short texts of few letters meet each other's encodings; long ones meet the cap.
 NAMES = st.text(max_size=300) | st.text(st.sampled_from("aA.%~/ E2\u00e9\ud800"), max_size=6)

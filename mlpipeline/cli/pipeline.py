@@ -1,0 +1,156 @@
+"""``mlpipeline pipeline``: components and pipelines for Vertex AI."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlpipeline.cli.options import json_option
+from mlpipeline.cli.pipeline_show import show
+from mlpipeline.cli.render import show_json
+from mlpipeline.cli.streams import complain
+from mlpipeline.service import pipelines
+
+EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
+OUT = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def pipeline() -> None:
+    """Work on pipelines of steps, and take them to Vertex AI.
+
+    \b
+      mlpipeline pipeline show flow
+      mlpipeline pipeline convert component.yaml -o component.yaml
+      mlpipeline pipeline compile configs/pipeline.yaml -o pipeline.json
+      mlpipeline pipeline submit configs/pipeline.yaml
+    """
+
+
+pipeline.add_command(show)
+
+
+@pipeline.command()
+@click.argument("component", type=EXISTING)
+@click.option(
+    "-o",
+    "--out",
+    type=OUT,
+    help="Write it there, which may be COMPONENT itself.  [default: print it]",
+)
+@json_option("one object")
+def convert(component: Path, out: Path | None, as_json: bool) -> None:
+    """Rewrite a component's arguments for a program that uses Hydra.
+
+    `--x, {inputValue: X}` becomes `x={{$.inputs.parameters['X']}}`, and likewise inputPath and
+    outputPath; `--k=v` and `--k, v` become `k=v`. Comments stay, and what is in Hydra's style
+    already is left alone. Notes say what a person should look at.
+
+    \b
+      mlpipeline pipeline convert components/train.yaml
+      mlpipeline pipeline convert components/train.yaml -o components/train.yaml
+    """
+    made = pipelines.convert(component, out)
+    if as_json:
+        show_json(made)
+        return
+    if out is None:
+        click.echo(made.text, nl=False)
+    for note in made.notes:
+        complain(note)
+    if out is not None:
+        what = f"{made.count} arguments rewritten" if made.count else "nothing was to be rewritten"
+        click.echo(f"wrote {out}: {what}")
+
+
+@pipeline.command("compile")
+@click.argument("file", type=EXISTING)
+@click.option("-o", "--out", type=OUT, required=True, help="The compiled file: .yaml or .json.")
+@json_option("one object")
+def compile_(file: Path, out: Path, as_json: bool) -> None:
+    """Compile a pipeline file for Vertex AI Pipelines or Kubeflow.
+
+    Through the kfp SDK, to schema 2.1.0. What comes out is checked here, without a network: against
+    kfp-pipeline-spec, for steps that read what nothing makes, for unknown parameters, and as a job
+    of google-cloud-aiplatform. Nothing is written where a check fails.
+
+    \b
+      pip install 'mlpipeline[vertex]'
+      mlpipeline pipeline compile configs/pipeline.yaml -o pipeline.json
+    """
+    made = pipelines.compile_pipeline(file, out)
+    if as_json:
+        show_json(made)
+        return
+    for note in made.notes:
+        complain(note)
+    steps = ", ".join(step.name for step in made.steps)
+    click.echo(f"wrote {out}: the pipeline {made.pipeline} ({steps})")
+
+
+@pipeline.command()
+@click.argument("file", type=EXISTING)
+@click.option(
+    "-P",
+    "--parameter",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of the pipeline; may be given more than once.",
+)
+@click.option("--to", metavar="PROJECT", help="The project of Google Cloud.")
+@click.option("--location", metavar="REGION", help="Where it runs: us-central1 …")
+@click.option("--root", metavar="gs://…", help="Where artifacts go.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Seconds after which it gives up.",
+)
+@json_option("one object")
+def submit(
+    file: Path,
+    parameters: tuple[str, ...],
+    to: str | None,
+    location: str | None,
+    root: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Send a pipeline file to Vertex AI, a job for each combination of its grid.
+
+    It is compiled and checked first. Credentials are those that Google's tools find, from
+    GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login` or the machine. Options
+    go before what the file says under `vertex`. The exit code is 1 when not all jobs were taken.
+
+    \b
+      mlpipeline pipeline submit configs/pipeline.yaml
+      mlpipeline pipeline submit configs/pipeline.yaml -P lr=0.01 --to my-project
+    """
+    given = {"project": to, "location": location, "pipeline_root": root}
+    sent = pipelines.submit(
+        file, _values(parameters), {key: each for key, each in given.items() if each}, timeout
+    )
+    if as_json:
+        show_json(sent)
+    else:
+        for job in sent.jobs:
+            said = "".join(f" {key}={value}" for key, value in job.parameters.items())
+            click.echo(f"✓ {sent.pipeline}{said}: {job.url}")
+        if sent.problem:
+            complain(sent.problem)
+    sys.exit(1 if sent.problem else 0)
+
+
+def _values(parameters: tuple[str, ...]) -> dict[str, Any]:
+    values = {}
+    for each in parameters:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{each!r} is no NAME=VALUE", param_hint="-P")
+        values[name] = value
+    return values

@@ -1,0 +1,61 @@
+"""``mlpipeline pipeline show``: where the steps of a pipeline stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlpipeline.cli.completion import complete_model_names
+from mlpipeline.cli.options import json_option, project_option
+from mlpipeline.cli.projects import open_project
+from mlpipeline.cli.render import Row, show_json, show_table
+from mlpipeline.core.wording import shown
+from mlpipeline.service.pipeline_steps import StepState, pipelines
+from mlpipeline.service.queue import Onlooker
+
+
+@click.command()
+@click.argument("model", required=False, shell_complete=complete_model_names)
+@json_option("one object")
+@project_option
+def show(model: str | None, project: Path, as_json: bool) -> None:
+    """Show where the steps of MODEL stand: what each read, from which run, and made.
+
+    MODEL is a listed pipeline; without it, all are shown.
+
+    \b
+      mlpipeline pipeline show
+      mlpipeline pipeline show flow
+    """
+    opened = open_project(project)
+    found = pipelines(opened, Onlooker(opened).look(trust=True), model or "")
+    if as_json:
+        show_json(found)
+        return
+    if not found.pipelines:
+        click.echo("no pipeline is listed")
+    for number, each in enumerate(found.pipelines):
+        click.echo(("\n" if number else "") + f"{each.model} ({each.pipeline})")
+        show_table([_row(step) for step in each.steps])
+
+
+def _row(step: StepState) -> Row:
+    made = [f"{each.name} {_size(each.size)} {each.sha256[:8]}" for each in step.artifacts]
+    made += [f"{name} {shown(value)}" for name, value in step.outputs.items()]
+    return {
+        "run": step.run,
+        "state": step.state,
+        "reads": ", ".join(f"{each.input} of {each.run}" for each in step.reads),
+        "made": ", ".join(made),
+        "detail": step.reason,
+    }
+
+
+def _size(count: float) -> str:
+    """A number of bytes in a few characters."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
