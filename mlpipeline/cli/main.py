@@ -40,6 +40,7 @@ GROUPS = {
         "resume": ("lists", "Have what is listed started again."),
     },
     "Steer sessions and runs": {
+        "run": ("project_run", "Run an MLproject: a folder, or a git address."),
         "start": ("daemon", "Work on the list in the background."),
         "stop": ("steer", "End the session that works on this project."),
         "cancel": ("steer", "End runs, and start them no more."),
@@ -51,6 +52,7 @@ GROUPS = {
     },
     "Set up and care": {
         "init": ("init", "Make the files of a new project."),
+        "new": ("new", "Make a project, model or step from a template."),
         "doctor": ("doctor", "Say what is wrong with the project, and what to do."),
         "notify": ("notify", "Send a test message to where mlp.config says."),
         "track": ("track", "Send to MLflow what is missing there."),

@@ -7,6 +7,7 @@ from typing import Any
 from mlpipeline.cli.doctor import CheckUp
 from mlpipeline.cli.jsonlines import Line
 from mlpipeline.cli.logs import Log
+from mlpipeline.cli.project_run import Outcome
 from mlpipeline.core.digest import Digest
 from mlpipeline.service.background import Background
 from mlpipeline.service.inquiry import Comparison, Explanation, Shown
@@ -35,6 +36,7 @@ PRINTED: dict[str, Any] = {
     "init": Made,
     "logs": Log,
     "move": Edit,
+    "new": Made,
     "notify": list[Sent],
     "pause": Edit,
     "pipeline compile": Compilation,
@@ -47,6 +49,7 @@ PRINTED: dict[str, Any] = {
     "results": Results,
     "resume": Edit,
     "retry": Done,
+    "run": list[Outcome],
     "service": Unit,
     "show": Shown,
     "skip": Done,

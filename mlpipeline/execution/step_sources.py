@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 
+from mlpipeline.core.model_files import CODE
 from mlpipeline.execution.trees import file_digest
 from mlpipeline.sources.imports import INSTALLED
-from mlpipeline.core.model_files import CODE
 from mlpipeline.sources.local_files import code_of
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002

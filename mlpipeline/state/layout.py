@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from functools import cached_property
@@ -91,6 +92,35 @@ class RunFolder(msgspec.Struct, frozen=True):
     def record(self) -> Path:
         """All there is to know of the run, for people."""
         return self.path / run_files.RECORD
+
+
+class GitFolder(msgspec.Struct, frozen=True):
+    """The folder of what is kept of one git repository."""
+
+    folder: Path
+
+    @property
+    def mirror(self) -> Path:
+        """A bare clone, with all that it has."""
+        return self.folder / "mirror.git"
+
+    @property
+    def temporary(self) -> Path:
+        """One that is being made."""
+        return self.folder / "new.git"
+
+    @property
+    def lock(self) -> Path:
+        """Held while something is changed here."""
+        return self.folder / "lock"
+
+    def tree(self, name: str) -> Path:
+        """A worktree."""
+        return self.folder / name
+
+    def mark(self, name: str) -> Path:
+        """There when that worktree is whole; it holds the commit."""
+        return self.folder / f"{name}.commit"
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -223,6 +253,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def handover(self, model: str, name: str) -> Path:
         """One of them."""
         return self.handovers(model) / f"{safe_name(name)}{KIND}"
+
+    def git_folder(self, name: str, address: str) -> GitFolder:
+        """What is kept of the repository at ``address``, which is called ``name``."""
+        digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        return GitFolder(self.outputs / "git" / f"{safe_name(name)}-{digest}")
 
     @cached_property
     def ballast(self) -> Path:

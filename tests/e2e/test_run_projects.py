@@ -1,0 +1,321 @@
+"""`mlpipeline run`: projects of MLflow's form, through the queue, from folders and from git."""
+
+import json
+import signal
+import stat
+import subprocess
+
+import pytest
+import yaml
+from projects import COMMAND, Project, called, started, wait_until
+
+MLPROJECT = """
+name: demo
+entry_points:
+  main:
+    parameters:
+      steps: {type: string, default: all}
+      hydra_options: {type: string, default: ''}
+    command: "python main.py {steps} $(echo {hydra_options})"
+  simple:
+    parameters: {a: float}
+    command: python main.py --a {a}
+"""
+MAIN = """
+import os, sys, time
+from pathlib import Path
+print("given", sys.argv[1:], flush=True)
+if Path("fails").exists() and Path("fails").read_text() in sys.argv:
+    sys.exit(3)
+if "wait" in sys.argv:
+    Path("began").touch()
+    while not Path("go on").exists(): time.sleep(0.005)
+"""
+
+
+def mlproject(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "MLproject").write_text(MLPROJECT)
+    (folder / "main.py").write_text(MAIN)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return mlproject(tmp_path / "here")
+
+
+@pytest.fixture
+def run(folder):
+    def run(*arguments, at=folder, **environment):
+        return called([*COMMAND, "run", *arguments], at, **environment)
+
+    return run
+
+
+def of(folder):
+    """The project that was made in a folder."""
+    made = object.__new__(Project)
+    made.folder, made.models = folder, folder / "models"
+    made.outputs = made.models / "outputs"
+    return made
+
+
+def given(done):
+    return [line for line in done.stdout.splitlines() if line.startswith("given")]
+
+
+def test_a_folder_is_run_and_becomes_a_model_of_the_queue(run, folder):
+    done = run(".")
+
+    assert (done.returncode, given(done)) == (0, ["given ['all']"])
+    assert "demo/main#1 succeeded" in done.stderr
+    assert of(folder).outcomes() == {"demo/main#1": "succeeded"}
+    assert yaml.safe_load((folder / "models" / "demo.yaml").read_text())["versions"] == [
+        {"name": "main", "steps": "all", "hydra_options": ""}
+    ]
+
+
+def test_one_run_is_run_again_whenever_it_is_asked_for(run, folder):
+    run("."), run(".")
+    kept = run(".", "--rerun", "missing")
+
+    assert list(of(folder).outcomes()) == ["demo/main#1", "demo/main#2"]
+    assert (kept.returncode, given(kept)) == (0, [])
+    assert "main of demo has run already" in kept.stderr
+
+
+def test_parameters_that_are_not_named_there_are_passed_on(run, folder):
+    done = run(".", "-P", "steps=a,b c", "-P", "lr=0.1", "-P", "text=it's {x}")
+
+    assert given(done) == ["given ['a,b c', '--lr', '0.1', '--text', \"it's {x}\"]"]
+
+
+def test_an_entry_point_or_a_script_may_be_named(run, folder):
+    assert given(run(".", "-e", "simple", "-P", "a=1e-3")) == ["given ['--a', '1e-3']"]
+    assert given(run(".", "-e", "main.py", "-P", "b=2")) == ["given ['--b', '2']"]
+    assert set(of(folder).outcomes()) == {"demo-simple/a=1e-3#1", "demo-main/b=2#1"}
+
+
+def test_hydra_options_with_m_are_a_version_a_job_and_what_is_missing_goes_on(run, folder):
+    (folder / "fails").write_text("x.y=2")
+    options = ("-P", "steps=s", "-P", "hydra_options=x.y=1,2,3 z=a -m", "-j", "2")
+    first = run(".", *options)
+    (folder / "fails").unlink()
+    second = run(".", *options)
+
+    assert (first.returncode, second.returncode) == (1, 0)
+    assert "1 of 3 runs did not end well" in first.stderr
+    assert sorted(given(first)) == [f"given ['s', 'x.y={n}', 'z=a']" for n in (1, 2, 3)]
+    assert given(second) == ["given ['s', 'x.y=2', 'z=a']"]
+    rows = json.loads(called([*COMMAND, "results", "--json"], folder).stdout)
+    assert "x.y" in json.dumps(rows)
+
+
+def test_with_m_other_parameters_sweep_too(run, folder):
+    done = run(".", "-m", "-e", "simple", "-P", "a=range(1,4)")
+
+    assert sorted(given(done)) == [f"given ['--a', '{n}']" for n in (1, 2, 3)]
+
+
+def test_what_failed_at_another_time_is_not_run_with_it(run, folder):
+    (folder / "fails").write_text("bad")
+    bad = run(".", "-P", "steps=bad")
+    good = run(".", "-P", "steps=good")
+
+    assert (bad.returncode, good.returncode) == (1, 0)
+    assert "exited with status 3" in bad.stderr
+    assert of(folder).started() == ["demo/steps=bad#1", "demo/steps=good#1"]
+
+
+def test_two_at_once_share_the_session_and_each_gets_its_own(run, folder):
+    first = started([*COMMAND, "run", ".", "-P", "steps=wait"], folder)
+    wait_until((folder / "began").exists)
+    second = started([*COMMAND, "run", ".", "-P", "steps=b"], folder)
+    file = folder / "models" / "demo.yaml"
+    wait_until(lambda: "steps=b" in file.read_text())
+    (folder / "go on").touch()
+    said = first.communicate(timeout=60), second.communicate(timeout=60)
+
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert set(of(folder).outcomes().values()) == {"succeeded"}
+
+
+def test_ctrl_c_stops_the_run_and_the_same_command_goes_on(run, folder):
+    process = started([*COMMAND, "run", ".", "-P", "steps=wait"], folder)
+    wait_until((folder / "began").exists)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    (folder / "go on").touch()
+    again = run(".", "-P", "steps=wait")
+
+    assert (process.returncode, again.returncode) == (130, 0), said
+    assert "1 run left: the same command goes on" in said
+    assert list(of(folder).outcomes().values())[-1] == "succeeded"
+
+
+def test_it_may_be_left_to_a_session(run, folder):
+    done = run(".", "-P", "steps=x", "--no-wait")
+    called([*COMMAND, "-r", "-u"], folder)
+
+    assert "listed demo with 1 run to come" in done.stderr
+    assert of(folder).outcomes() == {"demo/steps=x#1": "succeeded"}
+
+
+def test_json_is_an_object_a_version(run):
+    done = run(".", "--json", "-m", "-e", "simple", "-P", "a=1,2")
+
+    found = json.loads(done.stdout)
+    assert sorted((each["version"], each["state"], each["attempt"]) for each in found) == [
+        ("a=1", "done", 1),
+        ("a=2", "done", 1),
+    ]
+
+
+BAD = {
+    ("nowhere",): "there is no folder nowhere",
+    ("main.py",): "main.py is no folder",
+    ("x.zip",): "unpack it",
+    (".", "-e", "mian"): "there is no entry point mian (did you mean main?)",
+    (".", "-e", "simple"): "needs a: give it with -P a=",
+    (".", "-e", "simple", "-P", "a=x"): "a must be a number",
+    (".", "-P", "steps"): "is no parameter; write -P name=value",
+    (".", "-P", "a=1", "-P", "a=2"): "a is there twice",
+    (".", "-v", "1.0"): "lies in no git repository, so there is no version 1.0",
+    (".#nix",): "has no folder nix",
+    (".#../x",): "leaves the project",
+    (".", "-P", "hydra_options=password=x"): "would be in all records",
+    (".", "-P", "hydra_options=a=range(1,100000) -m"): "max_versions",
+    (".", "--env-manager", "conda"): "mlpipeline makes no conda environment",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_what_cant_be_run_is_told_and_nothing_is_made(run, folder, arguments):
+    before = sorted(folder.iterdir())
+    done = run(*arguments, GIT_CEILING_DIRECTORIES=str(folder.parent))
+
+    assert done.returncode == 2
+    assert BAD[arguments] in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert sorted(folder.iterdir()) == before or "-v" in arguments or "password" in arguments[-1]
+
+
+def test_environments_are_not_made_and_that_is_said(run, folder):
+    (folder / "conda.yml").touch()
+    path = folder / "MLproject"
+    path.write_text("conda_env: conda.yml\n" + MLPROJECT)
+    conda = run(".")
+    path.write_text("docker_env: {image: x}\n" + MLPROJECT)
+    docker, local = run("."), run(".", "--env-manager", "local")
+
+    assert (conda.returncode, docker.returncode, local.returncode) == (0, 2, 0)
+    assert "conda_env: conda.yml is not set up" in conda.stderr
+    assert "mlpipeline starts no containers" in docker.stderr
+    assert "--env-manager local" in docker.stderr
+
+
+def test_a_secret_is_in_no_record(run, folder):
+    (folder / "MLproject").write_text(
+        "name: s\nentry_points:\n  main:\n    parameters: {api_key: string}\n"
+        "    command: test $(printf %s {api_key} | wc -c) = 7\n"
+    )
+    done = run(".", "-P", "api_key=hunter2")
+
+    assert done.returncode == 0, done.stderr
+    written = folder / "models" / "s.yaml"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert "hunter2" not in done.stdout + done.stderr
+    outputs = folder / "models" / "outputs"
+    for path in outputs.rglob("*"):
+        if path.is_file() and path.parent != outputs / "sources":  # where the model file is kept
+            assert b"hunter2" not in path.read_bytes(), path
+
+
+def test_home_is_not_made_a_project(run, folder, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+
+    done = run(str(folder), at=home, HOME=str(home))
+
+    assert (done.returncode, list(home.iterdir())) == (2, [])
+    assert "shall not be made one" in done.stderr
+
+
+# ------------------------------------------------------------------------------- git
+
+
+@pytest.fixture
+def origin(tmp_path):
+    """A repository whose tag 1.0.0 prints one, and whose newest commit two."""
+    origin = mlproject(tmp_path / "origin")
+    mlproject(origin / "src" / "sub")
+    for text in ("one", "two"):
+        (origin / "main.py").write_text(f"print('given {text}')")
+        (origin / "src" / "sub" / "main.py").write_text("import os; print('given', os.getcwd())")
+        git(origin, "init", "-q") if text == "one" else None
+        git(origin, "add", ".")
+        git(origin, "commit", "-qm", text)
+        if text == "one":
+            git(origin, "tag", "1.0.0")
+    (origin / "main.py").write_text("print('given an edit')")
+    return origin
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_git_address_is_run_at_a_version_and_the_commit_is_recorded(run, origin, tmp_path):
+    here = tmp_path / "there"
+    here.mkdir()
+    tagged = run(origin.as_uri(), "-v", "1.0.0", at=here)
+    newest = run(origin.as_uri(), at=here)
+    inner = run(f"{origin.as_uri()}#src/sub", "-v", "main", at=here)
+    mine = run("../origin", "-v", "1.0.0", at=here)
+    edited = run("../origin", at=here)
+
+    assert [given(each) for each in (tagged, newest, mine, edited)] == [
+        ["given one"],
+        ["given two"],
+        ["given one"],
+        ["given an edit"],
+    ]
+    assert given(inner)[0].endswith("/src/sub")
+    commit = git(origin, "rev-parse", "1.0.0")
+    record = of(here).record("demo@1.0.0", "main")
+    assert record["parameters"]["commit"] == commit
+    assert record["parameters"]["source"] == origin.as_uri()
+    assert git(origin, "status", "--porcelain") == "M main.py"
+
+
+def test_a_folder_in_a_repository_is_run_at_a_version_too(run, origin):
+    done = run(".", "-v", "1.0.0", at=origin / "src" / "sub")
+
+    assert given(done)[0].endswith("/src/sub")
+    assert "outputs/git" in given(done)[0]
+
+
+def test_a_version_that_is_not_there_is_told_and_nothing_is_listed(run, origin, tmp_path):
+    here = tmp_path / "there"
+    here.mkdir()
+    done = run(origin.as_uri(), "-v", "2.0.0", at=here)
+
+    assert done.returncode == 2
+    assert "has no tag, branch or commit 2.0.0; its newest tags are 1.0.0" in done.stderr
+    assert not list((here / "models").glob("*.yaml"))
+
+
+def test_a_session_that_works_takes_it(run, folder):
+    run(".", "-P", "steps=x")
+    session = started([*COMMAND, "-r", "-u", "--watch", "--quiet"], folder)
+    wait_until(lambda: list((folder / "models" / "outputs").glob("scheduler-*.pid")))
+    done = run(".", "-P", "steps=y")
+    session.send_signal(signal.SIGTERM)
+    session.communicate(timeout=60)
+
+    assert (done.returncode, given(done)) == (0, ["given ['y']"]), done.stderr
