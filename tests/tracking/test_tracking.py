@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pipelines
 import pytest
 import yaml
 from projects import children, wait_until
@@ -335,3 +336,22 @@ def test_attempts_that_the_server_missed_become_one_run_later(server, gate, trac
     (run,) = server.runs(name)
     assert (run.status, run.tags["mlpipeline.attempt"]) == ("FINISHED", "2")
     assert run.curve("loss") == [(1, 1.0), (2, 1.0)]
+
+
+def test_the_steps_of_a_pipeline_are_children_of_one_run(server, tracked, name):
+    project = pipelines.two_steps(tracked(server.uri))
+    pipelines.flow(project, name)
+    project.list(f"{name}.yaml")
+
+    done = project.run("-r", "-u")
+
+    assert done.returncode == 0, done.stderr
+    runs = {run.name: run for run in server.runs(name)}
+    steps = {"prepare", "train,lr=0.5", "train,lr=0.25"}
+    (parent,) = (run for run in runs.values() if run.name not in steps)
+    children = {name: run for name, run in runs.items() if run is not parent}
+    assert set(children) == steps
+    assert {run.tags["mlflow.parentRunId"] for run in children.values()} == {parent.id}
+    assert {run.status for run in runs.values()} == {"FINISHED"}
+    assert children["train,lr=0.5"].params["lr"] == "0.5"
+    assert children["train,lr=0.5"].metrics == {"accuracy": 0.5}
