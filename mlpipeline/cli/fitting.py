@@ -23,7 +23,7 @@ ORDER = {SWEPT: 0, OTHER: 0, REPEATED: 0, INFERRED: 1, LAST: 2}  # from the left
 # Parameters that tell a person little: in the record they are.
 HIDDEN = ("model_dir_suffix",)
 # Those that follow from others, or repeat them, as a command does its versions' arguments.
-DERIVED = ("command", "_target_")
+DERIVED = ("command", "cwd", "env", "_target_")
 
 
 class ResultTable:
@@ -90,6 +90,9 @@ class ResultTable:
                 value is not None and value != run.metrics[column.key].last
                 for value, run in zip(values, self._runs, strict=True)
             )
+        if column.kind == METRIC and len(self._runs) > 1:  # of a result, it may be the course
+            result = Column(column.key, RESULT, column.key)
+            return any(_text(column, run) != _text(result, run) for run in self._runs)
         return column.kind in (RESULT, METRIC)
 
     def _ranks(
@@ -106,7 +109,7 @@ class ResultTable:
             is_derived = each.key.rpartition(".")[2] in DERIVED or any(
                 isinstance(value, str) and "${" in value for value in own
             )
-            is_same = len(own) > 1 and all(value == own[0] for value in own)
+            is_same = len(values) > 1 and all(value == own[0] for value in own)
             if is_derived or is_same:
                 ranks[each] = INFERRED
             elif each in swept:

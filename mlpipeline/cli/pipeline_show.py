@@ -37,16 +37,17 @@ def show(model: str | None, project: Path, as_json: bool) -> None:
         click.echo("no pipeline is listed")
     for number, each in enumerate(found.pipelines):
         click.echo(("\n" if number else "") + f"{each.model} ({each.pipeline})")
-        show_table([_row(step) for step in each.steps])
+        show_table([_row(step, each.model) for step in each.steps])
 
 
-def _row(step: StepState) -> Row:
+def _row(step: StepState, model: str) -> Row:
+    own = f"{model}/"  # which stands above the table
     made = [f"{each.name} {_size(each.size)} {each.sha256[:8]}" for each in step.artifacts]
     made += [f"{name} {shown(value)}" for name, value in step.outputs.items()]
     return {
-        "run": step.run,
+        "run": step.run.removeprefix(own),
         "state": step.state,
-        "reads": ", ".join(f"{each.input} of {each.run}" for each in step.reads),
+        "reads": ", ".join(f"{each.input} of {each.run.removeprefix(own)}" for each in step.reads),
         "made": ", ".join(made),
         "detail": step.reason,
     }
