@@ -35,7 +35,9 @@ def example(tmp_path):
 
 def called(command, folder):
     """mlflow takes seconds a step, and on a busy machine minutes."""
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
+    own = str(Path(sys.executable).parent)  # whose `python` mlflow is to find
+    env = {**os.environ, "PATH": os.pathsep.join((own, os.environ["PATH"]))}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, env=env)
 
 
 def mlpipeline(folder, *arguments):

@@ -111,11 +111,16 @@ class KeptFindings:
         if self._memory and findings.problem:
             if not findings.passing and self._session:  # for views, as long as it is at work
                 self._memory.keep(path, opened.environment, findings)
-            elif not findings.passing:
+            elif not findings.passing and not self._is_remembered_as_broken(path):
                 self._memory.forget(path)
         elif self._memory and not is_same:
             self._memory.keep(path, opened.environment, findings, opened.versions)
         return is_news
+
+    def _is_remembered_as_broken(self, path: str) -> bool:
+        """Whether a session has found so, too."""
+        found = self._memory.recall(path) if self._memory else None
+        return found is not None and bool(found.problem)
 
     def _note_race(self, path: str, findings: Findings) -> None:
         if findings.is_racy and findings.sources:

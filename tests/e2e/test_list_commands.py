@@ -176,10 +176,10 @@ def test_a_broken_list_is_refused_with_its_line(lists):
 
 def test_a_name_that_can_not_stand_in_a_list_is_refused(lists):
     lists.model("a=b.py", "v")
-    lists.model("odd.py", "a #1", "x", "y", "x,y")
+    lists.model("odd.py", "a #x", "x", "y", "x,y")
 
     assert "nothing was written" in refused(lists, "add", "a=b.py")
-    assert "nothing was written" in refused(lists, "add", "odd", "a #1")
+    assert "nothing was written" in refused(lists, "add", "odd", "a #x")
     assert "odd.py = x, y would read otherwise" in refused(lists, "add", "odd", "x", "y")
 
 

@@ -395,6 +395,18 @@ def test_a_view_believes_what_keeps_a_session_from_using_a_script(scripts, line,
     assert scripts.imported("m.py") == count
 
 
+def test_a_command_that_looks_itself_leaves_views_what_the_session_has_found(scripts):
+    scripts.script("m.py", "'a'", "raise ValueError('no')")
+    scripts.settled(scripts.inspector(session=True), "m.py")
+    scripts.settled(scripts.inspector(session=False), "m.py")  # as `move` does
+    count = scripts.imported("m.py")
+    view = scripts.inspector(session=False)
+    view.leave_to_session(0.0)
+
+    assert view.listed(scripts.list("m.py")).pending == frozenset()
+    assert scripts.imported("m.py") == count
+
+
 def test_no_session_and_no_view_alone_believes_in_a_problem_that_was(scripts):
     scripts.script("m.py", "'a'", "if not Path('mended').exists(): raise ValueError('no')")
     scripts.settled(scripts.inspector(session=True), "m.py")
