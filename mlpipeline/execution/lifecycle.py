@@ -101,7 +101,7 @@ class Lifecycle:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left takes milliseconds
         if model is not None:
             self._summarise(model)
-        self._reporter.flush()
+        self._reporter.flush_at_last()
         self.report["metrics"] = self._reporter.metric_summaries()
         self.report["ended_at"] = iso_now()
 

@@ -13,7 +13,14 @@ from mlpipeline.api.reporting import Reporter
 from mlpipeline.core import run_files
 from mlpipeline.core.plain import NOT_FINITE, plain, safe_text
 from mlpipeline.execution.metrics import MetricLog
-from mlpipeline.execution.writing import append_text, iso_now, overwrite_json
+from mlpipeline.execution.writing import (
+    FULL,
+    WAIT_FOR_ROOM,
+    append_text,
+    drop_ballast,
+    iso_now,
+    overwrite_json,
+)
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
@@ -46,6 +53,7 @@ class FolderReporter(Reporter):
         self._pid = os.getpid()
         self._lock = _thread.RLock()  # threading's own; a handler of a signal may report, too
         self._is_writing = False
+        self._is_full = False  # the disk, when it was written to last
         self._part = ""
         self._total: int | None = None
         self._longest = 0  # bytes that progress.json has had
@@ -175,6 +183,16 @@ class FolderReporter(Reporter):
             finally:
                 self._is_writing = False
 
+    def flush_at_last(self) -> None:
+        """Write what is kept back; metrics, however long it takes until the disk has room for
+        them. When it is full, the ballast is given up first.
+        """
+        self.flush()
+        while self._metrics.lines and self._is_full:
+            if not drop_ballast(self._folder):
+                time.sleep(WAIT_FOR_ROOM)
+            self.flush()
+
     def _added(self, step: int, values: dict[str, float | str]) -> None:
         """Write when it is time, and heed stop_on_nan."""
         if time.monotonic() >= self._next_write or len(self._metrics.lines) >= self._write_at:
@@ -203,9 +221,11 @@ class FolderReporter(Reporter):
 
     def _try(self, write: Callable[[], None]) -> None:
         """A disk that refuses a report must not end the training."""
+        self._is_full = False
         try:
             write()
         except OSError as error:
+            self._is_full = error.errno in FULL
             if self._refused != str(error):
                 self._refused = str(error)
                 with suppress(OSError, ValueError):

@@ -105,6 +105,34 @@ def test_metrics_and_output_that_meet_a_full_disk_do_not_end_the_training(small)
     assert len(metrics) == 100
 
 
+def test_metrics_that_find_no_room_at_the_end_are_waited_for(small):
+    small.model(
+        "m.py",
+        "a",
+        body="""
+        Path("began").touch()
+        wait_for_file("full")
+        for step in range(5000):
+            self.log_metrics({"loss": 0.5}, step=step)
+        """,
+    )
+    small.list("m.py")
+    session = small.start("-r", "-u")
+    wait_until((small.folder / "began").exists)
+
+    fill(small)
+    (small.folder / "full").touch()
+    ballast = small.folder_of("m", "a") / ".ballast"
+    wait_until(lambda: not ballast.exists(), "the ballast is given up")
+    assert small.outcomes() == {}
+    empty(small)
+    session.communicate(timeout=60)
+
+    assert small.outcomes() == {"m/a#1": "succeeded"}
+    metrics = (small.folder_of("m", "a") / "metrics.jsonl").read_text().splitlines()
+    assert len(metrics) == 5000
+
+
 def test_a_checkpoint_that_finds_no_room_is_a_full_disk_and_resumes_when_there_is_some(small):
     small.configure(min_free_disk=0, retries=1, retry_delay=0.2)
     small.model(
