@@ -203,8 +203,3 @@ def pipeline_of(record: Mapping[str, Any]) -> str:
 def milliseconds(at: datetime) -> int:
     """As MLflow counts time: since the epoch."""
     return int(at.timestamp() * 1000)
-
-
-def without_secrets(uri: str) -> str:
-    """``uri`` without a password, a user or a query."""
-    return re.sub(r"//[^/]*@", "//", uri).partition("?")[0]

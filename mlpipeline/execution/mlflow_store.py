@@ -6,13 +6,12 @@ So it is imported in the helper process only (mlflow_helper.py).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from mlpipeline.core.tracking import without_secrets
+from mlpipeline.core.masking import masked, without_access
 
 T = TypeVar("T")
 
@@ -183,12 +182,12 @@ class Store:
 
     def _why(self, text: str) -> str:
         """What an error says, in one short line without secrets."""
-        where = without_secrets(self._uri)
+        where = without_access(self._uri)
         if any(each in text for each in _SILENT):
             return f"{where} does not answer within {self._timeout:g} s"
         if any(each in text for each in _AWAY):
             return f"{where} can't be reached"
-        text = re.sub(r"//[^/\s@]*@", "//", " ".join(text.split()))
+        text = masked(" ".join(text.split()))
         return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

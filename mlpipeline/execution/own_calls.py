@@ -9,6 +9,7 @@ import os
 import time
 
 from mlpipeline.core.run_files import TRACKED
+from mlpipeline.core.variables import resolved
 from mlpipeline.execution.writing import read_json
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -32,8 +33,7 @@ def land_in_the_run(folder: str, spec: dict[str, Any]) -> None:
         os.environ[URI] = "file://" + _quoted(os.path.join(folder, "mlruns"))
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
         return
-    uri = spec["tracking"]["uri"]
-    os.environ[URI] = os.environ.get(uri.strip("${}"), "") if uri.startswith("$") else uri
+    os.environ[URI] = resolved(spec["tracking"]["uri"], os.environ)
     sent = _awaited(folder, spec["tracking"]["wait"])
     if sent.get("run"):
         os.environ[RUN] = sent["run"]

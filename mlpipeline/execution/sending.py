@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mlpipeline.core import tracking
 from mlpipeline.core.launch import Spec
+from mlpipeline.core.masking import without_access
 from mlpipeline.core.measures import told as numbers
 from mlpipeline.core.tracking import Told, entity_name, milliseconds
 from mlpipeline.execution.metric_points import Doubts, Points
@@ -54,7 +55,7 @@ class Sending:
         self._left_out = left_out
         self._lock = threading.Lock()  # files are sent by another thread
         self._noted = 0.0  # monotonic seconds of the last note
-        uri = tracking.without_secrets(settings.uri)
+        uri = without_access(settings.uri)
         sent = read_sent(self._folder)
         # Another server has nothing of it.
         self.sent = sent if sent is not None and sent.uri == uri else Sent(uri=uri)
