@@ -19,9 +19,10 @@ from pathlib import Path
 from mlpipeline.core import tracking
 from mlpipeline.core.launch import Spec
 from mlpipeline.core.masking import without_access
+from mlpipeline.core.measures import beyond_floats
 from mlpipeline.core.measures import told as numbers
 from mlpipeline.core.tracking import Told, entity_name, milliseconds
-from mlpipeline.execution.metric_points import Doubts, Points
+from mlpipeline.execution.metric_points import BEYOND, Doubts, Points
 from mlpipeline.execution.mlflow_store import Point, Refused, Store, batches
 from mlpipeline.execution.pipeline_runs import PipelineRuns
 from mlpipeline.state.files import read_record
@@ -59,7 +60,7 @@ class Sending:
         sent = read_sent(self._folder)
         # Another server has nothing of it.
         self.sent = sent if sent is not None and sent.uri == uri else Sent(uri=uri)
-        self._points = Points(self._folder.metrics)
+        self._points = Points(self._folder.metrics, self._leave_out)
         self._is_unsure = not told.is_new
         self._doubts = Doubts(self._history)
         self._doubtful = self._points.size() if self._is_unsure else 0  # up to this byte
@@ -140,7 +141,7 @@ class Sending:
         except Refused:
             if not self.sent.run or self._is_there():
                 raise
-            self._left_out(f"{self.told.run}: {DELETED}; nothing more of it is sent")
+            self._leave_out(f"{DELETED}; nothing more of it is sent")
             self.sent.gone, self.sent.done = DELETED, True
             self._note()
             return False
@@ -200,6 +201,8 @@ class Sending:
             return False
         record = read_run_record(self._folder) or {}
         at = milliseconds(over.at)
+        for name in beyond_floats(over.results):
+            self._leave_out(f"the result {name} is left out, since {BEYOND}")
         results = [
             Point(entity_name(name), over.steps or 0, at, float(value))
             for name, value in numbers(over.results).items()
@@ -246,13 +249,16 @@ class Sending:
             path = str(self._folder.artifacts / name)
             self._store.upload(self.sent.run, path, "" if folder == "." else folder)
         except Refused as refused:
-            self._left_out(f"{self.told.run}: the artifact {name} is left out: {refused}")
+            self._leave_out(f"the artifact {name} is left out: {refused}")
         with self._lock:
             self.sent.artifacts[name] = stamp
         if time.monotonic() > self._noted + NOTE_INTERVAL:
             self._note()
 
     # -------------------------------------------------------------------- basics
+
+    def _leave_out(self, what: str) -> None:
+        self._left_out(f"{self.told.run}: {what}")
 
     def _log_points(self, points: Sequence[Point]) -> None:
         for batch in batches(points):
@@ -270,8 +276,7 @@ class Sending:
                 self._log_some(points[:middle])
                 self._log_some(points[middle:])
             else:
-                text = f"{self.told.run}: the metric {points[0].name} is left out: {refused}"
-                self._left_out(text)
+                self._leave_out(f"the metric {points[0].name} is left out: {refused}")
 
     def _log_each(
         self, parameters: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
@@ -285,7 +290,7 @@ class Sending:
                 raise
             if len(parameters) + len(tags) == 1:
                 name = next(iter((*parameters, *tags)))
-                self._left_out(f"{self.told.run}: {name} is left out: {refused}")
+                self._leave_out(f"{name} is left out: {refused}")
                 return
             for name, value in parameters.items():
                 self._log_each(parameters={name: value})

@@ -13,6 +13,7 @@ from tracking.fake_store import FakeStore
 from mlpipeline.core.runs import Outcome
 from mlpipeline.core.tracking import Over, Told
 from mlpipeline.errors import StorageError
+from mlpipeline.execution.metric_points import BLOCK
 from mlpipeline.execution.mlflow_store import Unreachable
 from mlpipeline.execution.pipeline_runs import PipelineRuns
 from mlpipeline.execution.sending import Sending
@@ -178,6 +179,34 @@ def test_half_a_line_waits_for_its_end(store, tmp_path):
         file.write(more[20:])
     attempt.send(store)
     assert len(run.metrics) == 4
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_line_longer_than_a_block_is_sent_and_holds_up_nothing(store, tmp_path, end):
+    attempt = Attempt(tmp_path)
+    attempt.log({f"metric{number:05}": number for number in range(20_000)})
+    attempt.log({"loss": 1.0}, first=1)
+    path = attempt.folder / "metrics.jsonl"
+    assert path.stat().st_size > BLOCK
+    path.write_text(path.read_text().removesuffix("\n") + end)
+    attempt.end()
+    assert attempt.send(store).is_done
+    (run,) = store.runs.values()
+    assert len(run.metrics) == 20_000 + bool(end)
+
+
+def test_a_number_beyond_all_floats_is_passed_over_and_said(store, tmp_path):
+    attempt = Attempt(tmp_path)
+    attempt.log({"huge": 10**400, "loss": 1.0}, {"huge": 1})
+    attempt.end(test={"huge": -(10**400), "accuracy": 0.5})
+    assert attempt.send(store).is_done
+    (run,) = store.runs.values()
+    assert [point.name for point in run.metrics] == ["loss", "huge", "test.accuracy"]
+    beyond = "it is a whole number beyond all floats"
+    assert attempt.left_out == [
+        f"m/v#1: the metric huge is left out where {beyond}",
+        f"m/v#1: the result test.huge is left out, since {beyond}",
+    ]
 
 
 def test_what_mlflow_refuses_is_left_out_and_the_rest_arrives(store, tmp_path):
