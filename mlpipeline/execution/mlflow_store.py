@@ -232,9 +232,9 @@ class Store:
 
 def _is_unanswered(error: BaseException, text: str) -> bool:
     causes = list(_causes(error))
-    names = {kind.__name__ for each in causes for kind in type(each).__mro__}
-    if names & _ANSWERED or "failed with error code" in text:
+    if "failed with error code" in text or any(type(each).__name__ in _ANSWERED for each in causes):
         return False
+    names = {kind.__name__ for each in causes for kind in type(each).__mro__}
     # The errors of databases have it in their text.
     return bool(names & _NO_ANSWER) or any(each in text for each in (*_SILENT, *_AWAY))
 
