@@ -86,6 +86,7 @@ class _Helper:
         self._new: list[Sending] = []  # that wait for their MLflow run
         self._stuck: dict[str, float] = {}  # by folder, until when (monotonic seconds)
         self._pauses: dict[str, float] = {}  # by folder, seconds: of attempts that are stuck
+        self._settle_from = 0.0  # monotonic seconds
         self._is_hasty = False  # something is tried once more at once
         self._pause = FIRST_PAUSE
         self._is_busy = False
@@ -129,10 +130,13 @@ class _Helper:
         return is_busy or self._is_hasty
 
     def _settle(self) -> None:
+        if time.monotonic() < self._settle_from:
+            return
         try:
             self._pipelines.settle()
-        except Failed as failed:
+        except (Failed, Unreachable) as failed:
             self._store.probe()
+            self._settle_from = time.monotonic() + LONGEST_PAUSE
             self._mouth.warn_once(f"the end of a pipeline can't be sent for now: {failed}")
 
     def _begin_new(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlpipeline.core import tracking
-from mlpipeline.execution.mlflow_store import Refused, Store
+from mlpipeline.execution.mlflow_store import Failed, Refused, Store, Unreachable
 
 
 class PipelineRuns:
@@ -63,13 +63,22 @@ class PipelineRuns:
         return parent not in self._unsettled
 
     def settle(self) -> None:
-        """Have the state of parents be that of their children, once for all that have ended."""
+        """Have the state of parents be that of their children, once for all that have ended.
+
+        Raises Failed or Unreachable when all have been tried; those it is about are unsettled.
+        """
+        problem: Failed | Unreachable | None = None
         for parent, experiment in list(self._unsettled.items()):
             try:
                 self._settle(experiment, parent)
             except Refused:  # deleted there: the next step makes another one
                 self._forget(parent)
+            except (Failed, Unreachable) as error:
+                problem = error
+                continue
             del self._unsettled[parent]
+        if problem is not None:
+            raise problem
 
     def _settle(self, experiment: str, parent: str) -> None:
         newest: dict[str, str] = {}  # attempt's state, of each step

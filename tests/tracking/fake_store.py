@@ -122,7 +122,7 @@ class FakeStore:
             self._active(run).info.status = status
             self.runs[run].ended = at
 
-        return self._request(act)
+        return self._request(act, run)
 
     def upload(self, run, path, folder):
         def act():

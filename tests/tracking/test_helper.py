@@ -119,6 +119,27 @@ def test_many_steps_that_end_are_settled_by_one_look_at_their_pipeline(store, tm
     assert looks.count(PARENT) == 1
 
 
+def test_a_pipeline_that_can_not_be_settled_holds_up_no_other(store, tmp_path):
+    def trouble(name, about):
+        if name == "end" and about == parents[0]:
+            raise Failed("HTTP status 500")
+
+    steps = [step_of(tmp_path, number, f"step{number}") for number in (1, 2)]
+    for step, pipeline in zip(steps, "ab", strict=True):
+        record = step.folder / "run.yaml"
+        record.write_text(record.read_text().replace("1234abcd", pipeline))
+        step.end()
+    parents = ["run2", "run3"]
+    store.trouble = trouble
+    helped = Helped(store, *steps)
+    assert [store.runs[each].info.run_name for each in parents] == ["m a", "m b"]
+    assert helped.done == [str(steps[1].folder)]
+    assert helped.warnings == ["the end of a pipeline can't be sent for now: HTTP status 500"]
+    store.trouble = lambda name, about: None
+    assert Helped(store, steps[0]).done == [str(steps[0].folder)]
+    assert store.runs["run2"].info.status == "FINISHED"
+
+
 class Files:
     """A thread that sends files, as time goes by; ``bad`` are names that can't be sent."""
 

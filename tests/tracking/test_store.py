@@ -85,6 +85,15 @@ def test_a_pipeline_in_a_folder_of_an_awkward_name_has_its_steps(store):
     assert (found.info.run_id, found.info.status) == (parent, "KILLED")
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_deleted_experiment_is_a_matter_of_its_runs_only(sqlite):
+    sqlite._ask(lambda client: client.delete_experiment(sqlite.experiment("gone")))
+    another = Store(sqlite._uri, 30)
+    with pytest.raises(Failed, match="has been deleted there; restore it"):
+        another.experiment("gone")
+    another.probe()
+
+
 class Answering(http.server.BaseHTTPRequestHandler):
     """Answers to all with the server's ``status``."""
 
