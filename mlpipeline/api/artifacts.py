@@ -39,10 +39,32 @@ def keep(folder: str, path: object, artifact_path: object = None) -> None:
 
 
 def _put(half: str, target: str) -> None:
-    """Rename, also where a folder is in the way."""
-    if os.path.isdir(half) or os.path.isdir(target):
-        _remove(target)
-    os.replace(half, target)
+    """Rename, also where a folder is in the way; what was there is removed last, when it is not."""
+    if not os.path.lexists(target) or not (os.path.isdir(half) or os.path.isdir(target)):
+        os.replace(half, target)
+    elif _swap(half, target):
+        _remove(half)
+    else:
+        old = f"{half}-old"
+        os.rename(target, old)
+        try:
+            os.rename(half, target)
+        except OSError:
+            os.rename(old, target)
+            raise
+        _remove(old)
+
+
+def _swap(one: str, other: str) -> bool:
+    """Have them trade names, at once; False where the system or the file system can't."""
+    import ctypes  # 5 ms, where a folder is kept once more
+
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE: renameat2(2)
+    try:
+        call = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):  # of Linux only
+        return False
+    return bool(call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def _remove(path: str) -> None:

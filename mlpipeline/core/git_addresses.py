@@ -6,10 +6,13 @@ import re
 
 import msgspec
 
+from mlpipeline.core.masking import masked
+
+__all__ = ["COMMIT", "SCHEMES", "Address", "masked", "version_problem"]
+
 # What git reads as an address, and no path: a scheme, or host:path as ssh has it.
 SCHEMES = ("https://", "http://", "ssh://", "git://", "file://", "git+ssh://")
 _SCP = re.compile(r"(?:[\w.+-]+@)?[\w.-]+\.[\w.-]+:(?!//).+|[\w.+-]+@[\w.-]+:(?!//).+")
-_CREDENTIALS = re.compile(r"(https?://)[^/@\s]+@|(://[^/@:\s]*):[^/@\s]*@")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -40,13 +43,6 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         """What the last part of it is called, without .git."""
         last = re.split(r"[/:]", self.base.rstrip("/"))[-1]
         return last.removesuffix(".git") or "project"
-
-
-def masked(text: str) -> str:
-    """``text`` with what gives access in addresses replaced."""
-    return _CREDENTIALS.sub(
-        lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}:***@", text
-    )
 
 
 def version_problem(version: str) -> str:

@@ -37,11 +37,24 @@ def told(results: Mapping[str, Any]) -> dict[str, float | str]:
     return dict(_numbers(results, ""))
 
 
+def beyond_floats(results: Mapping[str, Any]) -> list[str]:
+    """The dotted paths of whole numbers that no float can hold; :func:`told` passes them over."""
+    return [
+        path
+        for path, value in _leaves(results, "")
+        if isinstance(value, int) and not _is_finite(value)
+    ]
+
+
 def _numbers(value: Any, path: str) -> Iterator[tuple[str, float | str]]:
+    return ((path, value) for path, value in _leaves(value, path) if _is_number(value))
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _numbers(item, f"{path}.{key}" if path else str(key))
-    elif _is_number(value):
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
         yield path, value
 
 

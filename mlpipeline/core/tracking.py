@@ -64,7 +64,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """What names the attempt for all time, on all servers."""
         text = f"{self.host}:{self.run}@{self.started.isoformat()}"
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return digest_of(text)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,11 +200,11 @@ def pipeline_of(record: Mapping[str, Any]) -> str:
     return str(pipeline) if pipeline and record.get("step") else ""
 
 
+def digest_of(text: str) -> str:
+    """16 hex digits, by which a run can be asked for."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def milliseconds(at: datetime) -> int:
     """As MLflow counts time: since the epoch."""
     return int(at.timestamp() * 1000)
-
-
-def without_secrets(uri: str) -> str:
-    """``uri`` without a password, a user or a query."""
-    return re.sub(r"//[^/]*@", "//", uri).partition("?")[0]

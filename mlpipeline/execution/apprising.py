@@ -11,6 +11,9 @@ from urllib.parse import unquote
 
 import msgspec
 
+from mlpipeline.core.masking import masked
+from mlpipeline.core.variables import resolved
+
 MISSING = "apprise is not installed: pip install 'mlpipeline[notify]'"
 SHORTEST_SECRET = 3  # characters
 
@@ -48,7 +51,7 @@ def _send(parcel: Parcel) -> Iterator[str]:
     kinds = {"failed": apprise.NotifyType.FAILURE, "best": apprise.NotifyType.SUCCESS}
     for place, named in enumerate(parcel.urls, start=1):
         said.last = ""
-        url = resolved(named)
+        url = resolved(named, os.environ)
         what = f"address {place} of url" if len(parcel.urls) > 1 else "it"
         if not url:
             yield f"{named} is not set in the environment"
@@ -69,11 +72,6 @@ def _send(parcel: Parcel) -> Iterator[str]:
         yield f"{url.partition('://')[0]}://… did not take it" + (f": {reason}" if reason else "")
 
 
-def resolved(url: str) -> str:
-    """The address itself, where ``url`` is ``$NAME`` or ``${NAME}``; empty when that is not set."""
-    return os.environ.get(url.strip("${}"), "").strip() if url.startswith("$") else url
-
-
 def without_secrets(text: str, url: str) -> str:
     """``text`` without any part of ``url`` but the name of its service."""
     secret = url.partition("://")[2]
@@ -81,7 +79,7 @@ def without_secrets(text: str, url: str) -> str:
     for piece in sorted({*pieces, *map(unquote, pieces)}, key=len, reverse=True):
         if len(piece) >= SHORTEST_SECRET:
             text = text.replace(piece, "…")
-    return text
+    return masked(text)
 
 
 class _Said(logging.Handler):

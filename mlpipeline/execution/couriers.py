@@ -19,7 +19,8 @@ import msgspec
 
 from mlpipeline.core.judging import signal_name
 from mlpipeline.core.notices import SHOWN, Notice, Occasion, together, variables
-from mlpipeline.execution.apprising import MISSING, Parcel, resolved
+from mlpipeline.core.variables import resolved
+from mlpipeline.execution.apprising import MISSING, Parcel
 from mlpipeline.execution.processes import child_command
 from mlpipeline.state.notify_config import Notify
 
@@ -74,7 +75,7 @@ def lacks(notify: Notify) -> list[str]:
     said = [
         f"{url} in url of [NOTIFY] is not set in the environment"
         for url in notify.urls
-        if not resolved(url)
+        if not resolved(url, os.environ)
     ]
     if notify.urls and importlib.util.find_spec("apprise") is None:
         said.append(f"url of [NOTIFY] sends nothing: {MISSING}")

@@ -16,7 +16,7 @@ import msgspec
 
 from mlpipeline.core.judging import signal_name
 from mlpipeline.core.tracking import State, Told
-from mlpipeline.execution.apprising import resolved
+from mlpipeline.core.variables import resolved
 from mlpipeline.execution.processes import child_command
 from mlpipeline.state.layout import Layout
 from mlpipeline.state.mlflow_config import Mlflow
@@ -46,7 +46,7 @@ class HelperProcess:
         self._layout = layout
         self._warn = warn
         self._order = Order(
-            settings=msgspec.structs.replace(settings, uri=resolved(settings.uri)),
+            settings=msgspec.structs.replace(settings, uri=resolved(settings.uri, os.environ)),
             project=layout.project.name,
             lock=str(layout.tracker),
         )

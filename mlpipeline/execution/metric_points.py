@@ -17,16 +17,18 @@ from mlpipeline.state.files import NOT_A_RECORD
 AT_ONCE = 1_000  # points, about: those of whole lines
 BLOCK = 1 << 18  # bytes that are read at once
 LARGEST = (1 << 63) - 1  # step
+BEYOND = "it is a whole number beyond all floats"
 LARGEST_VALUE = 1.7976931348623157e308  # what a store has of an infinite one
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Points:
-    """The points of one file."""
+    """The points of one file. ``left_out`` is told of metrics that can't be sent, in a line."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, left_out: Callable[[str], None]):
         self._path = path
+        self._left_out = left_out
         self._names: dict[str, str] = {}  # as MLflow takes them
 
     def size(self) -> int:
@@ -44,10 +46,13 @@ class Points:
         points: list[Point] = []
         with self._path.open("rb") as file:
             file.seek(offset)
-            for line in file.read(BLOCK).splitlines(keepends=True):
-                if not line.endswith(b"\n") or len(points) >= AT_ONCE:
+            block = file.read(BLOCK)
+            if b"\n" not in block:
+                block += file.readline()  # a line of many metrics
+            for line in block.split(b"\n")[:-1]:
+                if len(points) >= AT_ONCE:
                     break
-                offset += len(line)
+                offset += len(line) + 1
                 points += self._of(line)
         return points, offset
 
@@ -65,7 +70,10 @@ class Points:
             if is_number or (isinstance(value, str) and value in NOT_FINITE):
                 if name not in self._names:
                     self._names[name] = entity_name(name)
-                found.append(Point(self._names[name], step, at, float(value)))
+                try:
+                    found.append(Point(self._names[name], step, at, float(value)))
+                except OverflowError:
+                    self._left_out(f"the metric {name} is left out where {BEYOND}")
         return found
 
 

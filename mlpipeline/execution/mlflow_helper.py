@@ -24,7 +24,7 @@ from mlpipeline.core.tracking import State, Told
 from mlpipeline.errors import StorageError
 from mlpipeline.execution.file_sender import FileSender
 from mlpipeline.execution.helper_process import Order
-from mlpipeline.execution.mlflow_store import Refused, Store, Unreachable
+from mlpipeline.execution.mlflow_store import Failed, Refused, Store, Unreachable
 from mlpipeline.execution.pipeline_runs import PipelineRuns
 from mlpipeline.execution.sending import Sending
 from mlpipeline.state.mlflow_config import MISSING
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 LOOK = 1.0  # seconds between two looks at what runs have written
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before the next try, where the server is down
-STUCK = 300.0  # seconds before the next try of an attempt that the server refuses as a whole
+STUCK = 300.0  # seconds before the next try of an attempt that is refused as a whole
 WAIT_FOR_LOCK = 0.1  # seconds between two tries
 
 
@@ -76,14 +76,18 @@ class _Helper:
     def __init__(self, order: Order, store: Store, inbox: _Inbox, mouth: _Mouth):
         self._inbox = inbox
         self._mouth = mouth
+        self._store = store
         self._files = FileSender(inbox.ring)
-        pipelines = PipelineRuns(store, order.project)
+        pipelines = self._pipelines = PipelineRuns(store, order.project)
         self._made: Callable[[Told], Sending] = lambda told: Sending(
             told, order.settings, store, pipelines, order.project, mouth.warn_once
         )
         self._sendings: dict[str, Sending] = {}  # by folder, in the order they were told
         self._new: list[Sending] = []  # that wait for their MLflow run
         self._stuck: dict[str, float] = {}  # by folder, until when (monotonic seconds)
+        self._pauses: dict[str, float] = {}  # by folder, seconds: of attempts that are stuck
+        self._settle_from = 0.0  # monotonic seconds
+        self._is_hasty = False  # something is tried once more at once
         self._pause = FIRST_PAUSE
         self._is_busy = False
 
@@ -117,12 +121,23 @@ class _Helper:
     def _round(self) -> bool:
         """A step of each attempt; whether there may be more to do at once."""
         self._begin_new()
-        is_busy = False
+        is_busy = self._is_hasty = False
         for sending in list(self._sendings.values()):
             is_busy = self._advance(sending) or is_busy
             self._take(0.0)
             self._begin_new()
-        return is_busy
+        self._settle()
+        return is_busy or self._is_hasty
+
+    def _settle(self) -> None:
+        if time.monotonic() < self._settle_from:
+            return
+        try:
+            self._pipelines.settle()
+        except (Failed, Unreachable) as failed:
+            self._store.probe()
+            self._settle_from = time.monotonic() + LONGEST_PAUSE
+            self._mouth.warn_once(f"the end of a pipeline can't be sent for now: {failed}")
 
     def _begin_new(self) -> None:
         """What runs wait for goes before all else."""
@@ -144,28 +159,47 @@ class _Helper:
         if sending.sent.run and not sending.sent.gone:
             self._files.send(sending)
         if sending.is_done:
+            self._files.forget(sending.told.folder)
             del self._sendings[sending.told.folder]
             self._say(done=sending.told.folder)
         return bool(more)
 
     def _tried(self, sending: Sending, call: Callable[[], T]) -> T | None:
-        """``call()``; None where the server refuses that, which is no matter of other attempts."""
+        """``call()``; None where that fails, and it is no matter of other attempts."""
+        name, folder = sending.told.run, sending.told.folder
         try:
-            return call()
+            done = call()
         except Refused as refused:
             sending.doubt()
-            self._stuck[sending.told.folder] = time.monotonic() + STUCK
-            self._mouth.warn_once(f"{sending.told.run} is not taken: {refused}")
-            return None
-        except (Unreachable, StorageError, BrokenPipeError):
+            if not sending.sent.run:  # perhaps nobody's is taken
+                self._store.probe()
+            self._hold(folder, STUCK)
+            self._mouth.warn_once(f"{name} is not taken: {refused}")
+        except (Failed, Unreachable) as failed:
+            sending.doubt()
+            self._store.probe()
+            if sending.lessen():
+                self._is_hasty = True
+            else:
+                self._hold(folder, min(2 * self._pauses.get(folder, 0.5), LONGEST_PAUSE))
+                text = f"{name} can't be sent for now: {failed}"
+                self._mouth.warn_once(text, of=str(failed))
+        except (StorageError, BrokenPipeError):
             sending.doubt()
             raise
         except Exception as error:  # of ours; the others are sent all the same
             sending.doubt()
-            self._stuck[sending.told.folder] = time.monotonic() + STUCK
-            what = f"{type(error).__name__}: {error}"
-            self._mouth.warn_once(f"{sending.told.run} can't be sent: {what}")
-            return None
+            self._hold(folder, STUCK)
+            self._mouth.warn_once(f"{name} can't be sent: {type(error).__name__}: {error}")
+        else:
+            self._pauses.pop(folder, None)
+            return done
+        return None
+
+    def _hold(self, folder: str, pause: float) -> None:
+        """Don't try that attempt for some seconds."""
+        self._pauses[folder] = pause
+        self._stuck[folder] = time.monotonic() + pause
 
     def _take(self, seconds: float) -> None:
         """Hear of attempts; wait ``seconds`` at most for something new."""
@@ -205,10 +239,10 @@ class _Mouth:
             self._write(msgspec.structs.replace(now, done=done))
         self._said = now
 
-    def warn_once(self, text: str) -> None:
-        """Say what is left out. From any thread."""
-        if text not in self._warned:
-            self._warned.add(text)
+    def warn_once(self, text: str, of: str = "") -> None:
+        """Say what is left out, or fails; with ``of``, once of all that. From any thread."""
+        if (of or text) not in self._warned:
+            self._warned.add(of or text)
             self._write(msgspec.structs.replace(self._said, warning=text))
 
     def _write(self, state: State) -> None:

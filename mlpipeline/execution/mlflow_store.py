@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
-from mlpipeline.core.tracking import without_secrets
+from mlpipeline.core.masking import masked, without_access
 
 T = TypeVar("T")
 
@@ -26,14 +26,26 @@ _FOR_GOOD = (
     "INVALID_STATE_TRANSITION",
 )
 
+# What classes of errors are called that say of a request that nobody has answered it, or somebody.
+_NO_ANSWER = {"ConnectionError", "Timeout", "TimeoutError"}
+_ANSWERED = {"RestException", "HTTPError", "RetryError"}
+_STATUS = re.compile(r"too many (\d+) error responses")
+_TOO_LARGE = ("failed with error code 413", "413 Client Error")
+
 # What is in the text of an error where nobody answers.
 _SILENT = ("Read timed out", "ConnectTimeoutError", "timed out")
 _AWAY = ("NewConnectionError", "Connection refused", "Connection aborted", "RemoteDisconnected")
 LONGEST = 300  # characters of what an error says
+MOST = 1_000  # points in one request
+PAGE = 1_000  # runs in one answer
 
 
 class Unreachable(Exception):
-    """The server did not answer, or could not do it: it is to be asked again. One line."""
+    """Nobody answers, whatever is asked. One line."""
+
+
+class Failed(Exception):
+    """The server says that it could not do this; it is to be asked again. One line."""
 
 
 class Refused(Exception):
@@ -50,13 +62,14 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 class Store:
-    """A tracking server, or a store on the disk. Each call may raise Unreachable and Refused."""
+    """A tracking server, or a store on the disk. Calls raise Unreachable, Failed, Refused."""
 
     def __init__(self, uri: str, timeout: float):
         """``timeout``: seconds that a request may take. Raises ImportError without mlflow."""
         # Own patience, not theirs: a helper that hangs for minutes has not ended with its session.
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, round(timeout)))
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder, where one is named
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
             os.environ.pop(name, None)  # of a run that has started this session
@@ -65,12 +78,19 @@ class Store:
         from mlflow.tracking import MlflowClient
 
         self._entities = entities
-        self._error = MlflowException
+        self._error: Any = MlflowException
         self._uri = uri
         self._timeout = timeout
         self._make = MlflowClient
         self._client: Any = None
         self._experiments: dict[str, str] = {}
+
+    def probe(self) -> None:
+        """Ask for what any server can say; raises Unreachable where this one does not say it."""
+        try:
+            self._ask(lambda client: client.search_experiments(max_results=1))
+        except (Failed, Refused) as error:
+            raise Unreachable(str(error)) from error
 
     def experiment(self, name: str) -> str:
         """The id of the experiment of that name, which is made if there is none."""
@@ -88,7 +108,7 @@ class Store:
                 if found is None:
                     raise
         if found.lifecycle_stage == "deleted":
-            raise Unreachable(
+            raise Failed(
                 f"the experiment {name!r} has been deleted there; restore it "
                 f"(mlflow experiments restore -x {found.experiment_id}), or name another one in "
                 "[MLFLOW]"
@@ -105,21 +125,29 @@ class Store:
         return self._ask(create)
 
     def find(self, experiment: str, tag: str, value: str) -> str | None:
-        """The id of the first run that has such a tag."""
-        found = self.search(experiment, tag, value)
+        """The id of the first run that has such a tag; ``value`` is without quotes."""
+        found = self._page(experiment, f"tags.`{tag}` = '{value}'", "ASC", 1)
         return found[0].info.run_id if found else None
 
     def search(self, experiment: str, tag: str, value: str) -> list[Any]:
-        """All runs that have such a tag, by their start."""
+        """All runs that have such a tag, the newest first; ``value`` is without quotes."""
         condition = f"tags.`{tag}` = '{value}'"
+        page = self._page(experiment, condition, "DESC", PAGE)
+        found = list(page)
+        while page.token:
+            page = self._page(experiment, condition, "DESC", PAGE, page.token)
+            found += page
+        return found
 
-        def search(client: Any) -> list[Any]:
-            found = client.search_runs(
-                [experiment], condition, max_results=5_000, order_by=["start_time ASC"]
+    def _page(
+        self, experiment: str, condition: str, order: str, size: int, token: str | None = None
+    ) -> Any:
+        order_by = [f"start_time {order}"]
+        return self._ask(
+            lambda client: client.search_runs(
+                [experiment], condition, max_results=size, order_by=order_by, page_token=token
             )
-            return list(found)
-
-        return self._ask(search)
+        )
 
     def log(
         self,
@@ -173,25 +201,50 @@ class Store:
             if self._client is None:
                 self._client = self._make(tracking_uri=self._uri)
             return request(self._client)
-        except self._error as error:
-            kind = Refused if error.error_code in _FOR_GOOD else Unreachable
-            raise kind(self._why(str(error))) from error
-        except Unreachable:
+        except Failed:
             raise
         except Exception as error:  # of any of its many stores
-            raise Unreachable(self._why(f"{type(error).__name__}: {error}")) from error
+            code = error.error_code if isinstance(error, self._error) else ""
+            text = str(error) if code else f"{type(error).__name__}: {error}"
+            if code in _FOR_GOOD:
+                raise Refused(self._why(text)) from error
+            if any(each in text for each in _TOO_LARGE):
+                raise Refused("it is too large for the server, or for a proxy before it") from error
+            if _is_unanswered(error, text):
+                raise Unreachable(self._silence(text)) from error
+            raise Failed(self._why(text)) from error
 
-    def _why(self, text: str) -> str:
-        """What an error says, in one short line without secrets."""
-        where = without_secrets(self._uri)
+    def _silence(self, text: str) -> str:
+        where = without_access(self._uri)
         if any(each in text for each in _SILENT):
             return f"{where} does not answer within {self._timeout:g} s"
         if any(each in text for each in _AWAY):
             return f"{where} can't be reached"
-        text = re.sub(r"//[^/\s@]*@", "//", " ".join(text.split()))
+        return self._why(text)
+
+    def _why(self, text: str) -> str:
+        """What an error says, in one short line without secrets."""
+        if status := _STATUS.search(text):
+            return f"{without_access(self._uri)} answers with HTTP status {status[1]}"
+        text = masked(" ".join(text.split()))
         return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def batches(points: Sequence[Point], size: int = 1_000) -> Iterable[Sequence[Point]]:
+def _is_unanswered(error: BaseException, text: str) -> bool:
+    causes = list(_causes(error))
+    if "failed with error code" in text or any(type(each).__name__ in _ANSWERED for each in causes):
+        return False
+    names = {kind.__name__ for each in causes for kind in type(each).__mro__}
+    # The errors of databases have it in their text.
+    return bool(names & _NO_ANSWER) or any(each in text for each in (*_SILENT, *_AWAY))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def batches(things: Sequence[T], size: int) -> Iterable[Sequence[T]]:
     """As many as one request takes."""
-    return (points[start : start + size] for start in range(0, len(points), size))
+    return (things[start : start + size] for start in range(0, len(things), size))

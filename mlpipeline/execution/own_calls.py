@@ -9,6 +9,7 @@ import os
 import time
 
 from mlpipeline.core.run_files import TRACKED
+from mlpipeline.core.variables import resolved
 from mlpipeline.execution.writing import read_json
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 LOOK = 0.002  # seconds between two looks; doubled up to LONGEST_LOOK
 LONGEST_LOOK = 0.02
+ALLOWED = "MLFLOW_ALLOW_FILE_STORE"  # which MLflow wants set, for a store in a folder
 URI, RUN, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"
 
 
@@ -30,10 +32,11 @@ def land_in_the_run(folder: str, spec: dict[str, Any]) -> None:
         os.environ.pop(name, None)  # of a run that has started this session
     if spec["test"]:
         os.environ[URI] = "file://" + _quoted(os.path.join(folder, "mlruns"))
-        os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+        os.environ[ALLOWED] = "true"
         return
-    uri = spec["tracking"]["uri"]
-    os.environ[URI] = os.environ.get(uri.strip("${}"), "") if uri.startswith("$") else uri
+    uri = os.environ[URI] = resolved(spec["tracking"]["uri"], os.environ)
+    if uri.startswith("file:") or "://" not in uri:  # a folder
+        os.environ.setdefault(ALLOWED, "true")
     sent = _awaited(folder, spec["tracking"]["wait"])
     if sent.get("run"):
         os.environ[RUN] = sent["run"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlpipeline.core import tracking
-from mlpipeline.execution.mlflow_store import Store
+from mlpipeline.execution.mlflow_store import Failed, Refused, Store, Unreachable
 
 
 class PipelineRuns:
@@ -16,6 +16,7 @@ class PipelineRuns:
         self._store = store
         self._project = project
         self._known: dict[tuple[str, str], str] = {}
+        self._unsettled: dict[str, str] = {}  # parents, and the experiments they are in
 
     def of(self, experiment: str, model: str, record: Mapping[str, Any], started: int) -> str:
         """The id of the parent of a step's run, whose run.yaml is ``record``; empty for no step.
@@ -28,23 +29,67 @@ class PipelineRuns:
         name = f"{self._project}/{model}@{pipeline}"
         key = (experiment, name)
         if key not in self._known:
-            found = self._store.find(experiment, tracking.PIPELINE, name)
+            digest = tracking.digest_of(name)  # which can be asked for, whatever is in a name
+            found = self._store.find(experiment, tracking.PIPELINE, digest)
             if not found:
-                tags = {tracking.PIPELINE: name, "mlpipeline.model": model}
+                shown = tracking.shortened(name, tracking.LONGEST_TAG)
+                tags = {tracking.PIPELINE: digest, "mlpipeline.pipeline_name": shown}
+                tags["mlpipeline.model"] = model
                 self._store.create(experiment, f"{model} {pipeline}", started, tags)
                 # Two hosts may have made one each: both take the first, and one stays empty.
-                found = self._store.find(experiment, tracking.PIPELINE, name)
+                found = self._store.find(experiment, tracking.PIPELINE, digest)
             self._known[key] = found or ""
         return self._known[key]
 
-    def settle(self, experiment: str, parent: str) -> None:
-        """Have the parent's state be that of its children: of each, the newest attempt."""
-        newest: dict[str, str] = {}
+    def join(self, experiment: str, model: str, record: Mapping[str, Any], started: int) -> str:
+        """The same, for a step that has started: the parent runs, then."""
+        parent = self.of(experiment, model, record, started)
+        if not parent:
+            return ""
+        try:
+            self._store.reopen(parent)
+        except Refused:  # deleted there, since it was found
+            self._forget(parent)
+            parent = self.of(experiment, model, record, started)
+            self._store.reopen(parent)
+        return parent
+
+    def unsettle(self, experiment: str, parent: str) -> None:
+        """A child has ended, so :meth:`settle` has to look at the parent."""
+        self._unsettled[parent] = experiment
+
+    def is_settled(self, parent: str) -> bool:
+        """Whether the parent's state is what its children's ends make it."""
+        return parent not in self._unsettled
+
+    def settle(self) -> None:
+        """Have the state of parents be that of their children, once for all that have ended.
+
+        Raises Failed or Unreachable when all have been tried; those it is about are unsettled.
+        """
+        problem: Failed | Unreachable | None = None
+        for parent, experiment in list(self._unsettled.items()):
+            try:
+                self._settle(experiment, parent)
+            except Refused:  # deleted there: the next step makes another one
+                self._forget(parent)
+            except (Failed, Unreachable) as error:
+                problem = error
+                continue
+            del self._unsettled[parent]
+        if problem is not None:
+            raise problem
+
+    def _settle(self, experiment: str, parent: str) -> None:
+        newest: dict[str, str] = {}  # attempt's state, of each step
         for child in self._store.search(experiment, tracking.PARENT, parent):
-            newest[child.info.run_name] = child.info.status
+            newest.setdefault(child.info.run_name, child.info.status)
         states = set(newest.values())
         if "RUNNING" in states:
             self._store.reopen(parent)
         else:
             bad = [state for state in (tracking.FAILED, tracking.KILLED) if state in states]
             self._store.end(parent, bad[0] if bad else tracking.FINISHED)
+
+    def _forget(self, parent: str) -> None:
+        self._known = {key: run for key, run in self._known.items() if run != parent}

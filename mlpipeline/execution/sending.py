@@ -18,10 +18,12 @@ from pathlib import Path
 
 from mlpipeline.core import tracking
 from mlpipeline.core.launch import Spec
+from mlpipeline.core.masking import without_access
+from mlpipeline.core.measures import beyond_floats
 from mlpipeline.core.measures import told as numbers
 from mlpipeline.core.tracking import Told, entity_name, milliseconds
-from mlpipeline.execution.metric_points import Doubts, Points
-from mlpipeline.execution.mlflow_store import Point, Refused, Store, batches
+from mlpipeline.execution.metric_points import BEYOND, Doubts, Points
+from mlpipeline.execution.mlflow_store import MOST, Point, Refused, Store, batches
 from mlpipeline.execution.pipeline_runs import PipelineRuns
 from mlpipeline.state.files import read_record
 from mlpipeline.state.layout import RunFolder
@@ -54,14 +56,17 @@ class Sending:
         self._left_out = left_out
         self._lock = threading.Lock()  # files are sent by another thread
         self._noted = 0.0  # monotonic seconds of the last note
-        uri = tracking.without_secrets(settings.uri)
+        uri = without_access(settings.uri)
         sent = read_sent(self._folder)
         # Another server has nothing of it.
         self.sent = sent if sent is not None and sent.uri == uri else Sent(uri=uri)
-        self._points = Points(self._folder.metrics)
+        self._points = Points(self._folder.metrics, self._leave_out)
         self._is_unsure = not told.is_new
         self._doubts = Doubts(self._history)
         self._doubtful = self._points.size() if self._is_unsure else 0  # up to this byte
+        self._share = 1  # of what a request takes: 1/4 after one that failed, and so on
+        self._at_once = 0  # things in the request under way
+        self._parent: str | None = None  # that waits for this end to count; None: not yet known
 
     @property
     def is_ended(self) -> bool:
@@ -79,10 +84,17 @@ class Sending:
         self._doubts = Doubts(self._history)
         self._doubtful = self._points.size()
 
+    def lessen(self) -> bool:
+        """Send less at once, where many things were in a request that failed; whether so."""
+        many, self._at_once = self._at_once > 1, 0
+        if many:
+            self._share *= 4
+        return many
+
     # --------------------------------------------------------------------- begin
 
     def begin(self) -> None:
-        """Have an MLflow run; raises Unreachable, Refused, StorageError."""
+        """Have an MLflow run; raises as a Store does, and StorageError."""
         if self.sent.run or self.sent.gone:
             return
         before = read_sent(RunFolder(Path(self.told.resumed))) if self.told.resumed else None
@@ -122,8 +134,8 @@ class Sending:
     def advance(self) -> bool:
         """Send the next thing that there is; whether there may be more to send at once.
 
-        Raises Unreachable, Refused (of this attempt as a whole), StorageError; it is to be called
-        again then, after :meth:`doubt`.
+        Raises Unreachable, Failed, Refused (of this attempt as a whole), StorageError; it is to be
+        called again then, after :meth:`doubt`.
         """
         if self.is_done:
             return False
@@ -139,7 +151,7 @@ class Sending:
         except Refused:
             if not self.sent.run or self._is_there():
                 raise
-            self._left_out(f"{self.told.run}: {DELETED}; nothing more of it is sent")
+            self._leave_out(f"{DELETED}; nothing more of it is sent")
             self.sent.gone, self.sent.done = DELETED, True
             self._note()
             return False
@@ -152,7 +164,7 @@ class Sending:
         if self._is_unsure:  # MLflow takes each once
             there = self._store.parameters(self.sent.run)
             given = {name: value for name, value in given.items() if name not in there}
-        for batch in _parts(given):
+        for batch in self._parts(given):
             self._log_each(parameters=batch)
         if self.told.resumed:
             first = self._first_tags()
@@ -173,6 +185,7 @@ class Sending:
         if self.sent.offset < self._doubtful:
             points = self._doubts.missing(points)
         self._log_points(points)
+        self._share = max(1, self._share // 2)
         self.sent.offset = end
         self._note()
         return True
@@ -184,10 +197,9 @@ class Sending:
             return False
         tags = tracking.record_tags(record)
         started = milliseconds(self.told.started)
-        parent = self._pipelines.of(self.sent.experiment, self.told.model, record, started)
+        parent = self._pipelines.join(self.sent.experiment, self.told.model, record, started)
         if parent:
             tags[tracking.PARENT] = parent
-            self._store.reopen(parent)
         self._store.log(self.sent.run, tags=tags)
         self.sent.is_told = True
         self._note()
@@ -199,24 +211,32 @@ class Sending:
             return False
         record = read_run_record(self._folder) or {}
         at = milliseconds(over.at)
+        for name in beyond_floats(over.results):
+            self._leave_out(f"the result {name} is left out, since {BEYOND}")
         results = [
             Point(entity_name(name), over.steps or 0, at, float(value))
             for name, value in numbers(over.results).items()
         ]
         self._log_points(self._doubts.missing(results) if self._is_unsure else results)
         tags = {**tracking.record_tags(record), **tracking.last_tags(over)}
-        for batch in _parts(tags):
+        for batch in self._parts(tags):
             self._log_each(tags=batch)
         self._store.end(self.sent.run, tracking.status(over.outcome), at)
-        parent = self._pipelines.of(self.sent.experiment, self.told.model, record, at)
-        if parent:
-            self._pipelines.settle(self.sent.experiment, parent)
         self.sent.status = tracking.status(over.outcome)
         self._note()
         return True
 
     def _finish(self) -> bool:
-        if self.told.over is not None and not any(self.files()):
+        if self.told.over is None:
+            return False
+        if self._parent is None:
+            record = read_run_record(self._folder) or {}
+            at = milliseconds(self.told.over.at)
+            self._parent = self._pipelines.of(self.sent.experiment, self.told.model, record, at)
+            if self._parent:
+                self._pipelines.unsettle(self.sent.experiment, self._parent)
+                return True
+        if self._pipelines.is_settled(self._parent) and not any(self.files()):
             self.sent.done = True
             self._note()
         return False
@@ -239,13 +259,13 @@ class Sending:
                     yield inside, stamp
 
     def upload(self, name: str, stamp: tuple[int, int]) -> None:
-        """Send one of them; raises Unreachable. For another thread."""
+        """Send one of them; raises Unreachable, Failed, StorageError. For another thread."""
         try:
             folder = str(Path(name).parent)
             path = str(self._folder.artifacts / name)
             self._store.upload(self.sent.run, path, "" if folder == "." else folder)
         except Refused as refused:
-            self._left_out(f"{self.told.run}: the artifact {name} is left out: {refused}")
+            self._leave_out(f"the artifact {name} is left out: {refused}")
         with self._lock:
             self.sent.artifacts[name] = stamp
         if time.monotonic() > self._noted + NOTE_INTERVAL:
@@ -253,14 +273,19 @@ class Sending:
 
     # -------------------------------------------------------------------- basics
 
+    def _leave_out(self, what: str) -> None:
+        self._left_out(f"{self.told.run}: {what}")
+
     def _log_points(self, points: Sequence[Point]) -> None:
-        for batch in batches(points):
+        for batch in batches(points, max(1, MOST // self._share)):
             self._log_some(batch)
 
     def _log_some(self, points: Sequence[Point]) -> None:
         """Send them; those that MLflow refuses are found by halves, and left out."""
         try:
+            self._at_once = len(points)
             self._store.log(self.sent.run, points)
+            self._at_once = 0
         except Refused as refused:
             if not self._is_there():
                 raise
@@ -269,8 +294,7 @@ class Sending:
                 self._log_some(points[:middle])
                 self._log_some(points[middle:])
             else:
-                text = f"{self.told.run}: the metric {points[0].name} is left out: {refused}"
-                self._left_out(text)
+                self._leave_out(f"the metric {points[0].name} is left out: {refused}")
 
     def _log_each(
         self, parameters: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
@@ -278,13 +302,15 @@ class Sending:
         """Send them; if MLflow refuses one, each by itself."""
         parameters, tags = dict(parameters or {}), dict(tags or {})
         try:
+            self._at_once = len(parameters) + len(tags)
             self._store.log(self.sent.run, parameters=parameters, tags=tags)
+            self._at_once = 0
         except Refused as refused:
             if not self._is_there():
                 raise
             if len(parameters) + len(tags) == 1:
                 name = next(iter((*parameters, *tags)))
-                self._left_out(f"{self.told.run}: {name} is left out: {refused}")
+                self._leave_out(f"{name} is left out: {refused}")
                 return
             for name, value in parameters.items():
                 self._log_each(parameters={name: value})
@@ -302,9 +328,7 @@ class Sending:
             write_sent(self._folder, self.sent)
         self._noted = time.monotonic()
 
-
-def _parts(given: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """As many as one request takes."""
-    items = list(given.items())
-    for start in range(0, len(items), tracking.AT_ONCE):
-        yield dict(items[start : start + tracking.AT_ONCE])
+    def _parts(self, given: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """As many as one request takes."""
+        for batch in batches(list(given.items()), max(1, tracking.AT_ONCE // self._share)):
+            yield dict(batch)

@@ -6,6 +6,7 @@ What a session has not sent, since the server was down or the session was killed
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -14,10 +15,11 @@ from pathlib import Path
 from mlpipeline.core.launch import Spec
 from mlpipeline.core.ledger import Ledger
 from mlpipeline.core.listening import Ended, Launched, Level, Listener
+from mlpipeline.core.masking import without_access
 from mlpipeline.core.runs import Run
-from mlpipeline.core.tracking import Told, told, without_secrets
+from mlpipeline.core.tracking import Told, told
+from mlpipeline.core.variables import resolved
 from mlpipeline.core.wording import plural
-from mlpipeline.execution.apprising import resolved
 from mlpipeline.execution.helper_process import HelperProcess
 from mlpipeline.state.files import read_record
 from mlpipeline.state.layout import Layout
@@ -33,7 +35,7 @@ Say = Callable[[Level, str], None]
 
 def lacks(settings: Mlflow) -> str:
     """What is missing for anything to be sent; empty for nothing."""
-    if not resolved(settings.uri):
+    if not resolved(settings.uri, os.environ):
         return f"{settings.uri} in tracking_uri of [MLFLOW] is not set in the environment"
     return "" if importlib.util.find_spec("mlflow") else MISSING
 
@@ -42,7 +44,7 @@ class Unsent:
     """Finds runs of this host that are not wholly sent."""
 
     def __init__(self, settings: Mlflow, layout: Layout, ledger: Ledger):
-        self._uri = without_secrets(resolved(settings.uri))
+        self._uri = without_access(resolved(settings.uri, os.environ))
         self._layout = layout
         self._ledger = ledger
 
@@ -89,7 +91,7 @@ class Tracker(Listener):
         self._layout = layout
         self._ledger = ledger
         self._say = say
-        self._uri = without_secrets(resolved(settings.uri))
+        self._uri = without_access(resolved(settings.uri, os.environ))
         self._unsent = Unsent(settings, layout, ledger)
         self._helper = HelperProcess(settings, layout, self._warn)
         self._mark = read_mark(layout, self._uri)

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import contextmanager
 
 import pytest
 
 from mlpipeline import log_artifact
+from mlpipeline.api import artifacts
 from mlpipeline.api.artifacts import keep
 from mlpipeline.api.reporting import Reporter, install_reporter
 from mlpipeline.api.saying import SayingReporter
 from mlpipeline.execution.reporter import FolderReporter
+
+_LOOKS = []
+sys.addaudithook(lambda event, given: [look(event, given) for look in _LOOKS])  # stays for good
+
+
+@contextmanager
+def hooked(look):
+    """``look`` is called before each thing that the interpreter audits."""
+    _LOOKS.append(look)
+    try:
+        yield
+    finally:
+        _LOOKS.remove(look)
 
 
 def names(folder):
@@ -42,6 +58,51 @@ def test_a_folder_takes_the_place_of_the_one_before(run, tmp_path):
     (model / "old").rename(model / "new")
     keep(str(run), model, "models/best")
     assert names(run / "artifacts/models/best/model") == ["new"]
+
+
+@pytest.mark.parametrize("can_swap", [True, False])
+def test_a_kill_at_any_step_leaves_a_whole_folder(run, tmp_path, monkeypatch, can_swap):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "weights").write_text("old")
+    keep(str(run), model)
+    (model / "weights").write_text("new")
+    if not can_swap:
+        monkeypatch.setattr(artifacts, "_swap", lambda one, other: False)
+    found = []
+
+    def look(event, _):
+        if event in ("os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
+            whole = [path.read_text() for path in run.glob("artifacts/model/weights")]
+            found.append(
+                whole or [path.read_text() for path in run.glob(".artifact-*-old/weights")]
+            )
+
+    with hooked(look):
+        keep(str(run), model)
+    assert found
+    assert all(found)
+    assert not can_swap or found[-1] == ["new"]
+    assert (run / "artifacts/model/weights").read_text() == "new"
+    assert names(run) == ["artifacts"]
+
+
+@pytest.mark.parametrize("can_swap", [True, False])
+def test_a_file_takes_the_place_of_a_folder_and_the_other_way(run, tmp_path, monkeypatch, can_swap):
+    if not can_swap:
+        monkeypatch.setattr(artifacts, "_swap", lambda one, other: False)
+    for _ in range(2):
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x/y").write_text("")
+        keep(str(run), tmp_path / "x")
+        assert names(run / "artifacts/x") == ["y"]
+        (tmp_path / "x/y").unlink()
+        (tmp_path / "x").rmdir()
+        (tmp_path / "x").write_text("a file")
+        keep(str(run), tmp_path / "x")
+        assert (run / "artifacts/x").read_text() == "a file"
+        (tmp_path / "x").unlink()
+    assert names(run) == ["artifacts"]
 
 
 @pytest.mark.parametrize("place", ["..", "a/../../b", "/tmp"])

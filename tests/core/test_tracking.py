@@ -50,16 +50,3 @@ def test_each_outcome_has_a_status_of_mlflows(outcome):
     killed = {Outcome.INTERRUPTED, Outcome.KILLED, Outcome.LOST}
     expected = "KILLED" if outcome in killed else "FAILED"
     assert tracking.status(outcome) == ("FINISHED" if outcome.value == "succeeded" else expected)
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("https://me:secret@host:5000/path?token=secret", "https://host:5000/path"),
-        ("postgresql+psycopg2://me:se@cret@host/db", "postgresql+psycopg2://host/db"),
-        ("sqlite:////folder/a b.db", "sqlite:////folder/a b.db"),
-        ("databricks", "databricks"),
-    ],
-)
-def test_no_secret_of_an_address_is_noted(uri, shown):
-    assert tracking.without_secrets(uri) == shown

@@ -11,9 +11,10 @@ import yaml
 from tracking.fake_store import FakeStore
 
 from mlpipeline.core.runs import Outcome
-from mlpipeline.core.tracking import Over, Told
+from mlpipeline.core.tracking import PARENT, Over, Told
 from mlpipeline.errors import StorageError
-from mlpipeline.execution.mlflow_store import Unreachable
+from mlpipeline.execution.metric_points import BLOCK
+from mlpipeline.execution.mlflow_store import Failed, Unreachable
 from mlpipeline.execution.pipeline_runs import PipelineRuns
 from mlpipeline.execution.sending import Sending
 from mlpipeline.state.mlflow_config import Mlflow
@@ -58,17 +59,17 @@ class Attempt:
         over = Over(outcome=outcome, reason=reason, at=STARTED, steps=7, results=results)
         self.told = Told(**{**_fields(self.told), "over": over})
 
-    def sending(self, store):
-        return Sending(
-            self.told, SETTINGS, store, PipelineRuns(store, "p"), "p", self.left_out.append
-        )
+    def sending(self, store, pipelines=None):
+        self.pipelines = pipelines or PipelineRuns(store, "p")
+        return Sending(self.told, SETTINGS, store, self.pipelines, "p", self.left_out.append)
 
-    def send(self, store):
+    def send(self, store, pipelines=None):
         """All there is, as the helper does."""
-        sending = self.sending(store)
+        sending = self.sending(store, pipelines)
         try:
             while sending.advance():
                 pass
+            self.pipelines.settle()
             for name, stamp in list(sending.files()):
                 sending.upload(name, stamp)
             sending.advance()
@@ -180,6 +181,34 @@ def test_half_a_line_waits_for_its_end(store, tmp_path):
     assert len(run.metrics) == 4
 
 
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_line_longer_than_a_block_is_sent_and_holds_up_nothing(store, tmp_path, end):
+    attempt = Attempt(tmp_path)
+    attempt.log({f"metric{number:05}": number for number in range(20_000)})
+    attempt.log({"loss": 1.0}, first=1)
+    path = attempt.folder / "metrics.jsonl"
+    assert path.stat().st_size > BLOCK
+    path.write_text(path.read_text().removesuffix("\n") + end)
+    attempt.end()
+    assert attempt.send(store).is_done
+    (run,) = store.runs.values()
+    assert len(run.metrics) == 20_000 + bool(end)
+
+
+def test_a_number_beyond_all_floats_is_passed_over_and_said(store, tmp_path):
+    attempt = Attempt(tmp_path)
+    attempt.log({"huge": 10**400, "loss": 1.0}, {"huge": 1})
+    attempt.end(test={"huge": -(10**400), "accuracy": 0.5})
+    assert attempt.send(store).is_done
+    (run,) = store.runs.values()
+    assert [point.name for point in run.metrics] == ["loss", "huge", "test.accuracy"]
+    beyond = "it is a whole number beyond all floats"
+    assert attempt.left_out == [
+        f"m/v#1: the metric huge is left out where {beyond}",
+        f"m/v#1: the result test.huge is left out, since {beyond}",
+    ]
+
+
 def test_what_mlflow_refuses_is_left_out_and_the_rest_arrives(store, tmp_path):
     attempt = Attempt(tmp_path, parameters={"refused": 1, "b": 2}, lines=5)
     attempt.log({"refused": 1.0, "good": 2.0})
@@ -199,7 +228,7 @@ def test_a_run_that_is_deleted_there_gets_nothing_more(store, tmp_path):
     attempt = Attempt(tmp_path)
     attempt.send(store)
     (run,) = store.runs.values()
-    run.info.deleted = True
+    run.info.lifecycle_stage = "deleted"
     attempt.log({"loss": 1.0})
     assert attempt.send(store).is_done
     assert attempt.left_out == [
@@ -241,9 +270,7 @@ def test_another_server_gets_all_anew(store, tmp_path):
 
 def test_steps_are_the_children_of_their_pipeline(store, tmp_path):
     def step(number, name, outcome):
-        record = {"step": name, "pipeline": "1234abcd"}
-        attempt = Attempt(tmp_path, number, record=record)
-        attempt.told = Told(**{**_fields(attempt.told), "version": name})
+        attempt = step_of(tmp_path, number, name)
         attempt.end(outcome)
         attempt.send(store)
         return next(run for run in store.runs.values() if run.info.run_name == name)
@@ -255,6 +282,92 @@ def test_steps_are_the_children_of_their_pipeline(store, tmp_path):
     assert two.tags["mlflow.parentRunId"] == parent.info.run_id
     assert parent.info.status == "FAILED"
     assert len(store.runs) == 3
+
+
+def step_of(tmp_path, number, name):
+    attempt = Attempt(tmp_path, number, record={"step": name, "pipeline": "1234abcd"})
+    attempt.told = Told(**{**_fields(attempt.told), "version": name})
+    return attempt
+
+
+def test_the_state_of_a_pipeline_is_that_of_the_newest_attempts(store, tmp_path):
+    pipelines = PipelineRuns(store, "p")
+    for number, name, outcome in [
+        (3, "one", Outcome.SUCCEEDED),
+        (2, "one", Outcome.FAILED),
+        (4, "two", Outcome.KILLED),
+    ]:
+        attempt = step_of(tmp_path, number, name)
+        attempt.end(outcome)
+        assert attempt.send(store, pipelines).is_done
+    assert {run.info.run_name: run.info.status for run in store.runs.values()}["m 1234abcd"] == (
+        "KILLED"
+    )
+
+
+def test_a_parent_that_is_deleted_is_made_anew(store, tmp_path):
+    pipelines = PipelineRuns(store, "p")
+    one = step_of(tmp_path, 1, "one")
+    sending = one.sending(store, pipelines)
+    while sending.advance():
+        pass
+    (old,) = (run for run in store.runs.values() if run.info.run_name == "m 1234abcd")
+    old.info.lifecycle_stage = "deleted"
+    two = step_of(tmp_path, 2, "two")
+    two.end()
+    assert two.send(store, pipelines).is_done
+    one.end()
+    assert one.send(store, pipelines).is_done
+    new = store.runs[next(r for r in store.runs.values() if r.info.run_name == "two").tags[PARENT]]
+    assert new is not old
+    assert (new.info.run_name, new.info.status) == ("m 1234abcd", "FINISHED")
+
+
+def test_a_parent_that_is_deleted_before_its_end_is_sent_holds_nothing_up(store, tmp_path):
+    one = step_of(tmp_path, 1, "one")
+    pipelines = PipelineRuns(store, "p")
+    sending = one.sending(store, pipelines)
+    while sending.advance():
+        pass
+    (parent,) = (run for run in store.runs.values() if run.info.run_name == "m 1234abcd")
+    parent.info.lifecycle_stage = "deleted"
+    one.end()
+    assert one.send(store, pipelines).is_done
+
+
+def test_a_parent_is_settled_also_where_a_kill_came_before(store, tmp_path):
+    one = step_of(tmp_path, 1, "one")
+    one.end()
+    sending = one.sending(store)
+    while not sending.sent.status:
+        sending.advance()
+    (parent,) = (run for run in store.runs.values() if run.info.run_name == "m 1234abcd")
+    assert parent.info.status == "RUNNING"
+    assert one.send(store).is_done
+    assert parent.info.status == "FINISHED"
+
+
+def test_after_a_request_that_failed_less_is_sent_at_once(store, tmp_path):
+    attempt = Attempt(tmp_path, parameters={f"p{n}": n for n in range(20)}, lines=100)
+    attempt.end()
+
+    def trouble(name, about):
+        if name == "log" and len(about[1]) + len(about[2]) > 7:
+            raise Failed("too much for a proxy")
+
+    store.trouble = trouble
+    sending = attempt.sending(store)
+    for _ in range(20):
+        try:
+            while sending.advance():
+                pass
+        except Failed:
+            sending.doubt()
+            assert sending.lessen()
+    assert sending.is_done
+    assert not sending.lessen()
+    (run,) = store.runs.values()
+    assert (len(run.params), len(run.metrics)) == (20, 200)
 
 
 def test_a_parameter_that_a_script_has_logged_itself_is_not_sent_again(store, tmp_path):

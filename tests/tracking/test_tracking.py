@@ -67,6 +67,24 @@ def test_runs_are_there_with_their_curves_parameters_and_files(server, tracked, 
     assert project.run("track").stdout == "nothing is missing in MLflow\n"
 
 
+def test_a_folder_of_the_project_can_be_the_store(tracked, name):
+    project = tracked("mlruns")
+    body = """
+        import mlflow
+        with mlflow.start_run():
+            mlflow.log_metric("own", 3.0, step=1)
+        self.log_metrics({"loss": 1.0}, step=1)
+    """
+    project.model(f"{name}.py", "v", body=body)
+    project.list(f"{name}.py")
+    done = project.run("-r", "-u")
+    assert done.returncode == 0, done.stdout + done.stderr
+    noted = sent(project, name, "v")
+    assert noted["done"]
+    metrics = project.folder / "mlruns" / noted["experiment"] / noted["run"] / "metrics"
+    assert {"loss", "own"} <= {path.name for path in metrics.iterdir()}
+
+
 @pytest.mark.parametrize("preload", ["", "mlflow"])
 def test_what_a_script_sends_itself_lands_in_the_same_run(server, tracked, name, preload):
     project = tracked(server.uri)
