@@ -28,7 +28,7 @@ from mlpipeline.service.entry_values import Values, values_of
 from mlpipeline.service.fan_out import HYDRA_OPTIONS, Wanted, wanted
 from mlpipeline.service.project import Project, set_umask
 from mlpipeline.service.queue import Onlooker
-from mlpipeline.service.run_listing import list_versions
+from mlpipeline.service.run_listing import ended, list_versions
 from mlpipeline.service.run_sources import (
     Say,
     Source,
@@ -40,7 +40,7 @@ from mlpipeline.service.run_sources import (
 )
 from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.list_writing import replace_text
-from mlpipeline.state.lock import list_lock
+from mlpipeline.state.lock import list_lock, run_lock
 from mlpipeline.state.mlproject import MAIN, MLproject, read_mlproject
 from mlpipeline.state.run_model_files import Row, Shared, edited_text, is_for, names_in, new_text
 
@@ -191,14 +191,18 @@ def _queued(
 ) -> Prepared:
     names = [row.name for row in rows]
     onlooker = Onlooker(project)
-    with list_lock(project.layout.list_lock):
-        model, path = _file(project, model, shared)
-        there = _write(path, shared, rows)
-    list_versions(project, path.name, names, there, onlooker)
-    sight = sweeps.look(project, model, onlooker)
-    rerun = asked.rerun or ("all" if len(names) == 1 else "missing")
-    again = {"all": sight.done, "changed": sight.outdated}.get(rerun, lambda _: [])(names)
-    sweeps.run_again(project, model, [*again, *sight.failed(names)])
+    # What is listed here, and ordered to run again, nobody else may take for done meanwhile.
+    with run_lock(project.layout.run_lock, lambda: say("waiting for another mlpipeline run …")):
+        with list_lock(project.layout.list_lock):
+            model, path = _file(project, model, shared)
+        over = ended(path.name, onlooker) if path.exists() else set()
+        with list_lock(project.layout.list_lock):
+            there = _write(path, shared, rows)
+        list_versions(project, path.name, names, there, over)
+        sight = sweeps.look(project, model, onlooker)
+        rerun = asked.rerun or ("all" if len(names) == 1 else "missing")
+        again = {"all": sight.done, "changed": sight.outdated}.get(rerun, lambda _: [])(names)
+        sweeps.run_again(project, model, [*again, *sight.failed(names)])
     done = [name for name in sight.done(names) if name not in again]
     if done:
         say(

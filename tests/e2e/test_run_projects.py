@@ -141,6 +141,39 @@ def test_two_at_once_share_the_session_and_each_gets_its_own(run, folder):
     assert set(of(folder).outcomes().values()) == {"succeeded"}
 
 
+def listed(folder):
+    (line,) = (folder / "models.config").read_text().partition("demo.yaml =")[2].splitlines()
+    return {each.strip() for each in line.split(",")}
+
+
+def test_those_that_start_at_the_same_moment_do_not_unlist_one_another(run, folder):
+    wanted = [f"steps={name}" for name in "abcd"]
+    at_once = [started([*COMMAND, "run", ".", "-P", each], folder) for each in wanted]
+    said = [each.communicate(timeout=120) for each in at_once]
+
+    assert [each.returncode for each in at_once] == [0] * 4, said
+    assert set(of(folder).outcomes()) == {f"demo/{each}#1" for each in wanted}
+
+
+def test_what_is_done_and_asked_for_again_at_the_same_moment_runs_again(run, folder):
+    wanted = [f"steps={name}" for name in "ab"]
+    for each in wanted:
+        run(".", "-P", each)
+    at_once = [started([*COMMAND, "run", ".", "-P", each], folder) for each in wanted]
+    said = [each.communicate(timeout=120) for each in at_once]
+
+    assert [each.returncode for each in at_once] == [0, 0], said
+    assert {f"demo/{each}#2" for each in wanted} < set(of(folder).outcomes())
+
+
+def test_what_waits_for_a_session_stays_listed_and_what_is_done_does_not(run, folder):
+    run(".", "-P", "steps=done")
+    for name in "abc":
+        run(".", "-P", f"steps={name}", "--no-wait")
+
+    assert listed(folder) == {"steps=a", "steps=b", "steps=c"}
+
+
 def test_ctrl_c_stops_the_run_and_the_same_command_goes_on(run, folder):
     process = started([*COMMAND, "run", ".", "-P", "steps=wait"], folder)
     wait_until((folder / "began").exists)
