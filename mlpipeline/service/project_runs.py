@@ -32,10 +32,9 @@ from mlpipeline.service.run_listing import ended, list_versions
 from mlpipeline.service.run_sources import (
     Say,
     Source,
-    below,
+    home_of,
     local_folder,
-    nearest_queue,
-    new_queue,
+    made,
     source_of,
 )
 from mlpipeline.state.files import storage, write_whole
@@ -82,19 +81,17 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
     except ValueError as error:
         raise MlpipelineError(f"{masked(asked.uri)}: {error}") from None
     folder = None if address.is_git else local_folder(address)
-    project = nearest_queue(named, folder)
-    if project is None and folder is not None and asked.version is None:
-        # What can't be run makes no folder a project.
-        _runs(asked, below(folder, address), most=None if asked.any_number else axes.MOST)
-    project = project or new_queue(say)
-    set_umask(project.settings.shared)
-    source = source_of(project, address, folder, asked.version, say)
-    most = None if asked.any_number else project.settings.max_versions or None
-    read = _runs(asked, source.folder, most=most)
+    with home_of(named, folder, say) as home:
+        settings = home.project.settings
+        set_umask(settings.shared)
+        source = source_of(home.project, address, folder, asked.version, say)
+        most = None if asked.any_number else settings.max_versions or None
+        read = _runs(asked, source.folder, most=most)
+        _check_environment(read.mlproject, asked.environment, say)
+        rows = [_row(read.line, each, values, source) for each, values in read.runs]
+        project = made(home, say)  # what can't be run makes no folder a project
     for note in read.mlproject.notes:
         say(note)
-    _check_environment(read.mlproject, asked.environment, say)
-    rows = [_row(read.line, each, values, source) for each, values in read.runs]
     model = _model_name(read.mlproject, source, asked, is_sweep=len(rows) > 1)
     shared = Shared(
         said=f"{source.said} -e {asked.entry}",

@@ -61,16 +61,20 @@ def run_lock(path: Path, waits: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def making(folder: Path) -> Iterator[None]:
+def making(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Make something in ``folder`` that another may be about to make, too, one after the other.
 
-    Where its file system has no locks, there is none.
+    ``waits`` is called where another does. Where its file system has no locks, there is none.
     """
     with ExitStack() as stack:
         with suppress(OSError):
             number = os.open(folder, os.O_RDONLY)
             stack.callback(os.close, number)
-            fcntl.flock(number, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits()
+                fcntl.flock(number, fcntl.LOCK_EX)
         yield
 
 
