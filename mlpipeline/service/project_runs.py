@@ -114,9 +114,10 @@ def _runs(asked: Asked, folder: Path, *, most: int | None) -> _Runs:
     mlproject = read_mlproject(folder)
     entry = mlproject.entry(asked.entry)
     runs = wanted(asked.parameters, multirun=asked.multirun, most=most)
+    has_more = any(name not in entry.parameters for each in runs for name in each.parameters)
     return _Runs(
         mlproject=mlproject,
-        line=line_of(mlproject, entry),
+        line=line_of(mlproject, entry, has_more=has_more),
         runs=tuple((each, values_of(entry, each.parameters, folder)) for each in runs),
     )
 
@@ -233,20 +234,29 @@ def _file(project: Project, model: str, shared: Shared) -> tuple[str, Path]:
 
 def _write(path: Path, shared: Shared, rows: Sequence[Row]) -> list[str]:
     """Make the file, or edit it; returns the names of all its versions."""
+    is_private = any(_is_secret(row) for row in rows)
     if path.exists():
         before = _text(path)
         text = edited_text(path, before, shared, rows)
+        if is_private:  # before it has them
+            with storage(f"{short(path)} can't be protected"):
+                path.chmod(0o600)
         if text != before:
             replace_text(path, text)
     else:
         text = new_text(shared, rows)
         with storage(f"{short(path)} can't be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, text.encode())
-    if any(words.is_secret(key, value) for row in rows for key, value in row.parameters.items()):
-        with storage(f"{short(path)} can't be protected"):
-            path.chmod(0o600)
+            write_whole(path, text.encode(), mode=0o600 if is_private else None)
     return names_in(path, text)
+
+
+def _is_secret(row: Row) -> bool:
+    """Whether a version has what nobody else should see: a parameter, or what is passed on."""
+    pairs = [*row.parameters.items(), *row.overrides.items()]
+    extras = iter(row.arguments)
+    pairs += [(key.removeprefix("--"), value) for key, value in zip(extras, extras, strict=True)]
+    return any(words.is_secret(key, value) for key, value in pairs)
 
 
 def _text(path: Path) -> str:

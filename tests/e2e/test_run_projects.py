@@ -266,6 +266,16 @@ def test_a_secret_is_in_no_record(run, folder):
             assert b"hunter2" not in path.read_bytes(), path
 
 
+def test_a_secret_that_mlproject_does_not_name_is_for_nobody_elses_eyes(run, folder):
+    file = folder / "models" / "demo.yaml"
+    run(".", "-P", "steps=x", "--no-wait")
+    before = stat.S_IMODE(file.stat().st_mode)
+    run(".", "-P", "api_key=hunter2", "--no-wait")
+
+    assert "hunter2" in file.read_text()
+    assert (before, stat.S_IMODE(file.stat().st_mode)) == (0o644, 0o600)
+
+
 def test_home_is_not_made_a_project(run, folder, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
