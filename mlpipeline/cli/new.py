@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.project_run import parse_parameters
+from mlpipeline.cli.options import json_option, parse_parameters, project_option
 from mlpipeline.cli.render import show_json
 from mlpipeline.service import scaffolding
 from mlpipeline.service.scaffolding import KINDS, New

@@ -34,6 +34,21 @@ def json_option(what: str) -> Callable[[F], F]:
     )
 
 
+def parse_parameters(
+    ctx: click.Context, _: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    """What ``-P name=value`` says, as a callback; raises BadParameter."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is no parameter; write -P name=value", ctx)
+        if name in found:
+            raise click.BadParameter(f"{name} is there twice", ctx)
+        found[name] = value
+    return found
+
+
 def project_option(command: F) -> F:
     """``-C/--project DIR``, also after a subcommand; passed on as ``project``."""
     return click.option(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
-from mlpipeline.cli.options import json_option
+from mlpipeline.cli.options import json_option, parse_parameters
 from mlpipeline.cli.pipeline_show import show
 from mlpipeline.cli.render import show_json
 from mlpipeline.cli.streams import complain
@@ -99,6 +99,7 @@ def compile_(file: Path, out: Path, as_json: bool) -> None:
     "parameters",
     metavar="NAME=VALUE",
     multiple=True,
+    callback=parse_parameters,
     help="A parameter of the pipeline; may be given more than once.",
 )
 @click.option("--to", metavar="PROJECT", help="The project of Google Cloud.")
@@ -114,7 +115,7 @@ def compile_(file: Path, out: Path, as_json: bool) -> None:
 @json_option("one object")
 def submit(
     file: Path,
-    parameters: tuple[str, ...],
+    parameters: Mapping[str, str],
     to: str | None,
     location: str | None,
     root: str | None,
@@ -133,7 +134,7 @@ def submit(
     """
     given = {"project": to, "location": location, "pipeline_root": root}
     sent = pipelines.submit(
-        file, _values(parameters), {key: each for key, each in given.items() if each}, timeout
+        file, parameters, {key: each for key, each in given.items() if each}, timeout
     )
     if as_json:
         show_json(sent)
@@ -144,13 +145,3 @@ def submit(
         if sent.problem:
             complain(sent.problem)
     sys.exit(1 if sent.problem else 0)
-
-
-def _values(parameters: tuple[str, ...]) -> dict[str, Any]:
-    values = {}
-    for each in parameters:
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{each!r} is no NAME=VALUE", param_hint="-P")
-        values[name] = value
-    return values

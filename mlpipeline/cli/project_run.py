@@ -9,7 +9,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from mlpipeline.cli.options import json_option, parallel_option, project_option
+from mlpipeline.cli.options import (
+    json_option,
+    parallel_option,
+    parse_parameters,
+    project_option,
+)
 from mlpipeline.cli.render import show_json
 from mlpipeline.cli.streams import complain
 from mlpipeline.core.wording import duration, plural
@@ -33,21 +38,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None  # that it took
     reason: str = ""  # why it is not done
     commit: str = ""  # of the git repository that it comes from
-
-
-def parse_parameters(
-    ctx: click.Context, _: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, str]:
-    """What ``-P name=value`` says; raises BadParameter."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{text!r} is no parameter; write -P name=value", ctx)
-        if name in found:
-            raise click.BadParameter(f"{name} is there twice", ctx)
-        found[name] = value
-    return found
 
 
 def _environment(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:

@@ -19,11 +19,15 @@ from mlpipeline.api.keys import AFTER, version_parameters
 from mlpipeline.api.versions import ALIASES
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import ConfigError
+from mlpipeline.service.shell_text import HEREDOC, NONE, NotForValues, Places, places
 from mlpipeline.state.mlproject import EntryPoint, MLproject
 
 # What stands for itself in a line for bash, with and without quotes; quotes are looked at one by
 # one. No * ? [ ] ~ { } ! # ( ) $ ` and so on: bash would do something with these.
 _SIMPLE = re.compile(r"[\w\s@%+=:,./'\"-]*")
+# A value where it stands in such quotes. mlflow's own quotes would end them; a value that needs no
+# quotes is itself.
+_AS = {NONE: '"{}"', HEREDOC: "{}", '"': "{}", "'": "'\"{}\"'", "$'": "'\"{}\"$'"}
 _ASSIGNMENT = re.compile(r"\s*\w+=")
 _BUILTIN = re.compile(
     r"\s*(\.|alias|case|cd|declare|eval|exec|exit|export|for|function|if|let|read|return|set|source|"
@@ -51,14 +55,33 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}  # variables that secrets are in, for bash
 
 
-def line_of(project: MLproject, entry: EntryPoint) -> Line:
-    """The command of an entry point; raises ConfigError for what can't be meant."""
+def line_of(project: MLproject, entry: EntryPoint, *, has_more: bool = False) -> Line:
+    """The command of an entry point; ``has_more``: something is given beside its parameters.
+
+    Raises ConfigError for what can't be meant.
+    """
     keys = _keys(list(entry.parameters))
     parts = _parts(project, entry)
+    marks = {name: chr(0xE000 + at) for at, name in enumerate(entry.parameters)}  # in no file
+    text = "".join(literal + marks.get(name, "") for literal, name in parts)
+    try:
+        found = places(text.strip(), "".join(marks.values()))
+        if has_more and found.ends_in_heredoc:
+            raise NotForValues(
+                "what is given beside its parameters can't stand behind a here-document",
+                "name it among the parameters, or put the here-document further up",
+            )
+    except NotForValues as error:
+        raise ConfigError(
+            project.path or project.folder,
+            f"the command of {entry.name} can't be used: {error}",
+            line=entry.line,
+            remedy=error.remedy,
+        ) from None
     simple = _simple_words(parts, keys)
     if simple is not None:
         return Line(command=tuple(simple), keys=keys)
-    return _for_bash(entry, parts, keys)
+    return _for_bash(entry, parts, keys, found)
 
 
 def extra_words(extra: Mapping[str, str]) -> list[str]:
@@ -122,7 +145,9 @@ def _simple_words(parts: Sequence[Part], keys: Mapping[str, str]) -> list[str] |
     return [words.escaped(word).translate(meaning) for word in found]
 
 
-def _for_bash(entry: EntryPoint, parts: Sequence[Part], keys: Mapping[str, str]) -> Line:
+def _for_bash(
+    entry: EntryPoint, parts: Sequence[Part], keys: Mapping[str, str], found: Places
+) -> Line:
     """The line for bash, which gets the parameters as $1, $2 …, and those that are secret as
     variables, so that no record of the command has them.
     """
@@ -130,40 +155,28 @@ def _for_bash(entry: EntryPoint, parts: Sequence[Part], keys: Mapping[str, str])
     secret = {name for name in used if words.is_secret(name, "x")}
     plain = [name for name in used if name not in secret]
     variables = {name: f"MLP_{keys[name].upper()}" for name in secret}
-    line, bare = "", ""
+    quotes = iter(found.quotes)
+    line = ""
     for literal, name in parts:
         line += words.escaped(literal)
-        bare += literal
         if not name:
             continue
-        reference = f"${variables[name]}" if name in secret else f"${{{plain.index(name) + 1}}}"
-        # Within quotes mlflow's own quotes would end them; a value that needs none is itself.
-        quote = _open_quote(bare)
-        line += {"": f'"{reference}"', '"': reference, "'": f"'\"{reference}\"'"}[quote]
-    line += f' "${{@:{len(plain) + 1}}}"'
+        # In doubled braces, since a letter may follow it.
+        reference = (
+            f"${{{{{variables[name]}}}}}" if name in secret else f"${{{plain.index(name) + 1}}}"
+        )
+        line += _AS[next(quotes)].format(reference)
+    line = line.strip()
+    if not found.ends_in_heredoc:
+        line += f' "${{@:{len(plain) + 1}}}"'
     return Line(
         command=(
-            *("bash", "-c", line.strip(), entry.name),
+            *("bash", "-c", line, entry.name),
             *(f"{{{keys[name]}}}" for name in plain),
         ),
         keys=keys,
         env={variables[name]: f"{{{keys[name]}}}" for name in sorted(secret)},
     )
-
-
-def _open_quote(text: str) -> str:
-    """The quote that is open at the end of ``text``: ', " or none."""
-    quote, at = "", 0
-    while at < len(text):
-        char = text[at]
-        if char == "\\" and quote != "'":
-            at += 1
-        elif char == quote:
-            quote = ""
-        elif not quote and char in "'\"":
-            quote = char
-        at += 1
-    return quote
 
 
 def _keys(names: Sequence[str]) -> dict[str, str]:

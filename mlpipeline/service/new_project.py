@@ -52,15 +52,28 @@ def make(folder: Path) -> Made:
     )
 
 
+def empty_models_dir(folder: Path) -> Path:
+    """The models' folder that ``make_empty`` makes in ``folder``: one that is not there yet, since
+    a folder models may be anything, or has nothing but what it was to be made for.
+    """
+    return next(path for name in MODELS_DIRS if _is_ours(path := folder / name))
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.exists():
+        return True
+    below = [each.relative_to(path).as_posix() for each in path.glob("*")]
+    return below == ["outputs"] and [each.name for each in (path / "outputs").glob("*")] == ["git"]
+
+
 def make_empty(folder: Path) -> None:
     """Make ``folder``, which is in no project, one with nothing in it.
 
-    Where it has a folder models already, which may be anything, the models' is another one. Raises
-    StorageError.
+    Raises StorageError.
     """
-    models = next(name for name in MODELS_DIRS if not (folder / name).exists())
+    models = empty_models_dir(folder).name
     with storage(f"{folder} can't be made a project"):
-        (folder / models).mkdir()
+        (folder / models).mkdir(exist_ok=True)
         for path in ("models.config", "models_test.config"):
             _write_new(folder / path, _template(path).replace("first_model.py\n", ""))
         _ignore(folder / ".gitignore", f"{models}/outputs/")

@@ -28,19 +28,18 @@ from mlpipeline.service.entry_values import Values, values_of
 from mlpipeline.service.fan_out import HYDRA_OPTIONS, Wanted, wanted
 from mlpipeline.service.project import Project, set_umask
 from mlpipeline.service.queue import Onlooker
-from mlpipeline.service.run_listing import list_versions
+from mlpipeline.service.run_listing import ended, list_versions
 from mlpipeline.service.run_sources import (
     Say,
     Source,
-    below,
+    home_of,
     local_folder,
-    nearest_queue,
-    new_queue,
+    made,
     source_of,
 )
 from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.list_writing import replace_text
-from mlpipeline.state.lock import list_lock
+from mlpipeline.state.lock import list_lock, run_lock
 from mlpipeline.state.mlproject import MAIN, MLproject, read_mlproject
 from mlpipeline.state.run_model_files import Row, Shared, edited_text, is_for, names_in, new_text
 
@@ -82,19 +81,17 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
     except ValueError as error:
         raise MlpipelineError(f"{masked(asked.uri)}: {error}") from None
     folder = None if address.is_git else local_folder(address)
-    project = nearest_queue(named, folder)
-    if project is None and folder is not None and asked.version is None:
-        # What can't be run makes no folder a project.
-        _runs(asked, below(folder, address), most=None if asked.any_number else axes.MOST)
-    project = project or new_queue(say)
-    set_umask(project.settings.shared)
-    source = source_of(project, address, folder, asked.version, say)
-    most = None if asked.any_number else project.settings.max_versions or None
-    read = _runs(asked, source.folder, most=most)
+    with home_of(named, folder, say) as home:
+        settings = home.project.settings
+        set_umask(settings.shared)
+        source = source_of(home.project, address, folder, asked.version, say)
+        most = None if asked.any_number else settings.max_versions or None
+        read = _runs(asked, source.folder, most=most)
+        _check_environment(read.mlproject, asked.environment, say)
+        rows = [_row(read.line, each, values, source) for each, values in read.runs]
+        project = made(home, say)  # what can't be run makes no folder a project
     for note in read.mlproject.notes:
         say(note)
-    _check_environment(read.mlproject, asked.environment, say)
-    rows = [_row(read.line, each, values, source) for each, values in read.runs]
     model = _model_name(read.mlproject, source, asked, is_sweep=len(rows) > 1)
     shared = Shared(
         said=f"{source.said} -e {asked.entry}",
@@ -117,9 +114,10 @@ def _runs(asked: Asked, folder: Path, *, most: int | None) -> _Runs:
     mlproject = read_mlproject(folder)
     entry = mlproject.entry(asked.entry)
     runs = wanted(asked.parameters, multirun=asked.multirun, most=most)
+    has_more = any(name not in entry.parameters for each in runs for name in each.parameters)
     return _Runs(
         mlproject=mlproject,
-        line=line_of(mlproject, entry),
+        line=line_of(mlproject, entry, has_more=has_more),
         runs=tuple((each, values_of(entry, each.parameters, folder)) for each in runs),
     )
 
@@ -191,14 +189,18 @@ def _queued(
 ) -> Prepared:
     names = [row.name for row in rows]
     onlooker = Onlooker(project)
-    with list_lock(project.layout.list_lock):
-        model, path = _file(project, model, shared)
-        there = _write(path, shared, rows)
-    list_versions(project, path.name, names, there, onlooker)
-    sight = sweeps.look(project, model, onlooker)
-    rerun = asked.rerun or ("all" if len(names) == 1 else "missing")
-    again = {"all": sight.done, "changed": sight.outdated}.get(rerun, lambda _: [])(names)
-    sweeps.run_again(project, model, [*again, *sight.failed(names)])
+    # What is listed here, and ordered to run again, nobody else may take for done meanwhile.
+    with run_lock(project.layout.run_lock, lambda: say("waiting for another mlpipeline run …")):
+        with list_lock(project.layout.list_lock):
+            model, path = _file(project, model, shared)
+        over = ended(path.name, onlooker) if path.exists() else set()
+        with list_lock(project.layout.list_lock):
+            there = _write(path, shared, rows)
+        list_versions(project, path.name, names, there, over)
+        sight = sweeps.look(project, model, onlooker)
+        rerun = asked.rerun or ("all" if len(names) == 1 else "missing")
+        again = {"all": sight.done, "changed": sight.outdated}.get(rerun, lambda _: [])(names)
+        sweeps.run_again(project, model, [*again, *sight.failed(names)])
     done = [name for name in sight.done(names) if name not in again]
     if done:
         say(
@@ -232,20 +234,29 @@ def _file(project: Project, model: str, shared: Shared) -> tuple[str, Path]:
 
 def _write(path: Path, shared: Shared, rows: Sequence[Row]) -> list[str]:
     """Make the file, or edit it; returns the names of all its versions."""
+    is_private = any(_is_secret(row) for row in rows)
     if path.exists():
         before = _text(path)
         text = edited_text(path, before, shared, rows)
+        if is_private:  # before it has them
+            with storage(f"{short(path)} can't be protected"):
+                path.chmod(0o600)
         if text != before:
             replace_text(path, text)
     else:
         text = new_text(shared, rows)
         with storage(f"{short(path)} can't be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, text.encode())
-    if any(words.is_secret(key, value) for row in rows for key, value in row.parameters.items()):
-        with storage(f"{short(path)} can't be protected"):
-            path.chmod(0o600)
+            write_whole(path, text.encode(), mode=0o600 if is_private else None)
     return names_in(path, text)
+
+
+def _is_secret(row: Row) -> bool:
+    """Whether a version has what nobody else should see: a parameter, or what is passed on."""
+    pairs = [*row.parameters.items(), *row.overrides.items()]
+    extras = iter(row.arguments)
+    pairs += [(key.removeprefix("--"), value) for key, value in zip(extras, extras, strict=True)]
+    return any(words.is_secret(key, value) for key, value in pairs)
 
 
 def _text(path: Path) -> str:

@@ -1,12 +1,12 @@
 """Listing the versions that ``mlpipeline run`` asks for, and no others of their model.
 
-What else the model's file has was asked for at other times: it stays listed while a session works
-on it, and else is left to the next time that somebody asks.
+What else the model's file has was asked for at other times: it stays listed while it is neither
+done nor failed, and else is left to the next time that somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from mlpipeline.core.narrowing import choose_versions
 from mlpipeline.core.standings import State
@@ -20,37 +20,41 @@ from mlpipeline.state.lists import ModelList
 
 
 def list_versions(
-    project: Project,
-    path: str,
-    names: Sequence[str],
-    there: Sequence[str],
-    onlooker: Onlooker,
+    project: Project, path: str, names: Sequence[str], there: Sequence[str], ended: Set[str]
 ) -> None:
     """Have the versions ``names`` of the model file ``path`` listed; ``there`` are all it has.
 
-    Raises MlpipelineError, ConfigError for a list that can't be used, and StorageError.
+    Of the others, those that are listed stay so, but for the ``ended`` ones. Raises
+    MlpipelineError, ConfigError for a list that can't be used, and StorageError.
     """
-    busy = _busy(path, onlooker) if set(there) - set(names) else set()
-    kept = [name for name in there if name in busy or name in set(names)]
-    narrowing = _narrowing(kept, there)
+
+    def decide(models: ModelList, *, narrows: bool = True) -> Decision:
+        entry = next((entry for entry in models.entries if entry.path == path), None)
+        wanted = {*names, *(_listed(entry.narrowing, there) - ended if entry else ())}
+        kept = [name for name in there if name in wanted]
+        return _listing(models, path, _narrowing(kept, there) if narrows else None)
+
     try:
-        revise(project.layout, LIST, lambda models: _listing(models, path, narrowing))
+        revise(project.layout, LIST, decide)
     except ConfigError:
-        if narrowing is None:
-            raise
-        # A name has something that divides a line of the list: all versions are listed, then.
-        revise(project.layout, LIST, lambda models: _listing(models, path, None))
+        # A name may have what divides a line of the list: all versions are listed, then.
+        revise(project.layout, LIST, lambda models: decide(models, narrows=False))
 
 
-def _busy(path: str, onlooker: Onlooker) -> set[str]:
-    """The versions that somebody waits for: that run, or that a session is to start."""
+def ended(path: str, onlooker: Onlooker) -> set[str]:
+    """The listed versions of a model file that are done, or have failed and are not to go on."""
     queue = onlooker.look()
-    states = (State.RUNNING, State.QUEUED) if queue.pid else (State.RUNNING,)
     return {
         standing.version.name
         for standing in queue.standings
-        if standing.model.path == path and standing.version and standing.state in states
+        if standing.model.path == path
+        and standing.version
+        and queue.state_of(standing) in (State.DONE, State.FAILED, State.HELD)
     }
+
+
+def _listed(narrowing: str | None, there: Sequence[str]) -> set[str]:
+    return set(choose_versions(narrowing, there)[0] if narrowing else there)
 
 
 def _narrowing(names: Sequence[str], there: Sequence[str]) -> str | None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from mlpipeline.core.git_addresses import Address, masked
+from mlpipeline.core.launch import Spec
+from mlpipeline.core.ledger import Ledger
 from mlpipeline.errors import MlpipelineError, short
-from mlpipeline.service import sweeps
+from mlpipeline.execution.executors.local import is_running
+from mlpipeline.execution.git_mirrors import checkout, top_level
 from mlpipeline.service.adding import folder_text
+from mlpipeline.service.new_project import empty_models_dir, make_empty
 from mlpipeline.service.project import Project, open_project, project_above
-from mlpipeline.state.git_mirrors import checkout, top_level
-from mlpipeline.state.layout import CONFIG
+from mlpipeline.state.config import Settings
+from mlpipeline.state.files import read_record
+from mlpipeline.state.journals import Journals
+from mlpipeline.state.layout import CONFIG, Layout
+from mlpipeline.state.lock import making
 
 Say = Callable[[str], None]
 
@@ -26,6 +35,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     said: str  # the address, without secrets
     label: str = ""  # of the commit, for names
+
+
+class Home(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose queue takes it."""
+
+    project: Project
+    is_new: bool = False  # it is still to be made
 
 
 def local_folder(address: Address) -> Path:
@@ -58,17 +74,44 @@ def nearest_queue(named: Path | None, folder: Path | None) -> Project | None:
     return None
 
 
-def new_queue(say: Say) -> Project:
-    """The working directory, made a project; raises MlpipelineError, StorageError."""
+@contextmanager
+def home_of(named: Path | None, folder: Path | None, say: Say) -> Iterator[Home]:
+    """Whose queue it is for; where there is none, the working directory is to be made a project.
+
+    Nothing is left there unless it was made one. Raises MlpipelineError, StorageError.
+    """
+    found = nearest_queue(named, folder)
+    if found is not None:
+        yield Home(project=found)
+        return
     here = Path.cwd()
     if here in (Path.home(), Path(here.anchor)):
         raise MlpipelineError(
             f"no project's queue is here, and {here} shall not be made one: name a folder that "
             "is, or is to be: mlpipeline init DIR, then -C DIR"
         )
-    made = sweeps.project_for(here)
-    say(f"made {here} a project of mlpipeline, for its queue")
-    return made.project
+    with making(here, lambda: say(f"waiting for another mlpipeline, which makes {here} a project")):
+        found = nearest_queue(named, folder)
+        if found is not None:
+            yield Home(project=found)
+            return
+        models = empty_models_dir(here)
+        planned = Project(settings=Settings(models_dir=models), layout=Layout.of(here, models))
+        try:
+            yield Home(project=planned, is_new=True)
+        finally:
+            if not (here / CONFIG).exists():
+                shutil.rmtree(models, ignore_errors=True)
+
+
+def made(home: Home, say: Say) -> Project:
+    """The project, which is there then; raises StorageError."""
+    if not home.is_new:
+        return home.project
+    folder = home.project.layout.project
+    make_empty(folder)
+    say(f"made {folder} a project of mlpipeline, for its queue")
+    return open_project(folder)
 
 
 def source_of(
@@ -94,16 +137,23 @@ def source_of(
         base = str(top)
     name = Address.of(base).name
     place = project.layout.git_folder(name, base)
-    made = checkout(place, base, version, say, shared=project.settings.shared)
-    label = version if version and len(version) < 40 else made.commit[:8]
-    whole = made.folder / inner
+    got = checkout(
+        place,
+        base,
+        version,
+        say,
+        shared=project.settings.shared,
+        is_free=lambda tree: not _runs_in(project, tree),
+    )
+    label = version if version and len(version) < 40 else got.commit[:8]
+    whole = got.folder / inner
     said = masked(base) + (f"#{inner}" if inner else "")
     if not whole.is_dir():
         raise MlpipelineError(f"{masked(base)} has no folder {inner} at {label}")
     return Source(
         folder=whole,
         name=Path(inner).name or name,
-        commit=made.commit,
+        commit=got.commit,
         said=said,
         label=label,
     )
@@ -115,6 +165,23 @@ def below(folder: Path, address: Address) -> Path:
     if not whole.is_dir():
         raise MlpipelineError(f"{short(folder)} has no folder {address.folder}")
     return whole
+
+
+def _runs_in(project: Project, tree: Path) -> bool:
+    """Whether a run, of any host, works in a worktree, as far as the history knows."""
+    layout, ledger = project.layout, Ledger()
+    Journals(layout, ledger).read()
+    for run in ledger.active():
+        folder = layout.run_folder(run.id)
+        if run.host == layout.host and not is_running(str(folder.path)):
+            continue
+        spec = read_record(folder.spec, Spec)
+        if spec is None:  # nobody knows
+            return True
+        where = layout.project / str(spec.parameters.get("cwd", ""))
+        if where.resolve().is_relative_to(tree.resolve()):
+            return True
+    return False
 
 
 def _said(folder: Path, project: Project) -> str:

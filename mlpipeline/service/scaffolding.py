@@ -18,11 +18,11 @@ import msgspec
 
 from mlpipeline.core.git_addresses import Address, masked
 from mlpipeline.errors import MlpipelineError, short
+from mlpipeline.execution.git_mirrors import checkout
 from mlpipeline.service import new_project
 from mlpipeline.service.new_project import Made
 from mlpipeline.service.project import nearest_project, open_project
 from mlpipeline.state.files import storage
-from mlpipeline.state.git_mirrors import checkout
 from mlpipeline.state.layout import GitFolder
 
 KINDS = ("project", "model", "step")

@@ -27,6 +27,7 @@ from mlpipeline.state.layout import CONFIG, LIST
 from mlpipeline.state.list_edits import Add, Decision, Prioritise
 from mlpipeline.state.list_writing import revise
 from mlpipeline.state.lists import ModelList
+from mlpipeline.state.lock import making
 
 RERUNS = ("missing", "changed", "all")  # what may be asked to run of a sweep that has run before
 
@@ -54,8 +55,10 @@ def project_for(folder: Path, named: str | None = None) -> Made:
     found = nearest(folder, named)
     if found:
         return Made(project=found)
-    make_empty(folder)
-    return Made(project=open_project(folder), is_new=True)
+    with making(folder):
+        if not os.path.lexists(folder / CONFIG):  # of another, who came first
+            make_empty(folder)
+        return Made(project=open_project(folder), is_new=True)
 
 
 def check_count(project: Project | None, count: int | None) -> None:

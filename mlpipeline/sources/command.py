@@ -250,12 +250,33 @@ def signature(version: Version) -> str:
     Of variables whose names look secret only the names count: a new token is no new experiment.
     """
     signed = {key: value for key, value in version.items() if value is not None}
+    if "commit" in signed and FOLDER in signed:
+        signed = _anywhere(signed, str(signed["commit"]))
     if VARIABLES in signed:
         signed[VARIABLES] = {
             key: "" if looks_secret(key, value) else value
             for key, value in signed[VARIABLES].items()
         }
     return script.digest(signed)
+
+
+def _anywhere(signed: dict[str, Any], commit: str) -> dict[str, Any]:
+    """What a version says, whichever worktree of its ``commit`` it is to run in."""
+    import re  # few versions are of a commit
+
+    tree = re.compile(rf"(?<=/git/)([^/]+/{re.escape(commit[:12])})-\d+(?=/|$)")
+
+    def same(value: Any) -> Any:
+        if isinstance(value, str):
+            return tree.sub(r"\1", value)
+        if isinstance(value, list):
+            return [same(each) for each in value]
+        if isinstance(value, dict):
+            return {key: same(each) for key, each in value.items()}
+        return value
+
+    found: dict[str, Any] = same(signed)
+    return found
 
 
 def shown_parameters(version: Version, model: CommandModel) -> dict[str, Any]:

@@ -84,13 +84,13 @@ def with_versions(path: Any, written: Written, added: Sequence[Mapping[str, Any]
     elif node.flow_style or not node.value:
         raise _by_hand(path)
     else:
-        at, indent = _end(node) + 1, " " * node.start_mark.column
+        at, indent = end_of(node) + 1, " " * node.start_mark.column
     ends = "\r\n" if lines[0].endswith("\r\n") else "\n"
     lines[at:at] = [f"{indent}- {flow(version)}{ends}" for version in added]
     changed = "".join(lines)
-    before, after = yaml.load(written.text, _Loader), _loaded(changed)
-    before["versions"] = [*(before.get("versions") or []), *map(dict, added)]
-    if after != before:
+    before = loaded(written.text)
+    before["versions"] = [*(before.get("versions") or []), *(loaded(flow(each)) for each in added)]
+    if loaded(changed) != before:
         raise _by_hand(path)
     return changed
 
@@ -104,7 +104,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     }
 
 
-def _loaded(text: str) -> Any:
+def loaded(text: str) -> Any:
+    """What a YAML text says, with all words as they are written; None for what is no YAML."""
     try:
         return yaml.load(text, _Loader)
     except yaml.YAMLError:
@@ -119,14 +120,14 @@ def _versions_node(text: str) -> Any:
     return None
 
 
-def _end(node: Any) -> int:
+def end_of(node: Any) -> int:
     """The number of the last line of a node, from 0, without what follows it."""
     if isinstance(node, yaml.ScalarNode) or node.flow_style:
         mark = node.end_mark
         line: int = mark.line
         return line - 1 if mark.column == 0 and line > node.start_mark.line else line
     last = node.value[-1]
-    return _end(last[1] if isinstance(last, tuple) else last)
+    return end_of(last[1] if isinstance(last, tuple) else last)
 
 
 def _by_hand(path: Any) -> MlpipelineError:

@@ -284,6 +284,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Held by a command, of any host, while it edits a list."""
         return self.outputs / "lists.lock"
 
+    @property
+    def run_lock(self) -> Path:
+        """Held by an `mlpipeline run`, of any host, while it puts versions into the queue."""
+        return self.outputs / "run.lock"
+
     def model_dir(self, name: str) -> Path:
         """Where a model keeps its checkpoints; ``name`` is a ListedVersion's ``model_dir``."""
         return self.outputs / "model_ckpts" / safe_name(name)

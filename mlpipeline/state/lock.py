@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ PATIENCE = 0.3  # seconds: a command may just be looking whether the lock is fre
 POLL_INTERVAL = 0.02  # seconds, in that time
 UNKNOWN = "unknown"  # in place of a pid
 EDIT_PATIENCE = 10.0  # seconds: an edit takes milliseconds
+FOR_EVER = -1  # as filelock has it
 
 
 @contextmanager
@@ -37,6 +38,44 @@ def list_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def run_lock(path: Path, waits: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock at ``path``, under which versions are listed and ordered; its folder is made.
+
+    ``waits`` is called where another has it, which may take as long as scripts are inspected.
+    Raises StorageError.
+    """
+    with storage(f"{path.parent} can't be made"):
+        path.parent.mkdir(exist_ok=True)
+    lock = _acquire(path, patience=PATIENCE)
+    if lock is None:
+        waits()
+        lock = _acquire(path, patience=FOR_EVER)
+    assert lock is not None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def making(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Make something in ``folder`` that another may be about to make, too, one after the other.
+
+    ``waits`` is called where another does. Where its file system has no locks, there is none.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            number = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, number)
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits()
+                fcntl.flock(number, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

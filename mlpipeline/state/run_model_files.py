@@ -6,7 +6,6 @@ question are replaced.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,12 +14,11 @@ import msgspec
 import yaml
 
 from mlpipeline.errors import ConfigError
+from mlpipeline.state.command_files import end_of, loaded
+from mlpipeline.state.yaml_flow import flow
 
 HEAD = "# Made by `mlpipeline run`"
 _NUMBER = re.compile(r"[-+]?(\d+|\d*\.\d+|\d+\.\d*)([eE][-+]?\d+)?")
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+@-]*")  # needs no quotes, wherever it stands
-# What YAML 1.1 or 1.2 takes for something else, but for what is a truth value in both.
-_WORDS = frozenset(["yes", "no", "on", "off", "null", "y", "n", "inf", "nan", "e"])
 _TRUTH = ("true", "false")
 
 
@@ -35,11 +33,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """It in one line of YAML."""
-        pairs = [f"name: {_quoted(self.name)}"]
-        pairs += [f"{_quoted(key)}: {_word(value)}" for key, value in self.parameters.items()]
-        pairs += [f"{_quoted(key)}: {_word(value)}" for key, value in self.overrides.items()]
+        pairs = [f"name: {flow(self.name)}"]
+        pairs += [f"{flow(key)}: {_word(value)}" for key, value in self.parameters.items()]
+        pairs += [f"{flow(key)}: {_word(value)}" for key, value in self.overrides.items()]
         if self.arguments:
-            pairs.append(f"arguments: {_list(self.arguments)}")
+            pairs.append(f"arguments: {flow(self.arguments)}")
         return f"{{{', '.join(pairs)}}}"
 
 
@@ -59,11 +57,11 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lines(self) -> dict[str, str]:
         """Each key with its line; without what there is nothing to say of."""
-        found = {"command": f"command: {_list(self.command)}"}
+        found = {"command": f"command: {flow(self.command)}"}
         if self.cwd not in ("", "."):
-            found["cwd"] = f"cwd: {_quoted(self.cwd)}"
+            found["cwd"] = f"cwd: {flow(self.cwd)}"
         if self.env:
-            pairs = (f"{key}: {_quoted(value)}" for key, value in self.env.items())
+            pairs = (f"{key}: {flow(value)}" for key, value in self.env.items())
             found["env"] = f"env: {{{', '.join(pairs)}}}"
         return found
 
@@ -107,7 +105,7 @@ def edited_text(path: Any, text: str, shared: Shared, rows: Sequence[Row]) -> st
             new = [wanted[key]] if key in wanted else []
             if key == "env" and key not in wanted:
                 continue  # a person's own
-            changes.append((node[0].start_mark.line, _end(node[1]) + 1, new))
+            changes.append((node[0].start_mark.line, end_of(node[1]) + 1, new))
         elif key in wanted:
             at = keys["command"][0].start_mark.line if "command" in keys else len(lines)
             changes.append((at, at, [wanted[key]]))
@@ -120,24 +118,31 @@ def edited_text(path: Any, text: str, shared: Shared, rows: Sequence[Row]) -> st
         if item is None:
             more.append(line)
         else:
-            changes.append((item.start_mark.line, _end(item) + 1, [line]))
-    end = _end(versions) + 1
+            changes.append((item.start_mark.line, end_of(item) + 1, [line]))
+    end = end_of(versions) + 1
     changes.append((end, end, more))
     for start, stop, new in sorted(changes, key=lambda each: each[:2], reverse=True):
         lines[start:stop] = new
     changed = "".join(f"{line}\n" for line in lines)
-    _check(path, changed, rows)
+    if loaded(changed) != _meant(path, text, shared, rows):
+        raise _by_hand(path)
     return changed
 
 
-def _check(path: Any, changed: str, rows: Sequence[Row]) -> None:
-    """Raise ConfigError where the text does not say what was meant."""
-    try:
-        names = names_in(path, changed)
-    except ConfigError:
-        raise _by_hand(path) from None
-    if len(set(names)) < len(names) or not {row.name for row in rows} <= set(names):
-        raise _by_hand(path)
+def _meant(path: Any, text: str, shared: Shared, rows: Sequence[Row]) -> Any:
+    """What the file is to say after the edit, which is all that it said but for what we know of."""
+    said = loaded(text)
+    new = {key: loaded(line)[key] for key, line in shared.lines.items()}
+    for key in ("command", "cwd"):
+        said.pop(key, None)
+    versions = list(said["versions"])
+    names = names_in(path, text)
+    for row in rows:
+        if row.name in names:
+            versions[names.index(row.name)] = loaded(row.text)
+        else:
+            versions.append(loaded(row.text))
+    return {**said, **new, "versions": versions}
 
 
 def _nodes(path: Any, text: str) -> tuple[dict[str, tuple[yaml.Node, yaml.Node]], Any]:
@@ -163,32 +168,9 @@ def _name(item: yaml.Node) -> str:
     return next((str(value.value) for key, value in pairs if key.value == "name"), "")
 
 
-def _end(node: Any) -> int:
-    """The number of the last line of a node, from 0, without what follows it."""
-    if isinstance(node, yaml.ScalarNode) or node.flow_style:
-        line: int = node.end_mark.line
-        return line - 1 if node.end_mark.column == 0 and line > node.start_mark.line else line
-    last = node.value[-1]
-    return _end(last[1] if isinstance(last, tuple) else last)
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"[{', '.join(map(_quoted, items))}]"
-
-
 def _word(text: str) -> str:
     """A value that may be a number or a truth value."""
-    return text if _NUMBER.fullmatch(text) or text in _TRUTH else _quoted(text)
-
-
-def _quoted(text: str) -> str:
-    """A text, whatever it looks like."""
-    if _PLAIN.fullmatch(text) and text.lower() not in (*_WORDS, *_TRUTH):
-        return text
-    if text.isprintable():
-        return json.dumps(text, ensure_ascii=False)
-    dumped: str = yaml.safe_dump(text, default_style='"', width=10**9, allow_unicode=False)
-    return dumped.strip()
+    return text if _NUMBER.fullmatch(text) or text in _TRUTH else flow(text)
 
 
 def _by_hand(path: Any) -> ConfigError:

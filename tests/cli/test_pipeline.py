@@ -300,7 +300,8 @@ def test_without_credentials_nothing_is_sent_and_it_is_said_what_to_do(mlpipelin
     [
         (["-P", "sise=3"], "it has no parameter sise (did you mean size?)"),
         (["-P", "size=big"], "-P size is 'big' and must be Integer"),
-        (["-P", "size"], "'size' is no NAME=VALUE"),
+        (["-P", "size"], "'size' is no parameter; write -P name=value"),
+        (["-P", "size=3", "-P", "size=4"], "size is there twice"),
         (["--root", ""], "where are artifacts to go?"),
     ],
 )

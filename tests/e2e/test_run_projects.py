@@ -1,6 +1,7 @@
 """`mlpipeline run`: projects of MLflow's form, through the queue, from folders and from git."""
 
 import json
+import shutil
 import signal
 import stat
 import subprocess
@@ -141,6 +142,39 @@ def test_two_at_once_share_the_session_and_each_gets_its_own(run, folder):
     assert set(of(folder).outcomes().values()) == {"succeeded"}
 
 
+def listed(folder):
+    (line,) = (folder / "models.config").read_text().partition("demo.yaml =")[2].splitlines()
+    return {each.strip() for each in line.split(",")}
+
+
+def test_those_that_start_at_the_same_moment_do_not_unlist_one_another(run, folder):
+    wanted = [f"steps={name}" for name in "abcd"]
+    at_once = [started([*COMMAND, "run", ".", "-P", each], folder) for each in wanted]
+    said = [each.communicate(timeout=120) for each in at_once]
+
+    assert [each.returncode for each in at_once] == [0] * 4, said
+    assert set(of(folder).outcomes()) == {f"demo/{each}#1" for each in wanted}
+
+
+def test_what_is_done_and_asked_for_again_at_the_same_moment_runs_again(run, folder):
+    wanted = [f"steps={name}" for name in "ab"]
+    for each in wanted:
+        run(".", "-P", each)
+    at_once = [started([*COMMAND, "run", ".", "-P", each], folder) for each in wanted]
+    said = [each.communicate(timeout=120) for each in at_once]
+
+    assert [each.returncode for each in at_once] == [0, 0], said
+    assert {f"demo/{each}#2" for each in wanted} < set(of(folder).outcomes())
+
+
+def test_what_waits_for_a_session_stays_listed_and_what_is_done_does_not(run, folder):
+    run(".", "-P", "steps=done")
+    for name in "abc":
+        run(".", "-P", f"steps={name}", "--no-wait")
+
+    assert listed(folder) == {"steps=a", "steps=b", "steps=c"}
+
+
 def test_ctrl_c_stops_the_run_and_the_same_command_goes_on(run, folder):
     process = started([*COMMAND, "run", ".", "-P", "steps=wait"], folder)
     wait_until((folder / "began").exists)
@@ -198,7 +232,7 @@ def test_what_cant_be_run_is_told_and_nothing_is_made(run, folder, arguments):
     assert done.returncode == 2
     assert BAD[arguments] in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
-    assert sorted(folder.iterdir()) == before or "-v" in arguments or "password" in arguments[-1]
+    assert sorted(folder.iterdir()) == before
 
 
 def test_environments_are_not_made_and_that_is_said(run, folder):
@@ -230,6 +264,16 @@ def test_a_secret_is_in_no_record(run, folder):
     for path in outputs.rglob("*"):
         if path.is_file() and path.parent != outputs / "sources":  # where the model file is kept
             assert b"hunter2" not in path.read_bytes(), path
+
+
+def test_a_secret_that_mlproject_does_not_name_is_for_nobody_elses_eyes(run, folder):
+    file = folder / "models" / "demo.yaml"
+    run(".", "-P", "steps=x", "--no-wait")
+    before = stat.S_IMODE(file.stat().st_mode)
+    run(".", "-P", "api_key=hunter2", "--no-wait")
+
+    assert "hunter2" in file.read_text()
+    assert (before, stat.S_IMODE(file.stat().st_mode)) == (0o644, 0o600)
 
 
 def test_home_is_not_made_a_project(run, folder, tmp_path):
@@ -307,7 +351,68 @@ def test_a_version_that_is_not_there_is_told_and_nothing_is_listed(run, origin, 
 
     assert done.returncode == 2
     assert "has no tag, branch or commit 2.0.0; its newest tags are 1.0.0" in done.stderr
-    assert not list((here / "models").glob("*.yaml"))
+    assert not list(here.iterdir())
+
+
+def test_what_cant_be_fetched_or_has_no_such_entry_point_makes_no_project(run, origin, tmp_path):
+    here = tmp_path / "there"
+    here.mkdir()
+    nobody = run((tmp_path / "none").as_uri(), at=here)
+    wrong = run(origin.as_uri(), "-e", "mian", at=here)
+
+    assert (nobody.returncode, wrong.returncode) == (2, 2)
+    assert "can't be fetched" in nobody.stderr
+    assert "there is no entry point mian" in wrong.stderr
+    assert not list(here.iterdir())
+
+
+def test_two_at_once_that_fetch_share_a_project_and_a_mirror(origin, tmp_path):
+    here = tmp_path / "there"
+    here.mkdir()
+    command = [*COMMAND, "run", origin.as_uri()]
+    at_once = [started([*command, "-v", each], here) for each in ("1.0.0", "main")]
+    said = [each.communicate(timeout=120) for each in at_once]
+
+    assert [each.returncode for each in at_once] == [0, 0], said
+    assert sum(err.count("fetching") for _, err in said) == 1
+    assert not (here / "mlp_models").exists()
+
+
+def test_runs_that_edit_what_is_in_git_share_a_worktree_and_go_on_with_a_sweep(
+    run, origin, tmp_path
+):
+    (origin / "main.py").write_text(
+        "import sys, pathlib; pathlib.Path('file').write_text('edited'); print('given', sys.argv)"
+    )
+    (origin / "file").write_text("as it was")
+    git(origin, "add", ".")
+    git(origin, "commit", "-qm", "three")
+    here = tmp_path / "there"
+    here.mkdir()
+    sweep = (origin.as_uri(), "-e", "simple", "-m", "-P", "a=1,2")
+    first, second = run(*sweep, at=here), run(*sweep, at=here)
+    trees = {each.parent for each in (here / "models/outputs/git").glob("*/*/MLproject")}
+
+    assert (len(given(first)), len(given(second))) == (2, 0), second.stderr
+    assert len(trees) == 1
+
+
+def test_a_version_of_a_commit_is_the_same_in_any_worktree_of_it(run, origin, tmp_path):
+    here = tmp_path / "there"
+    here.mkdir()
+    sweep = (origin.as_uri(), "-e", "simple", "-m", "-P", "a=1,2")
+    run(*sweep, at=here)
+    (file,) = (here / "models").glob("*.yaml")
+    commit = git(origin, "rev-parse", "HEAD")[:12]
+    text = file.read_text().replace(commit + "\n", commit + "-2\n")
+    assert text != file.read_text()
+    (tree,) = (here / "models/outputs/git").glob(f"*/{commit}")
+    shutil.copytree(tree, tree.with_name(f"{commit}-2"))
+    file.write_text(text)
+    done = called([*COMMAND, "-r", "-u"], here)
+
+    assert done.returncode == 0, done.stderr
+    assert [each for each in of(here).started() if each.endswith("#2")] == []
 
 
 def test_a_session_that_works_takes_it(run, folder):

@@ -27,6 +27,11 @@ SHELL = [
     "./show $HOME/{a} *.none",
     "cd . && ./show {a} {b}",
     "./show {a}\n./show {b}",
+    "# it's {b}\n./show {a} # isn't it\n./show $(true) {b}",
+    './show x#\'{b}\' "$(./show "{b}")" {a}',
+    "./show `./show {b}` ${{X:-'x'{b}}} $'it\\'s {b}'{a}",
+    "./show $((1 << 2)) {a} <<< its; ./show {b}",
+    "./show {a} $(cat <<E\nit's {b}\nE\n) {b}",
 ]
 VALUES = [
     "",
@@ -59,7 +64,7 @@ def ours(folder, command, parameters, extra, *, is_simple=None):
     (folder / "MLproject").write_text(f"entry_points: {{main: {yaml_of(spec)}}}")
     mlproject = read_mlproject(folder)
     entry = mlproject.entry("main")
-    line = line_of(mlproject, entry)
+    line = line_of(mlproject, entry, has_more=bool(extra))
     if is_simple is not None:
         assert (line.command[0] != "bash") == is_simple, line.command
     values = values_of(entry, {**parameters, **extra}, folder)
@@ -106,6 +111,36 @@ def test_so_it_is_with_any_text(project, a, b):
     for command in ("./show {a} x={b}", "./show '' {a} $(true) {b}"):
         given = ours(project, command, {"a": a, "b": b}, {"more": a})
         assert given == theirs(project, {"a": a, "b": b}, {"more": a})
+
+
+def test_a_here_document_may_end_it_where_nothing_else_is_given(project):
+    command = "./show {a}; cat <<E\nit's {b}\nE\n"
+
+    given = ours(project, command, {"a": "it's", "b": "plain"}, {})
+
+    assert given == b"it's\0\1it's plain\n"
+    assert given == theirs(project, {"a": "it's", "b": "plain"}, {})
+    with pytest.raises(MlpipelineError, match="behind a here-document"):
+        ours(project, command, {"a": "x", "b": "y"}, {"c": "z"})
+
+
+CODE = [
+    "bash -c 'echo {a}'",
+    "sh -c {a}",
+    '/bin/sh -ec "true; {a}"',
+    "cd . && bash --norc -lc 'x {a}' | cat",
+    "eval echo {a}",
+    "./show \"$(bash -c '{a}')\"",
+    "cat <<'E'\n{a}\nE",
+]
+
+
+@pytest.mark.parametrize("command", CODE)
+def test_no_value_is_handed_to_another_shell_as_code(project, command):
+    with pytest.raises(MlpipelineError, match=r"behind a shell's -c|is quoted"):
+        ours(project, command, {"a": "$(touch made)"}, {})
+
+    assert ours(project, "bash -c './show \"$1\"' - {a}", {"a": "$(x)"}, {}) == b"$(x)\0\1"
 
 
 def test_parameters_that_a_command_file_has_another_use_for_are_called_otherwise(project):

@@ -64,6 +64,13 @@ def test_a_person_may_have_laid_it_out_otherwise():
     assert names_in("f.yaml", after) == ["one", "two"]
 
 
+def test_one_is_not_edited_where_something_else_would_change():
+    text = new_text(SHARED, [Row(name="one")]) + 'preload: ["two\u2028lines"]\n'
+
+    with pytest.raises(ConfigError, match="can't be added to"):
+        edited_text("f.yaml", text, SHARED, [Row(name="one", parameters={"a": "2"})])
+
+
 @pytest.mark.parametrize(
     "text", ["a: [", "- x", "command: x", "command: x\nversions: []", "versions: [{name: a}]"]
 )

@@ -1,7 +1,9 @@
 """Private copies of git repositories, with real repositories, and a git that is killed."""
 
+import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -10,7 +12,8 @@ import pytest
 
 from mlpipeline.core.git_addresses import Address, masked
 from mlpipeline.errors import MlpipelineError
-from mlpipeline.state.git_mirrors import checkout, top_level
+from mlpipeline.execution import git_calls
+from mlpipeline.execution.git_mirrors import checkout, top_level
 from mlpipeline.state.layout import GitFolder
 
 NOTHING = "0" * 40
@@ -215,7 +218,7 @@ exec {git} "$@"
 GET = """
 import sys
 from pathlib import Path
-from mlpipeline.state.git_mirrors import checkout
+from mlpipeline.execution.git_mirrors import checkout
 from mlpipeline.state.layout import GitFolder
 checkout(GitFolder(Path(sys.argv[1])), sys.argv[2], None, print)
 """
@@ -278,3 +281,94 @@ def test_what_gives_access_is_masked():
     assert masked("at https://u:p@h/x and ssh://git:p@h, ssh://git@h") == (
         "at https://***@h/x and ssh://git:***@h, ssh://git@h"
     )
+
+
+# ----------------------------------------------------- others, that are mute, at work, or broken
+
+
+@pytest.fixture
+def mute():
+    """The address of a server that takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"git://127.0.0.1:{server.getsockname()[1]}/x.git"
+
+
+def test_one_that_is_mute_is_given_up(get, place, mute, monkeypatch):
+    monkeypatch.setattr(git_calls, "SILENCE", 0.2)
+
+    with pytest.raises(MlpipelineError, match=r"can't be fetched: nobody has said anything"):
+        get(address=mute)
+    assert [each.name for each in place.folder.iterdir()] == ["lock"]
+
+
+def test_ssh_gives_up_too_unless_a_person_knows_better(get, tmp_path, monkeypatch):
+    program, said = tmp_path / "ssh", tmp_path / "said"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {said}\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for name in ("GIT_SSH_COMMAND", "GIT_SSH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    with pytest.raises(MlpipelineError):
+        get(address="ssh://localhost/x.git")
+    (tmp_path / "config").write_text("[core]\nsshCommand = ssh -o Mine=1\n")
+    with pytest.raises(MlpipelineError):
+        get(address="ssh://localhost/x.git")
+    ours, theirs = said.read_text().splitlines()[0], said.read_text().splitlines()[-1]
+
+    assert "ConnectTimeout=" in ours
+    assert "ServerAliveInterval=" in ours
+    assert "Mine=1" in theirs
+    assert "ConnectTimeout" not in theirs
+
+
+def test_a_git_that_nobody_watches_is_named_where_it_holds_the_lock(get, place, monkeypatch):
+    monkeypatch.setattr(git_calls, "SILENCE", 0.2)
+    place.folder.mkdir(parents=True)
+    with place.lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        print(4711, file=file, flush=True)
+        with pytest.raises(MlpipelineError, match=r"held by git \(process 4711\)"):
+            get()
+
+    assert "waiting for another mlpipeline" in get.said[0]
+    assert get()[1] == "two"
+
+
+def test_a_filter_that_fails_does_not_cost_the_mirror(get, origin, place):
+    live = get("1.0.0")[2]
+    (origin.folder / ".gitattributes").write_text("file filter=bad\n")
+    git(origin.folder, "add", ".gitattributes")
+    origin.commit("three")
+    with (place.mirror / "config").open("a") as file:
+        file.write('[filter "bad"]\nsmudge = false\nrequired = true\n')
+    inode = place.mirror.stat().st_ino
+
+    with pytest.raises(MlpipelineError, match="filter"):
+        get()
+    assert place.mirror.stat().st_ino == inode
+    assert git(live, "status", "--porcelain") == ""
+
+
+def test_a_worktree_that_runs_have_edited_is_given_back_when_they_are_over(origin, place):
+    said, free = [], set()
+
+    def folder():
+        return checkout(place, origin.address, None, said.append, is_free=free.__contains__).folder
+
+    first = folder()
+    (first / "file").write_text("edited by a run")
+    (first / "results").touch()
+    second = folder()  # something still runs in the first
+    (second / "file").write_text("edited by another")
+    free |= {first, second}
+    found = set()
+    for _ in range(4):
+        found.add(again := folder())
+        assert (again / "file").read_text() == "two"
+        (again / "file").write_text("edited once more")
+
+    assert second != first
+    assert found == {first}
+    assert (first / "results").exists()
+    assert (second / "file").read_text() == "edited by another"

@@ -7,36 +7,26 @@ when it has its name.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from mlpipeline.core.git_addresses import COMMIT, masked, version_problem
 from mlpipeline.errors import MlpipelineError, short
+from mlpipeline.execution import git_calls
+from mlpipeline.execution.git_calls import Done, GitProblem, called, locked, words
 from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.layout import GitFolder
 
 Say = Callable[[str], None]
-SLOW = (
-    "-c",
-    "http.lowSpeedLimit=1000",
-    "-c",
-    "http.lowSpeedTime=60",
-)  # bytes/s, s: then it is dead
-LAST = 2  # lines of what git said that are shown
-# What a git hook that we are called from has in its environment, for its own repository.
-_OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
+AFAR = ("clone", "fetch", "ls-remote", "submodule")  # what speaks to another machine
+IsFree = Callable[[Path], bool]
 
 
-class GitProblem(MlpipelineError):
-    """git can't do what it was asked for; the message has its words."""
+def _never(_: Path) -> bool:
+    return False
 
 
 class Checkout(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +37,18 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checkout(
-    place: GitFolder, address: str, version: str | None, say: Say, *, shared: bool = False
+    place: GitFolder,
+    address: str,
+    version: str | None,
+    say: Say,
+    *,
+    shared: bool = False,
+    is_free: IsFree = _never,
 ) -> Checkout:
     """A worktree of the repository at ``address``, at ``version``: a tag, branch or commit.
 
-    None: where its HEAD is. ``say`` is told what takes a while; ``shared`` as in mlp.config.
-    Raises GitProblem, StorageError.
+    None: where its HEAD is. ``say`` is told what takes a while; ``shared`` as in mlp.config;
+    ``is_free`` tells of a worktree that nothing runs in it. Raises GitProblem, StorageError.
     """
     if version is not None and (problem := version_problem(version)):
         raise GitProblem(problem)
@@ -61,14 +57,14 @@ def checkout(
         place.folder.mkdir(parents=True, exist_ok=True)
         if not shared:
             place.folder.parent.chmod(0o700)  # addresses may hold a token
-        with _locked(place, say) as lock:
-            return _Mirror(place, address, say, lock).checkout(version)
+        with locked(place.lock, say) as lock:
+            return _Mirror(place, address, say, lock, is_free).checkout(version)
 
 
 def top_level(folder: Path) -> Path | None:
     """The folder of the repository that ``folder`` lies in; None where it lies in none."""
     for arguments in (("rev-parse", "--show-toplevel"), ("rev-parse", "--absolute-git-dir")):
-        done = _called(*arguments, folder=folder)
+        done = called(*arguments, folder=folder)
         if done.returncode == 0 and done.stdout.strip():
             return Path(done.stdout.rstrip("\n"))
     return None
@@ -77,11 +73,12 @@ def top_level(folder: Path) -> Path | None:
 class _Mirror:
     """The mirror of one repository; its lock is held, by git too, which may outlive us."""
 
-    def __init__(self, place: GitFolder, address: str, say: Say, lock: int):
+    def __init__(self, place: GitFolder, address: str, say: Say, lock: int, is_free: IsFree):
         self._place = place
         self._address = address
         self._say = say
         self._lock = lock
+        self._is_free = is_free
 
     def checkout(self, version: str | None) -> Checkout:
         """A worktree at ``version``; a mirror that is damaged is made anew, for once."""
@@ -91,8 +88,8 @@ class _Mirror:
         try:
             return self._at(version, is_new=is_new)
         except GitProblem:
-            if is_new or self._call("ls-remote", self._address, "HEAD").returncode != 0:
-                raise
+            if is_new or not self._is_damaged():
+                raise  # and the trees, in which there may be runs, keep their mirror
             self._clone()
             return self._at(version, is_new=True)
 
@@ -106,7 +103,7 @@ class _Mirror:
             return version
         if not is_new:
             try:
-                self._git("fetch", "--quiet", "--prune", "--force", "origin")
+                self._git("fetch", "--progress", "--prune", "--force", "origin")
             except GitProblem as error:
                 found = self._tag_or_commit(version)
                 if found is None:
@@ -123,7 +120,8 @@ class _Mirror:
     def _worktree(self, commit: str) -> Path:
         """A worktree at ``commit`` whose files are those of the commit.
 
-        One that runs may have used is never touched: where it has been edited, there is another.
+        One that is in use is never touched: where it has been edited, there is another. What is in
+        no commit stays in any.
         """
         number = 1
         while True:
@@ -133,12 +131,26 @@ class _Mirror:
                 self._make(folder, commit)
                 write_whole(mark, f"{commit}\n".encode())
                 return folder
-            status = _called("status", "--porcelain", "--untracked-files=no", folder=folder)
-            is_clean = status.returncode == 0 and not status.stdout.strip()
-            if is_clean and mark.read_text().strip() == commit:
+            if mark.read_text().strip() == commit and (
+                self._is_clean(folder) or self._given_back(folder, commit)
+            ):
                 return folder
-            self._say(f"files in {short(folder)} have been edited: it is left as it is")
             number += 1
+
+    def _is_clean(self, folder: Path) -> bool:
+        status = called("status", "--porcelain", "--untracked-files=no", folder=folder)
+        return status.returncode == 0 and not status.stdout.strip()
+
+    def _given_back(self, folder: Path, commit: str) -> bool:
+        """Have the commit's files in a worktree that was edited, where nothing runs in it."""
+        if not self._is_free(folder):
+            self._say(f"files in {short(folder)} have been edited, and it is in use: left as it is")
+            return False
+        if self._call("reset", "--hard", "--quiet", commit, folder=folder).returncode != 0:
+            return False  # of a mirror that is gone
+        self._say(f"files in {short(folder)} had been edited by a run: they are the commit's again")
+        self._have_submodules(folder)
+        return True
 
     def _make(self, folder: Path, commit: str) -> None:
         if folder.exists():  # of one that was killed
@@ -147,10 +159,14 @@ class _Mirror:
         # Twice: what was killed has left it locked.
         options = ("--quiet", "--detach", "--force", "--force")
         self._git("worktree", "add", *options, str(folder), commit)
+        self._have_submodules(folder)
+
+    def _have_submodules(self, folder: Path) -> None:
         if (folder / ".gitmodules").exists():
-            done = self._call("submodule", "update", "--init", "--recursive", folder=folder)
+            options = ("--init", "--recursive", "--force", "--progress")
+            done = self._call("submodule", "update", *options, folder=folder)
             if done.returncode != 0:
-                raise MlpipelineError(f"its submodules can't be had: {_words(done.stderr)}")
+                raise MlpipelineError(f"its submodules can't be had: {words(done.stderr)}")
 
     def _is_whole(self) -> bool:
         """Whether the mirror can be used: a clone is renamed to its name when it is there."""
@@ -159,19 +175,26 @@ class _Mirror:
             return False
         for left in (*mirror.glob("*.lock"), *mirror.glob("refs/**/*.lock")):
             left.unlink()  # by a git that was killed: we have the lock of ours
-        done = _called("rev-parse", "--is-bare-repository", folder=mirror)
+        done = called("rev-parse", "--is-bare-repository", folder=mirror)
         return done.stdout.strip() == "true"
+
+    def _is_damaged(self) -> bool:
+        """Whether it is the mirror's fault that something failed, and another can be had."""
+        checked = self._call("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+        if checked.returncode == 0:
+            return False
+        return self._call("ls-remote", self._address, "HEAD").returncode == 0
 
     def _clone(self) -> None:
         temporary = self._place.temporary
         if temporary.exists():  # of one that was killed: we have the lock
             shutil.rmtree(temporary)
         self._say(f"fetching {masked(self._address)} …")
-        options = ("--quiet", "--mirror", "--")
+        options = ("--progress", "--mirror", "--")
         done = self._call("clone", *options, self._address, str(temporary), folder=temporary.parent)
         if done.returncode != 0:
             shutil.rmtree(temporary, ignore_errors=True)
-            raise GitProblem(f"{masked(self._address)} can't be fetched: {_words(done.stderr)}")
+            raise GitProblem(f"{masked(self._address)} can't be fetched: {words(done.stderr)}")
         if self._place.mirror.exists():  # cut, or tampered with: it is only a copy
             shutil.rmtree(self._place.mirror)
         temporary.rename(self._place.mirror)
@@ -181,7 +204,7 @@ class _Mirror:
             if found := self._resolved(name):
                 return found
         if COMMIT.fullmatch(version):  # one that no branch has
-            done = self._call("fetch", "--quiet", "origin", version)
+            done = self._call("fetch", "--progress", "origin", version)
             return self._resolved(version) if done.returncode == 0 else None
         return None
 
@@ -196,7 +219,7 @@ class _Mirror:
         if not said:
             raise GitProblem(f"{masked(self._address)} has no commit yet")
         if not self._has(said[0]):  # pushed this very moment
-            self._git("fetch", "--quiet", "origin", "HEAD")
+            self._git("fetch", "--progress", "origin", "HEAD")
         return said[0]
 
     def _has(self, commit: str) -> bool:
@@ -218,58 +241,14 @@ class _Mirror:
         done = self._call(*arguments)
         if done.returncode != 0:
             raise GitProblem(
-                f"git {arguments[0]} of {masked(self._address)} failed: {_words(done.stderr)}"
+                f"git {arguments[0]} of {masked(self._address)} failed: {words(done.stderr)}"
             )
         return done.stdout
 
-    def _call(
-        self, *arguments: str, folder: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        return _called(*SLOW, *arguments, folder=folder or self._place.mirror, lock=self._lock)
-
-
-@contextmanager
-def _locked(place: GitFolder, say: Say) -> Iterator[int]:
-    """Hold the lock of a mirror, however long another has it: a clone may take its time."""
-    with place.lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another mlpipeline, which fetches this repository …")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield file.fileno()
-
-
-def _called(
-    *arguments: str, folder: Path, lock: int | None = None
-) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key not in _OWN}
-    environment["LC_ALL"] = "C"
-    if not sys.stdin or not sys.stdin.isatty():  # nobody could answer
-        environment["GIT_TERMINAL_PROMPT"] = "0"
-        environment.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=None if sys.stdin and sys.stdin.isatty() else subprocess.DEVNULL,
-            pass_fds=() if lock is None else (lock,),
-            check=False,
+    def _call(self, *arguments: str, folder: Path | None = None) -> Done:
+        return called(
+            *arguments,
+            folder=folder or self._place.mirror,
+            lock=self._lock,
+            silence=git_calls.SILENCE if arguments[0] in AFAR else None,
         )
-    except FileNotFoundError as error:
-        if not folder.exists():
-            return subprocess.CompletedProcess(arguments, 128, "", f"{folder} is gone")
-        raise GitProblem("there is no program git: install it") from error
-
-
-def _words(said: str) -> str:
-    """What git said was wrong, in one line; hints and progress aside."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    signs = ("fatal:", "error:", "remote:", "ssh:")
-    wrong = [line for line in lines if line.startswith(signs)] or lines
-    text = "; ".join(line.removeprefix("fatal: ") for line in wrong[:LAST])
-    return masked(text) or "git does not say why"
