@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from mlpipeline.api.keys import looks_secret
+from mlpipeline.api.keys import SECRET, looks_secret
 from mlpipeline.core import endings
 from mlpipeline.core.plain import plain
 from mlpipeline.execution import step_outputs, step_sources, trees
@@ -138,13 +138,14 @@ class StepRun:
         return paths
 
     def _inputs(self) -> dict[str, Any]:
-        """What it reads of other steps, by the input: which run made it, and what it is."""
+        """What it reads of other steps, by the input: which run made each, and what it is."""
         inputs: dict[str, Any] = {}
         for key, argument in self._row.step.arguments.items():
-            for source in argument.sources():
+            name = self._ports.inputs[key].name
+            for source in dict.fromkeys(argument.sources()):  # a text may have several
                 if source in self._sources:
-                    name = self._ports.inputs[key].name
-                    inputs[name] = self._input(name, source, self._sources[source])
+                    said = self._input(name, source, self._sources[source])
+                    inputs.setdefault(name, []).append(said)
         return inputs
 
     @staticmethod
@@ -288,4 +289,4 @@ class StepRun:
 
 
 def _masked(name: str, value: Any) -> Any:
-    return "***" if looks_secret(name, value) else value
+    return SECRET if looks_secret(name, value) else value

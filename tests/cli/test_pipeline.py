@@ -234,6 +234,8 @@ def test_what_can_not_be_compiled_is_told_and_nothing_is_written(
         ),
         ("LEVEL: high", "LEVEL: '{run_dir}'", "which is known here only"),
         ("'a, b'", "'{{$.x}}'", "a value has {{$, which Vertex AI would fill in"),
+        ("'a, b'", "'{{$.x}} {lr}'", "a value has {{$, which Vertex AI would fill in"),
+        ("LEVEL: high", "LEVEL: '{{$.x}}'", "env's LEVEL of step train has {{$, which Vertex AI"),
         ("description: two", "name: My flow\ndescription: two", "'My flow' can't be a pipeline's"),
         ("  lr: 0.1", "  class: 0.1\n  lr: 0.1", "kfp refuses it: 'class' is not a valid param"),
         ("  lr: 0.1", "  lr: .inf", "line 4: the default of lr is inf, which no compiled file"),
@@ -251,6 +253,23 @@ def test_what_kfp_or_vertex_would_not_take_is_told(folder, old, new, said):
         compiled(load_pipeline_file(str(folder / "flow.yaml")), "flow", str(folder / "out.json"))
 
     assert said in str(refused.value)
+
+
+def test_braces_in_variables_mean_there_what_they_mean_here(folder):
+    from mlpipeline.execution.kfp_adapter import compiled
+    from mlpipeline.sources.pipeline_file import load_pipeline_file
+    from mlpipeline.sources.step_command import Given, job_of
+
+    (folder / "flow.yaml").write_text(
+        FLOW.replace("LEVEL: high", "LEVEL: 'x{{lr}}y {other} ${z} {{run_dir}}'")
+    )
+    file = load_pipeline_file(str(folder / "flow.yaml"))
+
+    spec = compiled(file, "flow", str(folder / "out.json"))
+
+    (there,) = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["env"]
+    here = job_of(file.steps["train"], Given({}, {}), {"project": "", "run_dir": "no"}).env
+    assert there["value"] == here["LEVEL"] == "x{lr}y {other} ${z} {run_dir}"
 
 
 def test_what_a_person_should_know_is_noted(mlpipeline, folder):
