@@ -132,20 +132,19 @@ class StepRun:
         for key, value in arguments.items():
             if not self._ports.inputs[key].is_parameter:
                 paths[INPUT_PATH, key] = paths[INPUT_URI, key] = value
-        for key, port in self._ports.outputs.items():
+        for key in self._ports.outputs:
             for kind in (OUTPUT_PATH, OUTPUT_URI, OUTPUT_FILE):
-                paths[kind, key] = self._workshop.on_bench(port.name)
+                paths[kind, key] = self._workshop.on_bench(key)
         return paths
 
     def _inputs(self) -> dict[str, Any]:
         """What it reads of other steps, by the input: which run made each, and what it is."""
         inputs: dict[str, Any] = {}
         for key, argument in self._row.step.arguments.items():
-            name = self._ports.inputs[key].name
             for source in dict.fromkeys(argument.sources()):  # a text may have several
                 if source in self._sources:
-                    said = self._input(name, source, self._sources[source])
-                    inputs.setdefault(name, []).append(said)
+                    said = self._input(key, source, self._sources[source])
+                    inputs.setdefault(key, []).append(said)
         return inputs
 
     @staticmethod
@@ -222,9 +221,7 @@ class StepRun:
         """Look at what it has made, put it in place and record it; raises Problem, OSError."""
         self._reporter.enter("keep")
         ports, workshop = self._ports.outputs, self._workshop
-        missing = [
-            name for name, port in ports.items() if not os.path.exists(workshop.on_bench(port.name))
-        ]
+        missing = [name for name in ports if not os.path.exists(workshop.on_bench(name))]
         if missing:
             raise Problem("; ".join(step_outputs.lacks(ports[name]) for name in missing))
         trees.make_links_relative(workshop.bench)
@@ -232,13 +229,13 @@ class StepRun:
         results: dict[str, Any] = {}
         for name, port in ports.items():
             if port.is_parameter:
-                path = workshop.on_bench(port.name)
+                path = workshop.on_bench(name)
                 record["parameters"][name] = step_outputs.parameter(port, path)
                 continue
             record["artifacts"][name] = {
                 "type": port.type,
-                "path": workshop.relative(workshop.in_place(port.name)),
-                **trees.described(workshop.on_bench(port.name)),
+                "path": workshop.relative(workshop.in_place(name)),
+                **trees.described(workshop.on_bench(name)),
             }
             if port.type == METRICS:
                 results[name] = self._metrics(port)
@@ -250,7 +247,7 @@ class StepRun:
         return {**told, "results": record["results"]} if record["results"] else told
 
     def _metrics(self, port: Port) -> dict[str, Any]:
-        numbers = step_outputs.metrics(self._workshop.on_bench(port.name))
+        numbers = step_outputs.metrics(self._workshop.on_bench(port.key))
         if not numbers:
             self._reporter.warn_once(
                 f"the output {port.name} is called Metrics, and is no JSON object of numbers: "

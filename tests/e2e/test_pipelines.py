@@ -273,6 +273,35 @@ def test_an_input_that_is_made_of_several_outputs_tells_of_each(project):
     ]
 
 
+def test_a_name_with_blanks_has_one_spelling_on_disk_made_or_cached(project):
+    program(project, "make.py", "import sys; open(sys.argv[1], 'w').write('m')")
+    program(
+        project, "take.py", "import sys; open(sys.argv[1], 'w').write(open(sys.argv[2]).read())"
+    )
+    make = component([PYTHON, "make.py"], [], [("My Model", "Model")], [{"outputPath": "My Model"}])
+    take = component(
+        [PYTHON, "take.py"],
+        [("The Model", "Model")],
+        [("seen", "Artifact")],
+        [{"outputPath": "seen"}, {"inputPath": "The Model"}],
+    )
+    arguments = {"The Model": "{make.My Model}"}
+    steps = {"make": {"component": make}, "take": {"component": take, "arguments": arguments}}
+    flow(project, parameters=None, grid=None, steps=steps)
+    project.list("flow.yaml")
+
+    assert project.run("-r").returncode == 0
+    project.run("-r")
+
+    first, second = (artifact(project, "make", "my_model", attempt) for attempt in (1, 2))
+    assert (first.is_symlink(), second.is_symlink()) == (False, True)
+    assert first.read_text() == second.read_text() == "m"
+    for attempt in (1, 2):
+        folder = artifact(project, "make", "", attempt)
+        assert [each.name for each in folder.iterdir()] == ["my_model"]
+    assert list(project.record("flow", "take")["inputs"]) == ["the_model"]
+
+
 def test_records_of_before_inputs_had_lists_are_shown(two):
     two.run("-r", "-u")
     path = two.outputs / "runs" / "flow" / "train,lr=0.5" / "1" / "artifacts.json"
