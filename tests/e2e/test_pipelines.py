@@ -463,6 +463,26 @@ def test_a_program_that_is_not_here_is_told_of_with_the_line(two):
     assert "cwd: FOLDER" in told
 
 
+def test_a_command_that_is_not_here_is_told_with_its_step(two):
+    missing = component(["no_such_program"], [], [("x", "Model")], [{"outputPath": "x"}])
+    flow(two, parameters=None, grid=None, steps={"make": {"component": missing}})
+    two.run("-r", "-u")
+
+    told = two.run("status", "--json").stdout
+
+    assert "step make can't run here: there is no program no_such_program on the PATH" in told
+    assert "cwd: FOLDER" in told
+
+
+def test_a_step_that_is_not_there_is_not_listed_and_the_steps_are_named(two):
+    (two.folder / "models.config").write_text("[MODELS]\n[BLACKLIST]\n")
+    done = two.run("add", "flow.yaml", "steps=prepare,nope")
+
+    assert done.returncode == 2
+    assert "flow.yaml has no step nope; its steps: prepare, train" in done.stderr
+    assert "flow.yaml" not in (two.folder / "models.config").read_text()
+
+
 def test_an_artifact_keeps_the_links_within_it(project):
     program(
         project,
