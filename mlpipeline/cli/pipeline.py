@@ -110,8 +110,10 @@ def compile_(file: Path, out: Path, as_json: bool) -> None:
     type=click.FloatRange(min=0, min_open=True),
     default=120.0,
     show_default=True,
-    help="Seconds after which it gives up.",
+    help="Seconds that each job may take; then it gives up.",
 )
+@click.option("--again", is_flag=True, help="Send also what was sent before.")
+@click.option("-y", "--yes", is_flag=True, help="Send more jobs than max_versions.")
 @json_option("one object")
 def submit(
     file: Path,
@@ -120,13 +122,17 @@ def submit(
     location: str | None,
     root: str | None,
     timeout: float,
+    again: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Send a pipeline file to Vertex AI, a job for each combination of its grid.
 
-    It is compiled and checked first. Credentials are those that Google's tools find, from
-    GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login` or the machine. Options
-    go before what the file says under `vertex`. The exit code is 1 when not all jobs were taken.
+    It is compiled and checked first. A job that was sent before, with the same pipeline and values,
+    is not sent again, so that the same command sends what is left of a grid. Credentials are those
+    that Google's tools find, from GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default
+    login` or the machine. Options go before what the file says under `vertex`. The exit code is 1
+    when not all jobs were taken.
 
     \b
       mlpipeline pipeline submit configs/pipeline.yaml
@@ -134,14 +140,32 @@ def submit(
     """
     given = {"project": to, "location": location, "pipeline_root": root}
     sent = pipelines.submit(
-        file, parameters, {key: each for key, each in given.items() if each}, timeout
+        file,
+        parameters,
+        {key: each for key, each in given.items() if each},
+        timeout,
+        any_number=yes,
+        again=again,
+        tell=_tell_sent,
     )
     if as_json:
         show_json(sent)
     else:
         for job in sent.jobs:
-            said = "".join(f" {key}={value}" for key, value in job.parameters.items())
-            click.echo(f"✓ {sent.pipeline}{said}: {job.url}")
+            before = " (sent before, and not again: --again does)" if job.was_there else ""
+            click.echo(f"✓ {sent.pipeline}{_said(job.parameters)}: {job.url}{before}")
         if sent.problem:
             complain(sent.problem)
+        if sent.unsure:
+            complain(f"whether Vertex AI has taken {sent.unsure} is not known")
+        if sent.problem and not again:
+            complain("the same command sends what is missing, and nothing twice")
     sys.exit(1 if sent.problem else 0)
+
+
+def _tell_sent(job: str, parameters: Mapping[str, Any]) -> None:
+    click.echo(f"sending {job}{_said(parameters)}", err=True)
+
+
+def _said(parameters: Mapping[str, Any]) -> str:
+    return "".join(f" {key}={value}" for key, value in parameters.items())

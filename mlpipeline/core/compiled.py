@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlpipeline.core.circles import circle
 from mlpipeline.core.spelling import nearest
 
 SCHEMA = "2.1.0"
@@ -69,9 +70,9 @@ def _of_dag(where: str, component: Spec, components: Mapping[str, Spec]) -> Iter
         for other in task.get("dependentTasks", ()):
             if other not in tasks:
                 yield f"step {name} comes after {other}, which is not there{nearest(other, tasks)}"
-    circle = _circle({name: task.get("dependentTasks", ()) for name, task in tasks.items()})
-    if circle:
-        yield f"step {circle[0]} comes after itself: {' after '.join([*circle, circle[0]])}"
+    round_ = circle({name: task.get("dependentTasks", ()) for name, task in tasks.items()})
+    if round_:
+        yield f"step {round_[0]} comes after itself: {' after '.join([*round_, round_[0]])}"
 
 
 def _of_value(
@@ -122,20 +123,3 @@ def _of_executor(name: str, component: Spec, executor: Spec) -> Iterator[str]:
                 )
     if not container.get("image") and "importer" not in executor:
         yield f"{name} has no image"
-
-
-def _circle(after: Mapping[str, Any]) -> list[str]:
-    """Steps of which each comes after the next one, and the last after the first; else none."""
-    left = {name: [each for each in names if each in after] for name, names in after.items()}
-    while left:
-        ready = [name for name, names in left.items() if not any(each in left for each in names)]
-        if not ready:
-            path = [next(iter(left))]
-            while True:
-                following = next(each for each in left[path[-1]] if each in left)
-                if following in path:
-                    return path[path.index(following) :]
-                path.append(following)
-        for name in ready:
-            del left[name]
-    return []

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 STEPS = "steps="
+NAMED = 20  # steps in an error
 
 
 def choose_versions(narrowing: str, known: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -56,6 +57,20 @@ def are_names(narrowing: str, known: Iterable[str]) -> bool:
 def step_of(version: str) -> str:
     """The step that a version of a pipeline is of, by its name."""
     return version.partition(",")[0].strip()
+
+
+def no_step(piece: str, known: Iterable[str]) -> tuple[str, str]:
+    """What to say of an unknown ``steps=NAME`` that :func:`choose_versions` has found: what there
+    is not, and what there is.
+    """
+    from mlpipeline.core.spelling import nearest  # for errors only
+
+    step, steps = piece.removeprefix(STEPS), list(dict.fromkeys(map(step_of, known)))
+    more = f", and {len(steps) - NAMED} more" if len(steps) > NAMED else ""
+    return (
+        f"no step {step or 'of that kind'}{nearest(step, steps)}",
+        f"its steps: {', '.join(steps[:NAMED])}{more}",
+    )
 
 
 def _squeezed(name: str) -> str:

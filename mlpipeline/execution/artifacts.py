@@ -101,7 +101,7 @@ class Workshop:
         os.makedirs(self.bench)
 
     def on_bench(self, output: str) -> str:
-        """Where the run is to make an output."""
+        """Where the run is to make an output, named by its key: as kfp spells it."""
         return os.path.join(self.bench, safe_name(output))
 
     def in_place(self, output: str) -> str:

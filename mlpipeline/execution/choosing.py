@@ -13,8 +13,7 @@ from mlpipeline.api.listed import split
 from mlpipeline.api.sweeps import shown
 from mlpipeline.core.listed import ListedModel, ListedVersion
 from mlpipeline.core.model_files import model_name
-from mlpipeline.core.narrowing import STEPS, choose_versions, step_of
-from mlpipeline.core.spelling import nearest
+from mlpipeline.core.narrowing import STEPS, choose_versions, no_step
 from mlpipeline.core.wording import enumeration
 from mlpipeline.errors import ConfigError, short
 from mlpipeline.execution.findings import Findings
@@ -235,15 +234,12 @@ def _complaints(models: ModelList, chosen: _Chosen) -> list[str]:
     entry, known = chosen.entry, [version.name for version in chosen.findings.versions]
     more = f", and {len(known) - NAMED} more" if len(known) > NAMED else ""
     remedy = f"its versions: {', '.join(known[:NAMED])}{more}"
-    steps = list(dict.fromkeys(map(step_of, known)))
 
     def said(name: str) -> tuple[str, str]:
         if not name.startswith(STEPS):
             return f"{entry.path} has no version {name}", remedy
-        step = name.removeprefix(STEPS)
-        return f"{entry.path} has no step {step or 'of that kind'}{nearest(step, steps)}", (
-            f"its steps: {', '.join(steps[:NAMED])}"
-        )
+        problem, there = no_step(name, known)
+        return f"{entry.path} has {problem}", there
 
     return [
         str(ConfigError(models.path, problem, line=entry.line, remedy=what_to_do))

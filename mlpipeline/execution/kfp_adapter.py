@@ -18,9 +18,11 @@ from typing import Any
 
 import yaml
 
+from mlpipeline.api import words
 from mlpipeline.core.compiled import problems
 from mlpipeline.errors import MlpipelineError, ModelError
 from mlpipeline.sources.arguments import Argument, Source
+from mlpipeline.sources.command import AT_RUN
 from mlpipeline.sources.component import Component, Port
 from mlpipeline.sources.pipeline_file import PipelineFile, Step
 from mlpipeline.sources.placeholders import VALUE, IfPresent, Reference, Word
@@ -44,6 +46,7 @@ except ModuleNotFoundError as missing:
 
 _PYTHON = {STRING: str, INTEGER: int, FLOAT: float, BOOLEAN: bool, LIST: list, DICT: dict}
 LARGEST = 2**53
+FILLED_IN = "{{$"  # begins what Vertex AI fills in
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 # A word of the shape that Hydra's overrides have, with one placeholder for its value.
 _OVERRIDE = re.compile(r"[+~]{0,2}[\w./@-]+=")
@@ -157,14 +160,29 @@ def _task(step: Step, parameters: Mapping[str, Any], tasks: Mapping[str, Any]) -
     if not settings.cache:
         task.set_caching_options(False)
     for name, value in settings.env.items():
-        if re.search(r"(?<!\$)\{[A-Za-z_]\w*\}", value.replace("{{", "")):
+        task.set_env_variable(name, _variable(step, name, value))
+    return task
+
+
+def _variable(step: Step, name: str, value: str) -> str:
+    """A variable of a step as a run here has it; raises FileError for what is known here only."""
+
+    def meaning(word: str) -> str:
+        if word in AT_RUN:
             raise FileError(
                 f"env's {name} of step {step.name} is {value!r}, which is known here only",
-                settings.line,
+                step.settings.line,
                 "have the component take it as an input",
             )
-        task.set_env_variable(name, value)
-    return task
+        return f"{{{word}}}"
+
+    text = words.filled(value, meaning)
+    if FILLED_IN in text:
+        raise FileError(
+            f"env's {name} of step {step.name} has {{{{$, which Vertex AI would fill in",
+            step.settings.line,
+        )
+    return text
 
 
 def _check_size(value: Any, what: str, line: int) -> None:
@@ -180,6 +198,9 @@ def _check_size(value: Any, what: str, line: int) -> None:
 
 
 def _given(argument: Argument, meaning: Any) -> Any:
+    literal = [part for part in argument.parts if isinstance(part, str)] or argument.value
+    if FILLED_IN in json.dumps(literal):
+        raise FileError("a value has {{$, which Vertex AI would fill in", argument.line)
     if argument.parts and argument.whole is None:  # kfp finds its channels within a text
         return "".join(
             part if isinstance(part, str) else str(meaning(part)) for part in argument.parts
@@ -187,8 +208,6 @@ def _given(argument: Argument, meaning: Any) -> Any:
     value = argument.filled(meaning)
     if not argument.parts:
         _check_size(value, "a value", argument.line)
-    if not argument.parts and "{{$" in json.dumps(value):
-        raise FileError("a value has {{$, which Vertex AI would fill in", argument.line)
     return value
 
 

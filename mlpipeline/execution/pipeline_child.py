@@ -10,7 +10,8 @@ import gc
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import islice, product
+from math import prod
 from typing import Any
 
 from mlpipeline.errors import MlpipelineError, ModelError, short
@@ -45,7 +46,11 @@ def jobs() -> None:
             }
             return
         yield from vertex_jobs.submit(
-            request["path"], request["vertex"], request["jobs"], request["timeout"]
+            request["path"],
+            request["vertex"],
+            request["jobs"],
+            request["timeout"],
+            again=request["again"],
         )
 
     _serve(done)
@@ -90,6 +95,8 @@ def _compile(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     try:
         file = load_pipeline_file(path)
         values = _values(file, request["values"])
+        if request["most"] is not None:
+            _check_count(file, values, request["most"])
         from mlpipeline.execution import kfp_adapter  # takes half a second
 
         spec = kfp_adapter.compiled(file, kfp_adapter.stem_of(path), request["out"])
@@ -105,7 +112,7 @@ def _compile(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             each.name: each.default if each.has_default else None
             for each in file.parameters.values()
         },
-        "jobs": list(_jobs(file, values)),
+        "jobs": list(islice(_jobs(file, values), request["jobs"])),
         "lacking": [
             each.name
             for each in file.parameters.values()
@@ -136,9 +143,25 @@ def _values(file: Any, given: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def _check_count(file: Any, values: Mapping[str, Any], most: int) -> None:
+    """Raise ModelError for more jobs than ``most``, or than the file says (0: any number)."""
+    count = prod(map(len, _axes(file, values).values()))
+    where = "mlp.config" if file.max_versions is None else "the file"
+    most = most if file.max_versions is None else file.max_versions
+    if most and count > most:
+        raise ModelError(
+            f"it would be {count:,} jobs, and max_versions is {most:,}: if that is meant, "
+            f"raise max_versions in {where}, or say --yes for this once; nothing was sent"
+        )
+
+
+def _axes(file: Any, values: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {key: [values[key]] if key in values else each for key, each in file.grid.items()}
+
+
 def _jobs(file: Any, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The values for each combination of the grid, in its order."""
-    axes = {key: [values[key]] if key in values else each for key, each in file.grid.items()}
+    axes = _axes(file, values)
     for choice in product(*axes.values()):
         yield {**values, **dict(zip(axes, choice, strict=True))}
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from mlpipeline.api.keys import looks_secret
+from mlpipeline.api.keys import SECRET, looks_secret
 from mlpipeline.core import endings
 from mlpipeline.core.plain import plain
 from mlpipeline.execution import step_outputs, step_sources, trees
@@ -132,19 +132,19 @@ class StepRun:
         for key, value in arguments.items():
             if not self._ports.inputs[key].is_parameter:
                 paths[INPUT_PATH, key] = paths[INPUT_URI, key] = value
-        for key, port in self._ports.outputs.items():
+        for key in self._ports.outputs:
             for kind in (OUTPUT_PATH, OUTPUT_URI, OUTPUT_FILE):
-                paths[kind, key] = self._workshop.on_bench(port.name)
+                paths[kind, key] = self._workshop.on_bench(key)
         return paths
 
     def _inputs(self) -> dict[str, Any]:
-        """What it reads of other steps, by the input: which run made it, and what it is."""
+        """What it reads of other steps, by the input: which run made each, and what it is."""
         inputs: dict[str, Any] = {}
         for key, argument in self._row.step.arguments.items():
-            for source in argument.sources():
+            for source in dict.fromkeys(argument.sources()):  # a text may have several
                 if source in self._sources:
-                    name = self._ports.inputs[key].name
-                    inputs[name] = self._input(name, source, self._sources[source])
+                    said = self._input(key, source, self._sources[source])
+                    inputs.setdefault(key, []).append(said)
         return inputs
 
     @staticmethod
@@ -221,9 +221,7 @@ class StepRun:
         """Look at what it has made, put it in place and record it; raises Problem, OSError."""
         self._reporter.enter("keep")
         ports, workshop = self._ports.outputs, self._workshop
-        missing = [
-            name for name, port in ports.items() if not os.path.exists(workshop.on_bench(port.name))
-        ]
+        missing = [name for name in ports if not os.path.exists(workshop.on_bench(name))]
         if missing:
             raise Problem("; ".join(step_outputs.lacks(ports[name]) for name in missing))
         trees.make_links_relative(workshop.bench)
@@ -231,13 +229,13 @@ class StepRun:
         results: dict[str, Any] = {}
         for name, port in ports.items():
             if port.is_parameter:
-                path = workshop.on_bench(port.name)
+                path = workshop.on_bench(name)
                 record["parameters"][name] = step_outputs.parameter(port, path)
                 continue
             record["artifacts"][name] = {
                 "type": port.type,
-                "path": workshop.relative(workshop.in_place(port.name)),
-                **trees.described(workshop.on_bench(port.name)),
+                "path": workshop.relative(workshop.in_place(name)),
+                **trees.described(workshop.on_bench(name)),
             }
             if port.type == METRICS:
                 results[name] = self._metrics(port)
@@ -249,7 +247,7 @@ class StepRun:
         return {**told, "results": record["results"]} if record["results"] else told
 
     def _metrics(self, port: Port) -> dict[str, Any]:
-        numbers = step_outputs.metrics(self._workshop.on_bench(port.name))
+        numbers = step_outputs.metrics(self._workshop.on_bench(port.key))
         if not numbers:
             self._reporter.warn_once(
                 f"the output {port.name} is called Metrics, and is no JSON object of numbers: "
@@ -288,4 +286,4 @@ class StepRun:
 
 
 def _masked(name: str, value: Any) -> Any:
-    return "***" if looks_secret(name, value) else value
+    return SECRET if looks_secret(name, value) else value

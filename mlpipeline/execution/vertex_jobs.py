@@ -10,6 +10,7 @@ import json
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from mlpipeline.core.spelling import nearest
@@ -28,6 +29,7 @@ try:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of old Pythons
         import google.auth
+        from google.api_core.exceptions import AlreadyExists, ClientError
         from google.auth.credentials import AnonymousCredentials
         from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
         from google.auth.transport.requests import Request
@@ -65,11 +67,18 @@ def check(spec: Mapping[str, Any], path: str, vertex: Mapping[str, Any], values:
 
 
 def submit(
-    path: str, vertex: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]], timeout: float
-) -> Iterator[dict[str, str]]:
-    """Send a job for each of ``jobs``, the values of the parameters; yields what it became.
+    path: str,
+    vertex: Mapping[str, Any],
+    jobs: Sequence[Mapping[str, Any]],
+    timeout: float,
+    *,
+    again: bool,
+) -> Iterator[dict[str, Any]]:
+    """Send a job for each of ``jobs``, the values of the parameters; yields its id as ``sending``,
+    then what it became, or ``refused`` where Vertex AI has none for sure.
 
-    ``timeout``: seconds for each request. Raises ModelError.
+    The id is made of what is sent, so that Vertex AI takes nothing twice, unless it is to be sent
+    ``again``. ``timeout``: seconds for each request. Raises ModelError.
     """
     try:
         credentials, project = google.auth.default(scopes=SCOPES)
@@ -88,25 +97,50 @@ def submit(
             "no project is known; write vertex: {project: …} into the pipeline's file, or say "
             "--to PROJECT"
         )
-    begun = f"{time.time():.0f}"
-    for number, values in enumerate(jobs, start=1):
-        # Its own name would have seconds alone, and several are sent in one.
-        job = _job(path, settings, values, credentials, suffix=f"{begun}-{number}")
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        spec = json.load(file)
+    begun = f"-{time.time():.0f}" if again else ""
+    for values in jobs:
+        suffix = f"{digest(spec, values, vertex)}{begun}"
+        job = _job(path, settings, values, credentials, suffix)
+        place = f"projects/{settings['project']}/locations/{settings['location']}"
+        told = {
+            "job": f"{place}/pipelineJobs/{job.job_id}",
+            "url": "https://console.cloud.google.com/vertex-ai/locations/"
+            f"{settings['location']}/pipelines/runs/{job.job_id}?project={settings['project']}",
+        }
+        yield {"sending": job.job_id, "parameters": values}
         try:
             job.submit(
                 service_account=vertex.get("service_account"),
                 network=vertex.get("network"),
                 create_request_timeout=timeout,
             )
+        except AlreadyExists:
+            yield {**told, "was_there": True}
+            continue
         except GoogleAuthError as error:
+            yield {"refused": job.job_id}
             raise _refused(error) from None
         except Exception as error:  # of google.api_core, grpc, and the SDK's own
+            if isinstance(error, ClientError):  # else it may have come to it
+                yield {"refused": job.job_id}
             raise ModelError(f"Vertex AI does not take the job: {_line(error)}") from None
-        yield {
-            "job": job.resource_name,
-            "url": "https://console.cloud.google.com/vertex-ai/locations/"
-            f"{settings['location']}/pipelines/runs/{job.job_id}?project={settings['project']}",
-        }
+        yield {**told, "job": job.resource_name}
+
+
+def digest(spec: Mapping[str, Any], values: Mapping[str, Any], vertex: Mapping[str, Any]) -> str:
+    """12 hex digits of what a job does: its pipeline, the values of all parameters, and how it is
+    to run. Not of where, since ids count for one place; nor of which kfp has compiled it.
+    """
+    known = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+    defaults = {name: each.get("defaultValue") for name, each in known.items()}
+    said = [
+        {key: each for key, each in spec.items() if key != "sdkVersion"},
+        defaults | dict(values),
+        {key: each for key, each in vertex.items() if key not in ("project", "location")},
+    ]
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _job(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mlpipeline.api.keys import looks_secret
+from mlpipeline.api.keys import SECRET, looks_secret
 from mlpipeline.core.spelling import nearest
 from mlpipeline.core.standings import Standing
 from mlpipeline.errors import MlpipelineError
@@ -15,11 +15,9 @@ from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
 from mlpipeline.state.files import read_record
 
-HIDDEN = "***"
-
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step has read of another one."""
+    """What a step has read of another one; an input that is a text may have several."""
 
     input: str
     output: str  # of the step that made it
@@ -73,7 +71,8 @@ class _Record(msgspec.Struct):
 
     run: str
     made_by: str
-    inputs: dict[str, dict[str, Any]] = {}
+    # By the input; a list, but in records of before that was one.
+    inputs: dict[str, list[dict[str, Any]] | dict[str, Any]] = {}
     artifacts: dict[str, dict[str, Any]] = {}
     parameters: dict[str, Any] = {}
 
@@ -148,7 +147,8 @@ def _made(project: Project, record: _Record) -> dict[str, Any]:
                 sha256=each.get("sha256"),
                 value=_shown(name, each.get("value")),
             )
-            for name, each in record.inputs.items()
+            for name, read in record.inputs.items()
+            for each in (read if isinstance(read, list) else [read])
         ),
         "artifacts": tuple(
             Artifact(
@@ -166,4 +166,4 @@ def _made(project: Project, record: _Record) -> dict[str, Any]:
 
 
 def _shown(name: str, value: Any) -> Any:
-    return HIDDEN if looks_secret(name, value) else value
+    return SECRET if looks_secret(name, value) else value

@@ -10,22 +10,28 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from mlpipeline.api.sweeps import MOST
 from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.processes import child_command
+from mlpipeline.service.project import nearest_project
+from mlpipeline.state.config import read_settings
 from mlpipeline.state.files import storage, write_whole
+from mlpipeline.state.layout import CONFIG
 from mlpipeline.state.list_writing import replace_text
 
 READER = child_command("mlpipeline.execution.pipeline_child", "main")
 JOBS = child_command("mlpipeline.execution.pipeline_child", "jobs")
 FORMATS = (".yaml", ".json")
 LONGEST = 300.0  # seconds that reading and compiling may take; it takes one
+NOT_COMPILED = "reading and compiling takes a few; is this machine very busy?"
+NO_ANSWER = "is Google Cloud to be reached from here? --timeout has it wait longer"
 
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +73,7 @@ class SentJob(msgspec.Struct, frozen=True, kw_only=True):
     job: str  # its resource name
     url: str  # where it can be watched
     parameters: dict[str, Any]  # that are not the defaults
+    was_there: bool = False  # since it was sent before; nothing was sent now
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +82,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: str
     jobs: tuple[SentJob, ...]
     problem: str | None = None  # why there are not all of them
+    unsure: str | None = None  # the id of one that Vertex AI may have taken, or not
 
 
 def convert(component: Path, out: Path | None) -> Conversion:
@@ -82,7 +90,7 @@ def convert(component: Path, out: Path | None) -> Conversion:
 
     Raises ModelError for what is no component, StorageError where it can't be written.
     """
-    with _child(READER, LONGEST) as child:
+    with _child(READER) as child:
         (answer,) = child.ask({"do": "convert", "path": str(component)})
     made = Conversion(
         component=str(component),
@@ -109,11 +117,11 @@ def compile_pipeline(file: Path, out: Path) -> Compilation:
     _check_folder(out)
     with (
         tempfile.TemporaryDirectory() as folder,
-        _child(JOBS, LONGEST) as job,  # begins to import while the other one compiles
-        _child(READER, LONGEST) as reader,
+        _child(JOBS) as job,  # begins to import while the other one compiles
+        _child(READER) as reader,
     ):
         temporary = Path(folder, f"pipeline{out.suffix}")
-        answer = _compiled(reader, file, temporary, {})
+        answer = _compiled(reader, file, temporary, {}, jobs=1)
         checked = Path(folder, "checked.json")
         checked.write_text(json.dumps(answer["spec"]))
         (found,) = job.ask(
@@ -139,22 +147,32 @@ def compile_pipeline(file: Path, out: Path) -> Compilation:
 
 
 def submit(
-    file: Path, values: Mapping[str, str], settings: Mapping[str, str], timeout: float
+    file: Path,
+    values: Mapping[str, str],
+    settings: Mapping[str, str],
+    timeout: float,
+    *,
+    any_number: bool = False,
+    again: bool = False,
+    tell: Callable[[str, Mapping[str, Any]], object] = lambda job, parameters: None,
 ) -> Submission:
     """Compile a pipeline file and send it to Vertex AI, a job for each combination of its grid.
 
     ``values``: of parameters, as they are typed; ``settings`` go before the file's ``vertex``.
-    ``timeout``: seconds after which it gives up. Raises ModelError and MlpipelineError before
-    anything is sent; after that, ``problem`` says why not all of it was.
+    ``timeout``: seconds that each job may take, and the credentials. ``any_number``: of jobs,
+    whatever max_versions says. ``again``: also what was sent before. ``tell`` is given each job's
+    id and parameters when it is sent. Raises ModelError and MlpipelineError before anything is
+    sent; after that, ``problem`` says why not all of it was.
     """
-    deadline = time.monotonic() + timeout
+    project = nearest_project(file.absolute().parent)
+    most = read_settings(project).max_versions if (project / CONFIG).is_file() else MOST
     with (
         tempfile.TemporaryDirectory() as folder,
-        _child(JOBS, timeout) as job,
-        _child(READER, timeout) as reader,
+        _child(JOBS, timeout, NO_ANSWER) as job,
+        _child(READER) as reader,
     ):
         path = Path(folder, "pipeline.json")
-        answer = _compiled(reader, file, path, values)
+        answer = _compiled(reader, file, path, values, most=None if any_number else most)
         vertex = {**answer["vertex"], **settings}
         if answer["lacking"]:
             raise MlpipelineError(
@@ -172,35 +190,51 @@ def submit(
             "path": str(path),
             "vertex": vertex,
             "jobs": jobs,
-            "timeout": max(1.0, deadline - time.monotonic()),
+            "timeout": timeout,
+            "again": again,
         }
         sent: list[SentJob] = []
-        problem = None
+        problem = unsure = None
         try:
-            for each, parameters in zip(job.ask(request), jobs, strict=False):
+            for each in job.ask(request):
                 if "missing" in each:
                     raise MlpipelineError(each["missing"])
-                sent.append(SentJob(**each, parameters=parameters))
-        except MlpipelineError as error:
-            problem = str(error)
-            if not sent:
+                if "sending" in each:
+                    unsure = each["sending"]
+                    tell(unsure, each["parameters"])
+                    continue
+                unsure = None
+                if "refused" not in each:
+                    sent.append(SentJob(**each, parameters=jobs[len(sent)]))
+        except (MlpipelineError, RuntimeError) as error:
+            if not sent and not unsure:
                 raise
-    return Submission(pipeline=answer["name"], jobs=tuple(sent), problem=problem)
+            problem = str(error)
+    return Submission(pipeline=answer["name"], jobs=tuple(sent), problem=problem, unsure=unsure)
 
 
-def _compiled(reader: _Child, file: Path, out: Path, values: Mapping[str, str]) -> dict[str, Any]:
-    (answer,) = reader.ask(
-        {"do": "compile", "path": str(file), "out": str(out), "values": dict(values)}
-    )
+def _compiled(
+    reader: _Child,
+    file: Path,
+    out: Path,
+    values: Mapping[str, str],
+    *,
+    jobs: int | None = None,
+    most: int | None = None,
+) -> dict[str, Any]:
+    """``jobs``: how many of them are wanted; ``most``: how many there may be."""
+    request = {"path": str(file), "out": str(out), "values": dict(values), "jobs": jobs}
+    (answer,) = reader.ask({"do": "compile", "most": most, **request})
     return answer
 
 
 class _Child:
     """A process that is asked one thing; it ends with ``close``, whatever it does then."""
 
-    def __init__(self, command: Sequence[str], timeout: float):
-        self._deadline = time.monotonic() + timeout
+    def __init__(self, command: Sequence[str], timeout: float, remedy: str):
+        """``timeout``: seconds for each answer; ``remedy`` is said where there is none."""
         self._timeout = timeout
+        self._remedy = remedy
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close
         self._process = subprocess.Popen(
             command,
@@ -212,7 +246,7 @@ class _Child:
 
     def ask(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """What it answers, as it comes; raises MlpipelineError with the problem that it tells, or
-        when the time is over.
+        when it takes too long over one.
         """
         import selectors
 
@@ -222,16 +256,13 @@ class _Child:
         with suppress(BrokenPipeError):  # it is gone, which shows below
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.close()
-        text = b""
+        text, deadline = b"", time.monotonic() + self._timeout
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             while True:
-                left = self._deadline - time.monotonic()
+                left = deadline - time.monotonic()
                 if left <= 0 or not selector.select(left):
-                    raise MlpipelineError(
-                        f"gave up after {self._timeout:g} s; is Google Cloud to be reached from "
-                        "here? --timeout has it wait longer"
-                    )
+                    raise MlpipelineError(f"gave up after {self._timeout:g} s; {self._remedy}")
                 said = os.read(stdout.fileno(), 1 << 16)
                 *lines, text = (text + said).split(b"\n")
                 for line in lines:
@@ -239,6 +270,7 @@ class _Child:
                     if "problem" in answer:
                         raise MlpipelineError(answer["problem"])
                     yield answer
+                    deadline = time.monotonic() + self._timeout
                 if not said:
                     break
         if self._process.wait():
@@ -259,8 +291,10 @@ class _Child:
 
 
 @contextmanager
-def _child(command: Sequence[str], timeout: float) -> Iterator[_Child]:
-    child = _Child(command, timeout)
+def _child(
+    command: Sequence[str], timeout: float = LONGEST, remedy: str = NOT_COMPILED
+) -> Iterator[_Child]:
+    child = _Child(command, timeout, remedy)
     try:
         yield child
     finally:

@@ -97,6 +97,10 @@ class CommandModel(Model):
         """Modules that its runs would have at hand."""
         return self.file.preload
 
+    def owner(self, version: Version) -> tuple[str, str]:
+        """See local_files: it is the file's, of which there is nothing more to say."""
+        return "", ""
+
     def lines(self, version: Version) -> tuple[int, int | None]:
         """Where in the file a version's command stands, and its cwd."""
         return self.file.line, self.file.cwd_line

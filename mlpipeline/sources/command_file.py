@@ -8,6 +8,7 @@ from mlpipeline.api import listed
 from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT, version_parameters
 from mlpipeline.core.spelling import nearest
 from mlpipeline.sources.fields import (
+    check_keys,
     env_of,
     is_cold,
     items_of,
@@ -232,10 +233,7 @@ def test_of(node: Node | None) -> tuple[list[str], float]:
     if node is None or node.is_empty:
         return [], TEST_SECONDS
     pairs = pairs_of(node, "test", "test: {arguments: [--steps, 1], seconds: 10}")
-    known = ("arguments", "seconds")
-    for key, each in pairs.items():
-        if key not in known:
-            raise FileError(f"test has the unknown key {key}{nearest(key, known)}", each.line)
+    check_keys(pairs, ("arguments", "seconds"), "test")
     seconds = pairs["seconds"].value() if "seconds" in pairs else TEST_SECONDS
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 < seconds < 1e9:
         raise FileError(

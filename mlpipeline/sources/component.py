@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 
-from mlpipeline.core.spelling import nearest
 from mlpipeline.sources import placeholders
-from mlpipeline.sources.fields import items_of, pairs_of, text_of
+from mlpipeline.sources.fields import check_keys, flag_of, items_of, pairs_of, text_of
 from mlpipeline.sources.placeholders import IfPresent, Word
 from mlpipeline.sources.port_types import fitting, key_of, type_of
 from mlpipeline.sources.yaml_file import FileError, Node, parse
@@ -37,7 +36,7 @@ class Port:
     def __init__(self, node: Node, what: str):
         """Raises FileError."""
         pairs = pairs_of(node, f"an {what}", "- {name: dataset, type: Dataset}")
-        _check_keys(pairs, PORT_KEYS, f"the {what}")
+        check_keys(pairs, PORT_KEYS, f"the {what}")
         self.line = node.line
         self.name = text_of(pairs.get("name"), "name")
         self.key = key_of(self.name)
@@ -52,7 +51,7 @@ class Port:
         # As kfp has it: what has no type, or one that it does not know, is a file or a folder.
         self.type, self.is_parameter = type_of(pairs["type"].value() if "type" in pairs else None)
         default = pairs.get("default")
-        self.is_optional = default is not None or _flag(pairs.get("optional"), "optional")
+        self.is_optional = default is not None or bool(flag_of(pairs.get("optional"), "optional"))
         self.default: Any = None  # of the type; also where there is none
         if default is not None and not default.is_empty:
             if what == "output" or not self.is_parameter:
@@ -97,7 +96,7 @@ class Component:
                 pairs["pipelineInfo"].line,
                 f"write a component's own file: {_EXAMPLE}",
             )
-        _check_keys(pairs, KEYS, "a component")
+        check_keys(pairs, KEYS, "a component")
         self.line = document.line
         self.name = text_of(pairs.get("name"), "name")
         self.description = text_of(pairs.get("description"), "description")
@@ -204,7 +203,7 @@ def _container(node: Node | None, line: int) -> tuple[Mapping[str, Node], int]:
             pairs["graph"].line,
             "make each a step of the pipeline",
         )
-    _check_keys(pairs, ("container",), "implementation")
+    check_keys(pairs, ("container",), "implementation")
     if "container" not in pairs:
         raise FileError("it has no container", node.line, f"write {_EXAMPLE}")
     container = pairs_of(pairs["container"], "container", _EXAMPLE)
@@ -214,28 +213,8 @@ def _container(node: Node | None, line: int) -> tuple[Mapping[str, Node], int]:
             container["fileOutputs"].line,
             "have the program write where {outputPath: NAME} says",
         )
-    _check_keys(container, CONTAINER_KEYS, "container")
+    check_keys(container, CONTAINER_KEYS, "container")
     return container, pairs["container"].line
-
-
-def _check_keys(pairs: Mapping[str, Node], known: tuple[str, ...], what: str) -> None:
-    for key, value in pairs.items():
-        if key not in known:
-            raise FileError(
-                f"{what} has the unknown key {key}{nearest(key, known)}",
-                value.line,
-                f"it may have {', '.join(known)}",
-            )
-
-
-def _flag(node: Node | None, what: str) -> bool:
-    value = None if node is None else node.value()
-    if value is None:
-        return False
-    assert node is not None
-    if not isinstance(value, bool):
-        raise FileError(f"{what} must be true or false", node.line)
-    return value
 
 
 def _a(type_name: str) -> str:

@@ -5,9 +5,15 @@ error says in which line it is.
 from __future__ import annotations
 
 from mlpipeline.api import words
+from mlpipeline.core.spelling import nearest
 from mlpipeline.sources.yaml_file import FileError, Node
 
+TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 STARTS = ("warm", "cold")
+NAMED = 10  # keys in an error
 
 
 def pairs_of(node: Node, what: str, example: str) -> dict[str, Node]:
@@ -15,6 +21,26 @@ def pairs_of(node: Node, what: str, example: str) -> dict[str, Node]:
     if not node.is_mapping:
         raise FileError(f"{what} must have keys", node.line, f"write {example}")
     return node.pairs()
+
+
+def check_keys(pairs: Mapping[str, Node], known: Sequence[str], what: str) -> None:
+    """Raise FileError for a key that is not ``known``; ``what`` is empty for the file itself."""
+    for key, value in pairs.items():
+        if key not in known:
+            raise FileError(
+                f"{f'{what} has the ' if what else ''}unknown key {key}{nearest(key, known)}",
+                value.line,
+                f"it may have {', '.join(known)}" if len(known) <= NAMED else "",
+            )
+
+
+def flag_of(node: Node | None, what: str) -> bool | None:
+    """True or false, None where nothing is said; raises FileError."""
+    value = None if node is None else node.value()
+    if value is not None and not isinstance(value, bool):
+        assert node is not None
+        raise FileError(f"{what} must be true or false", node.line)
+    return value
 
 
 def items_of(node: Node | None, what: str) -> list[Node]:

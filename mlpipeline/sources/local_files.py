@@ -46,11 +46,11 @@ def check(model: CommandModel | PipelineModel, project: str) -> None:
                 raise FileError(
                     f"cwd {folder} is no folder", cwd_line, f"make {cwd}, or correct it"
                 )
-            _check_program(argv[0], cwd, env, line)
+            _check_program(argv[0], cwd, env, line, model.owner(version))
         main = main_of(argv) if is_python(argv[0]) else ("", "")
         if (*known, *main) not in seen:
             seen.add((*known, *main))
-            _check_main(*main, argv[0], cwd, env, line)
+            _check_main(*main, argv[0], cwd, env, line, model.owner(version))
         for path in code_of(argv, cwd):
             if (*known, path) not in seen:
                 seen.add((*known, path))
@@ -81,29 +81,44 @@ def _packages(path: str, cwd: str) -> Iterator[str]:
 
 
 def _check_main(
-    script: str, module: str, program: str, cwd: str, env: Mapping[str, str], line: int
+    script: str,
+    module: str,
+    program: str,
+    cwd: str,
+    env: Mapping[str, str],
+    line: int,
+    owner: tuple[str, str],
 ) -> None:
     """Raise FileError where what Python is to run is not there, and that can be told."""
     path = os.path.normpath(os.path.join(cwd, script or module.partition(".")[0]))
     if script and "{" not in script and not os.path.exists(path):
         STAMPS[path] = GONE
         where = "" if os.path.isabs(script) else f" in {cwd}"
-        raise FileError(
-            f"it can't run here: there is no script {script}{where}", line, "correct the path"
-        )
+        raise _not_here(owner, f"there is no {script}{where}", line, "correct the path")
     if module and "{" not in module and not any(name.startswith("PYTHON") for name in env):
         if any(map(os.path.exists, (path, f"{path}.py"))):
             return
         if is_this_python(found_program(program, cwd, env) or "") and not has_module(module):
             STAMPS[path] = STAMPS[f"{path}.py"] = GONE
-            raise FileError(
-                f"it can't run here: there is no module {module}",
+            raise _not_here(
+                owner,
+                f"there is no module {module}",
                 line,
                 f"install it for {sys.executable}, or correct its name",
             )
 
 
-def _check_program(name: str, cwd: str, env: Mapping[str, str], line: int) -> None:
+def _not_here(owner: tuple[str, str], problem: str, line: int, remedy: str) -> FileError:
+    """``owner``: what can't run, and what may be done besides the ``remedy``."""
+    name, more = owner
+    return FileError(
+        f"{name or 'it'} can't run here: {problem}", line, f"{remedy}; {more}" if more else remedy
+    )
+
+
+def _check_program(
+    name: str, cwd: str, env: Mapping[str, str], line: int, owner: tuple[str, str]
+) -> None:
     if "{" in name or found_program(name, cwd, env):
         return
     paths = list(candidates(name, cwd, env))
@@ -124,7 +139,7 @@ def _check_program(name: str, cwd: str, env: Mapping[str, str], line: int) -> No
     else:
         problem = f"there is no program {name} on the PATH"
         remedy = "install it, or write its path"
-    raise FileError(f"it can't run here: {problem}", line, remedy)
+    raise _not_here(owner, problem, line, remedy)
 
 
 def code_of(argv: Sequence[str], cwd: str) -> Iterator[str]:

@@ -88,6 +88,13 @@ class PipelineModel(Model):
         step = self.rows[version.name].step
         return step.command_line, step.settings.cwd_line
 
+    def owner(self, version: Version) -> tuple[str, str]:
+        """Whose command it is, and what may be done where its program is not there: an image has
+        another one, or has it elsewhere.
+        """
+        hint = "say where its program lies on this machine: cwd: FOLDER, or command: [python, …]"
+        return f"step {self.rows[version.name].step.name}", hint
+
     def _check_count(self) -> None:
         counts = (prod(len(self.file.grid[key]) for key in keys) for keys in self._swept.values())
         count, most = sum(counts), listed.now.most
@@ -216,28 +223,7 @@ def ordered_versions(model: PipelineModel) -> list[Version]:
         if job.env:
             version[VARIABLES] = job.env
     local_files.check(model, project)
-    _check_scripts(model, project)
     return script.ordered_versions(model, MANDATORY)
-
-
-def _check_scripts(model: PipelineModel, project: str) -> None:
-    """Raise FileError for a script that is not where its step would run: an image has another one,
-    or has it elsewhere.
-    """
-    for name, step in model.file.steps.items():
-        version = next(each for each in model.versions if each[STEP] == name)
-        folder = version.get(FOLDER, "")
-        cwd = os.path.normpath(os.path.join(project, os.path.expanduser(folder)))
-        program, first = [*version[LINE], ""][:2]
-        is_script = os.path.basename(program).startswith("python") and first.endswith(".py")
-        is_known = "{" not in folder + first
-        if is_script and is_known and not os.path.isfile(os.path.join(cwd, first)):
-            STAMPS[os.path.join(cwd, first)] = local_files.GONE  # it is looked at again
-            raise FileError(
-                f"step {name} can't run here: there is no {first} in {cwd}",
-                step.line,
-                "say where its program lies on this machine: cwd: FOLDER, or command: [python, …]",
-            )
 
 
 def signature(version: Version) -> str:

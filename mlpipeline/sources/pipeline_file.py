@@ -9,10 +9,12 @@ import os
 import re
 
 from mlpipeline.api.keys import AFTER
+from mlpipeline.core.circles import circle
 from mlpipeline.core.spelling import nearest
 from mlpipeline.sources.arguments import Argument, Scope, Source, read_argument
 from mlpipeline.sources.component import Component, component_of
 from mlpipeline.sources.fields import (
+    check_keys,
     list_of,
     pairs_of,
     text_of,
@@ -90,9 +92,7 @@ class PipelineFile:
         if document is None:
             raise FileError("it is empty", remedy=f"write {_EXAMPLE}")
         pairs = pairs_of(document, "the file", _EXAMPLE)
-        for key, value in pairs.items():
-            if key not in KEYS:
-                raise FileError(f"unknown key {key}{nearest(key, KEYS)}", value.line)
+        check_keys(pairs, KEYS, "")
         if STEPS not in pairs or not pairs_of(pairs[STEPS], STEPS, _EXAMPLE):
             raise FileError("it has no steps", remedy=f"write {_EXAMPLE}")
         self.line = pairs[STEPS].line
@@ -118,11 +118,7 @@ class PipelineFile:
                     "letters, digits, _ and - will do, the first one a letter",
                 )
             pairs = pairs_of(value, f"step {name}", "train: {component: components/train.yaml}")
-            for key, each in pairs.items():
-                if key not in STEP_KEYS:
-                    raise FileError(
-                        f"step {name} has the unknown key {key}{nearest(key, STEP_KEYS)}", each.line
-                    )
+            check_keys(pairs, STEP_KEYS, f"step {name}")
             begun[name] = (pairs, *_component(name, pairs.get("component"), value.line, folder))
         scope = Scope(self.parameters, {name: each[1] for name, each in begun.items()})
         steps = {name: self._step(name, *begun[name], scope, written[name].line) for name in begun}
@@ -246,25 +242,15 @@ def _in_order(steps: Mapping[str, Step]) -> dict[str, Step]:
     while left:
         ready = next((step for step in left.values() if all(a in done for a in step.after)), None)
         if ready is None:
-            circle = _circle(left)
-            shown = " after ".join([*circle, circle[0]])
+            found = circle({name: step.after for name, step in left.items()})
+            shown = " after ".join([*found, found[0]])
             raise FileError(
-                f"step {circle[0]} comes after itself: {shown}",
-                steps[circle[0]].line,
+                f"step {found[0]} comes after itself: {shown}",
+                steps[found[0]].line,
                 "take one of them out of the circle",
             )
         done[ready.name] = left.pop(ready.name)
     return done
-
-
-def _circle(left: Mapping[str, Step]) -> list[str]:
-    """Steps of which each comes after the next one, and the last after the first."""
-    path = [next(iter(left))]
-    while True:  # each of those left comes after one of them, so this meets itself
-        following = next(name for name in left[path[-1]].after if name in left)
-        if following in path:
-            return path[path.index(following) :]
-        path.append(following)
 
 
 def _vertex(node: Node | None) -> dict[str, Any]:
@@ -272,22 +258,20 @@ def _vertex(node: Node | None) -> dict[str, Any]:
     if node is None or node.is_empty:
         return {}
     said: dict[str, Any] = {}
-    for key, value in pairs_of(node, "vertex", "vertex: {project: …, location: …}").items():
-        if key not in VERTEX_KEYS:
-            raise FileError(
-                f"vertex has the unknown key {key}{nearest(key, VERTEX_KEYS)}", value.line
-            )
+    pairs = pairs_of(node, "vertex", "vertex: {project: …, location: …}")
+    check_keys(pairs, VERTEX_KEYS, "vertex")
+    for key, value in pairs.items():
         if value.is_empty:
             continue
         if key == "labels":
-            pairs = pairs_of(value, "labels", "labels: {team: vision}")
-            said[key] = {name: text_of(each, name) for name, each in pairs.items()}
+            labels = pairs_of(value, "labels", "labels: {team: vision}")
+            said[key] = {name: text_of(each, name) for name, each in labels.items()}
         else:
             said[key] = text_of(value, key)
     root = said.get("pipeline_root", "")
     if root and not root.startswith("gs://"):
         raise FileError(
-            f"pipeline_root is {root!r}", pairs_of(node, "vertex", "")["pipeline_root"].line,
+            f"pipeline_root is {root!r}", pairs["pipeline_root"].line,
             "write a bucket's address: gs://BUCKET/FOLDER",
         )  # fmt: skip
     return said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlpipeline.core.spelling import nearest
-from mlpipeline.sources.fields import pairs_of, text_of
+from mlpipeline.sources.fields import check_keys, pairs_of, text_of
 from mlpipeline.sources.port_types import FLOAT, INTEGER, PARAMETERS, fitting, natural, type_of
 from mlpipeline.sources.yaml_file import FileError, Node
 
@@ -95,11 +95,7 @@ def _parameter(name: str, node: Node, others: Iterable[Any]) -> Parameter:
 
 
 def _declared(name: str, pairs: Mapping[str, Node], line: int) -> Parameter:
-    for key, value in pairs.items():
-        if key not in _KEYS:
-            raise FileError(
-                f"the parameter {name} has the unknown key {key}{nearest(key, _KEYS)}", value.line
-            )
+    check_keys(pairs, _KEYS, f"the parameter {name}")
     said = text_of(pairs["type"], "type")
     type_name, is_parameter = type_of(said)
     if not is_parameter:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from mlpipeline.api.keys import AFTER
+from mlpipeline.core.circles import circle
 from mlpipeline.errors import ModelError
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from mlpipeline.api.versions import Version
 
@@ -40,12 +41,12 @@ def check_stages(versions: Sequence[Version]) -> None:
         for each in names:
             if each not in known:
                 raise ModelError(_unknown(name, each, known))
-    circle = _circle(after)
-    if circle:
-        end = [circle[0]]
-        shown = circle + end if len(circle) <= SHOWN else [*circle[:SHOWN], "…", *end]
+    found = circle(after)
+    if found:
+        end = [found[0]]
+        shown = found + end if len(found) <= SHOWN else [*found[:SHOWN], "…", *end]
         raise ModelError(
-            f"version {circle[0]!r} comes after itself: {' after '.join(shown)}; "
+            f"version {found[0]!r} comes after itself: {' after '.join(shown)}; "
             "take one of them out of the circle"
         )
 
@@ -57,26 +58,3 @@ def _unknown(name: str, missing: str, known: Collection[str]) -> str:
         nearest(missing, known)
         or f"; its versions: {', '.join(sorted(known)[:20])}{', …' if len(known) > 20 else ''}"
     )
-
-
-def _circle(after: Mapping[str, Sequence[str]]) -> list[str]:
-    """The names of a circle, each after the next one and the last after the first; else none."""
-    looked_at: set[str] = set()
-    for start in after:
-        path: dict[str, None] = {}  # in its order
-        ahead = [(start, iter(after[start]))] if start not in looked_at else []
-        path[start] = None
-        while ahead:
-            name, names = ahead[-1]
-            following = next(names, None)
-            if following is None:
-                looked_at.add(name)
-                ahead.pop()
-                del path[name]
-            elif following in path:
-                names_on_it = list(path)
-                return names_on_it[names_on_it.index(following) :]
-            elif following in after and following not in looked_at:
-                path[following] = None
-                ahead.append((following, iter(after[following])))
-    return []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from mlpipeline.api.keys import CONSOLE_LIMIT, CPUS, GPUS, MEMORY, TIMEOUT
-from mlpipeline.core.spelling import nearest
 from mlpipeline.sources.command_file import metrics_of, test_of
 from mlpipeline.sources.fields import (
+    check_keys,
     env_of,
+    flag_of,
     is_cold,
     modules_of,
     pairs_of,
@@ -65,8 +66,8 @@ class Settings:
         self.is_cold: bool = (
             is_cold(pairs["start"]) if "start" in pairs else bool(base and base.is_cold)
         )
-        self.cache: bool = said("cache", lambda node: _flag(node, "cache"), True)
-        self.hydra: bool | None = said("hydra", lambda node: _flag(node, "hydra"))
+        self.cache: bool = said("cache", lambda node: flag_of(node, "cache"), True)
+        self.hydra: bool | None = said("hydra", lambda node: flag_of(node, "hydra"))
         self.retries: int | None = said("retries", lambda node: whole_of(node, "retries"))
         self.accelerator: str = said("accelerator", lambda node: text_of(node, "accelerator"), "")
         self.metrics: dict[str, str] = said("metrics", metrics_of, {})
@@ -88,13 +89,9 @@ class Settings:
 
 def _on_vertex(node: Node) -> dict[str, Any]:
     said: dict[str, Any] = {}
-    for key, value in pairs_of(node, "a step's vertex", "vertex: {cpus: 4, memory: 16}").items():
-        if key not in VERTEX:
-            raise FileError(
-                f"a step's vertex has the unknown key {key}{nearest(key, VERTEX)}",
-                value.line,
-                f"it may have {', '.join(VERTEX)}",
-            )
+    pairs = pairs_of(node, "a step's vertex", "vertex: {cpus: 4, memory: 16}")
+    check_keys(pairs, VERTEX, "a step's vertex")
+    for key, value in pairs.items():
         if key == "accelerator":
             said[key] = text_of(value, key)
         elif key == "retries":
@@ -102,13 +99,6 @@ def _on_vertex(node: Node) -> dict[str, Any]:
         else:
             said[key] = _amount(value, key, least=key == GPUS)
     return said
-
-
-def _flag(node: Node, what: str) -> bool:
-    value = node.value()
-    if not isinstance(value, bool):
-        raise FileError(f"{what} must be true or false", node.line)
-    return value
 
 
 def _amount(node: Node, what: str, *, least: bool = False) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mlpipeline.core.narrowing import choose_versions
+from mlpipeline.core.narrowing import STEPS, choose_versions, no_step
 from mlpipeline.core.places import LAST, Place
 from mlpipeline.core.spelling import nearest
 from mlpipeline.errors import MlpipelineError, short
@@ -49,6 +49,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         chosen: dict[str, None] = {}
         for text in self.names:
             names, unknown = choose_versions(text, known)
+            if steps := [each for each in unknown if each.startswith(STEPS)]:
+                problem, there = no_step(steps[0], known)
+                raise MlpipelineError(f"{self.path} has {problem}; {there}")
             if unknown or not names:
                 near = nearest(text, known)
                 raise MlpipelineError(

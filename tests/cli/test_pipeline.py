@@ -234,6 +234,8 @@ def test_what_can_not_be_compiled_is_told_and_nothing_is_written(
         ),
         ("LEVEL: high", "LEVEL: '{run_dir}'", "which is known here only"),
         ("'a, b'", "'{{$.x}}'", "a value has {{$, which Vertex AI would fill in"),
+        ("'a, b'", "'{{$.x}} {lr}'", "a value has {{$, which Vertex AI would fill in"),
+        ("LEVEL: high", "LEVEL: '{{$.x}}'", "env's LEVEL of step train has {{$, which Vertex AI"),
         ("description: two", "name: My flow\ndescription: two", "'My flow' can't be a pipeline's"),
         ("  lr: 0.1", "  class: 0.1\n  lr: 0.1", "kfp refuses it: 'class' is not a valid param"),
         ("  lr: 0.1", "  lr: .inf", "line 4: the default of lr is inf, which no compiled file"),
@@ -251,6 +253,23 @@ def test_what_kfp_or_vertex_would_not_take_is_told(folder, old, new, said):
         compiled(load_pipeline_file(str(folder / "flow.yaml")), "flow", str(folder / "out.json"))
 
     assert said in str(refused.value)
+
+
+def test_braces_in_variables_mean_there_what_they_mean_here(folder):
+    from mlpipeline.execution.kfp_adapter import compiled
+    from mlpipeline.sources.pipeline_file import load_pipeline_file
+    from mlpipeline.sources.step_command import Given, job_of
+
+    (folder / "flow.yaml").write_text(
+        FLOW.replace("LEVEL: high", "LEVEL: 'x{{lr}}y {other} ${z} {{run_dir}}'")
+    )
+    file = load_pipeline_file(str(folder / "flow.yaml"))
+
+    spec = compiled(file, "flow", str(folder / "out.json"))
+
+    (there,) = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["env"]
+    here = job_of(file.steps["train"], Given({}, {}), {"project": "", "run_dir": "no"}).env
+    assert there["value"] == here["LEVEL"] == "x{lr}y {other} ${z} {run_dir}"
 
 
 def test_what_a_person_should_know_is_noted(mlpipeline, folder):
@@ -379,8 +398,11 @@ def _refuse(server):
             connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
 
-def test_a_job_is_sent_for_each_combination_of_the_grid(mlpipeline, folder):
-    """With Google's client and its own request, but for the wire."""
+@pytest.fixture
+def wired(mlpipeline, folder):
+    """Submits to Google's client and with its own request, but for the wire; what it was sent is
+    kept as a service keeps it. Where there is a file ``silent``, the second one has no answer.
+    """
     (folder / "flow.yaml").write_text("grid: {lr: [0.1, 0.01]}\n" + FLOW)
     (folder / "sitecustomize.py").write_text(
         """
@@ -396,6 +418,14 @@ def wire():
     google.auth.default = lambda **said: (Known(), "from-credentials")
     gcs_utils.create_gcs_bucket_for_pipeline_artifacts_if_it_does_not_exist = lambda **said: None
     def create(self, *args, parent=None, pipeline_job=None, pipeline_job_id=None, **more):
+        from google.api_core.exceptions import AlreadyExists, InvalidArgument
+        if os.path.exists("refusing"):
+            raise InvalidArgument("no such machine")
+        if os.path.exists(f"{pipeline_job_id}.job"):
+            raise AlreadyExists("there is one")
+        open(f"{pipeline_job_id}.job", "w").close()
+        if os.path.exists("silent") and os.path.exists("sent"):
+            open("silent").read()
         with open("sent", "a") as file:
             values = dict(pipeline_job.runtime_config.parameter_values)
             root = pipeline_job.runtime_config.gcs_output_directory
@@ -414,14 +444,24 @@ if os.environ.get("WIRE"):
 """
     )
 
-    done = mlpipeline(
-        *("submit", "flow.yaml", "-P", "place=a, b", "--location", "europe-west4", "--json"),
-        PYTHONPATH=str(folder),
-        WIRE="1",
-    )
+    def submit(*words):
+        return mlpipeline(
+            *("submit", "flow.yaml", *words, "--json"), PYTHONPATH=str(folder), WIRE="1"
+        )
 
-    assert (done.stderr, done.returncode) == ("", 0)
+    return submit
+
+
+def test_a_job_is_sent_for_each_combination_of_the_grid(wired, folder):
+    done = wired("-P", "place=a, b", "--location", "europe-west4")
+
+    assert done.returncode == 0, done.stderr
     sent = json.loads(done.stdout)
+    ids = [job["job"].rpartition("/")[2] for job in sent["jobs"]]
+    assert done.stderr.splitlines() == [
+        f"sending {ids[0]} place=a, b lr=0.1",
+        f"sending {ids[1]} place=a, b lr=0.01",
+    ]
     assert [job["parameters"] for job in sent["jobs"]] == [
         {"place": "a, b", "lr": 0.1},
         {"place": "a, b", "lr": 0.01},
@@ -432,3 +472,93 @@ if os.environ.get("WIRE"):
     parent = "projects/from-credentials/locations/europe-west4"
     assert [line.partition(" My flow ")[0] for line in lines] == [f"{parent} gs://bucket/flow"] * 2
     assert lines[0].endswith("[('lr', 0.1), ('place', 'a, b')]")
+
+
+def test_the_same_command_again_sends_nothing_twice_unless_it_is_said(wired, folder):
+    first = json.loads(wired("-P", "lr=0.1").stdout)["jobs"]
+
+    second = json.loads(wired().stdout)["jobs"]
+    third = json.loads(wired("-P", "lr=0.1", "--again").stdout)["jobs"]
+    (folder / "flow.yaml").write_text((folder / "flow.yaml").read_text() + "\nname: other\n")
+    other = json.loads(wired("-P", "lr=0.1").stdout)["jobs"]
+
+    assert [job["was_there"] for job in first + second + third + other] == [
+        *(False, True, False, False, False)
+    ]
+    assert second[0]["job"] == first[0]["job"]
+    assert third[0]["job"].startswith(f"{first[0]['job']}-")
+    assert len((folder / "sent").read_text().splitlines()) == 4
+
+
+def test_a_job_that_may_have_been_taken_is_told_of_and_is_not_sent_twice(wired, folder):
+    os.mkfifo(folder / "silent")  # of which nobody writes the other end
+
+    done = wired("--timeout", "5")
+    told = json.loads(done.stdout)
+    (folder / "silent").unlink()
+    again = json.loads(wired().stdout)
+
+    assert done.returncode == 1
+    assert "gave up after 5 s; is Google Cloud to be reached" in told["problem"]
+    assert f"sending {told['unsure']} lr=0.01" in done.stderr
+    assert len(told["jobs"]) == 1
+    assert [job["was_there"] for job in again["jobs"]] == [True, True]
+    assert (again["problem"], again["unsure"]) == (None, None)
+
+
+def test_what_vertex_refuses_is_not_told_as_perhaps_taken(wired, folder):
+    (folder / "refusing").touch()
+
+    done = wired()
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Vertex AI does not take the job: 400 no such machine" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["the file", "mlp.config"])
+def test_more_jobs_than_max_versions_are_sent_only_when_that_is_said(wired, folder, where):
+    if where == "the file":
+        (folder / "flow.yaml").write_text("max_versions: 1\n" + (folder / "flow.yaml").read_text())
+    else:
+        (folder / "mlp.config").write_text("[MLP]\nmodels_dir = .\nmax_versions = 1\n")
+
+    refused = wired()
+    sent = wired("--yes")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"2 jobs, and max_versions is 1: if that is meant, raise max_versions in {where}" in (
+        refused.stderr
+    )
+    assert len(json.loads(sent.stdout)["jobs"]) == 2
+
+
+def test_each_answer_has_its_time(tmp_path, monkeypatch):
+    from mlpipeline.service import pipelines
+
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    code = f"for _ in range(3): open({str(gate)!r}).read(); print('{{}}', flush=True)"
+    now = [0.0]
+    monkeypatch.setattr(pipelines.time, "monotonic", lambda: now[0])
+    with pipelines._child([sys.executable, "-c", code], 5.0, "told") as child:
+        answers = child.ask({})
+        for _ in range(3):
+            with gate.open("w"):
+                pass
+            assert next(answers) == {}
+            now[0] += 4.0
+        assert list(answers) == []
+
+
+def test_what_takes_too_long_to_compile_is_no_trouble_with_a_network(folder, monkeypatch):
+    from mlpipeline.errors import MlpipelineError
+    from mlpipeline.service import pipelines
+
+    silent = [sys.executable, "-c", "import signal; signal.pause()"]
+    monkeypatch.setattr(pipelines, "READER", silent)
+    monkeypatch.setattr(pipelines._child.__wrapped__, "__defaults__", (0.1, pipelines.NOT_COMPILED))
+
+    with pytest.raises(MlpipelineError) as told:
+        pipelines.convert(folder / "parts" / "prepare.yaml", None)
+
+    assert "gave up after 0.1 s; reading and compiling" in str(told.value)

@@ -207,7 +207,7 @@ def test_variables_before_a_command_are_its_environment(queue):
     [
         (["--"], "there is no command"),
         (["--", "no_such_program"], "there is no program no_such_program on the PATH"),
-        (["--", "python", "nope.py"], "python nope.py: it can't run here: there is no script nope"),
+        (["--", "python", "nope.py"], "python nope.py: it can't run here: there is no nope.py"),
         (["--", "python", "-m", "no.module"], "-m no.module: it can't run here: there is no mod"),
         (["--cwd", "gone", "--", "true"], "cwd gone is no folder"),
         (["--name", "_x", "--", "true"], "no model can be called _x"),

@@ -30,6 +30,8 @@ CALLS = {
     "add": ["add", "later.py"],
     "move": ["move", "later.py", "--first"],
     "remove": ["remove", "later.py"],
+    "run": ["run", "other", "--no-wait"],
+    "new": ["new", "model", "made", "--no-input"],
     "skip": ["skip", "bad/b"],
     "retry": ["retry", "bad/a"],
     "cancel": ["cancel", "bad/a"],
@@ -54,6 +56,12 @@ def prepared(tmp_path_factory):
     project.model("bad.py", "a", "b", body="raise ValueError('not today')")
     project.model("later.py", "a")
     two_steps(project)
+    other = project.folder / "other"
+    other.mkdir()
+    (other / "MLproject").write_text(
+        "name: other\nentry_points: {main: {command: 'python main.py'}}\n"
+    )
+    (other / "main.py").touch()
     project.list("good.py", "bad.py = a", "flow.yaml")
     project.list("good.py = a", test=True)
     config = "[MLP]\nmodels_dir = models\nparalel = 2\n[NOTIFY]\ncommand = true\n"

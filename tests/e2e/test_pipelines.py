@@ -43,12 +43,10 @@ def test_a_record_says_what_was_read_from_which_run_and_what_was_made(project, s
     dataset = prepared["artifacts"]["dataset"]
     assert (dataset["type"], dataset["size"], dataset["files"]) == ("Dataset", 3, 3)
     assert prepared["outputs"] == {"rows": 3}
-    assert trained["inputs"]["data"] == {
-        "from": "flow/prepare#1",
-        "output": "dataset",
-        "sha256": dataset["sha256"],
-    }
-    assert trained["inputs"]["rows"]["value"] == 3
+    assert trained["inputs"]["data"] == [
+        {"from": "flow/prepare#1", "output": "dataset", "sha256": dataset["sha256"]}
+    ]
+    assert trained["inputs"]["rows"][0]["value"] == 3
     assert trained["results"] == {"accuracy": 0.5}
     assert (trained["step"], prepared["step"]) == ("train", "prepare")
     assert trained["pipeline"] == prepared["pipeline"]
@@ -244,6 +242,76 @@ def test_outputs_that_are_values_reach_the_next_step_with_their_types(project):
     assert [type(outputs[name]) for name in "sifb"] == [str, int, float, bool]
 
 
+def test_an_input_that_is_made_of_several_outputs_tells_of_each(project):
+    program(project, "make.py", "import sys; [open(each, 'w').write('1') for each in sys.argv[1:]]")
+    program(project, "take.py", "import sys; open(sys.argv[1], 'w').write(sys.argv[2])")
+    ports = [("x", "Integer"), ("y", "Integer")]
+    make = component([PYTHON, "make.py"], [], ports, [{"outputPath": "x"}, {"outputPath": "y"}])
+    take = component(
+        [PYTHON, "take.py"],
+        [("both", "String")],
+        [("seen", "Artifact")],
+        [{"outputPath": "seen"}, {"inputValue": "both"}],
+    )
+    arguments = {"both": "{make.x}-{make.y}-{make.x}"}
+    steps = {"make": {"component": make}, "take": {"component": take, "arguments": arguments}}
+    flow(project, parameters=None, grid=None, steps=steps)
+    project.list("flow.yaml")
+
+    assert project.run("-r").returncode == 0
+
+    assert artifact(project, "take", "seen").read_text() == "1-1-1"
+    read = [{"from": "flow/make#1", "output": name, "value": 1} for name in "xy"]
+    assert project.record("flow", "take")["inputs"] == {"both": read}
+    folder = project.outputs / "runs" / "flow" / "take" / "1"
+    assert json.loads((folder / "artifacts.json").read_text())["inputs"] == {"both": read}
+    shown = json.loads(project.run("pipeline", "show", "--json").stdout)
+    reads = shown["pipelines"][0]["steps"][1]["reads"]
+    assert [(each["input"], each["output"], each["value"]) for each in reads] == [
+        ("both", "x", 1),
+        ("both", "y", 1),
+    ]
+
+
+def test_a_name_with_blanks_has_one_spelling_on_disk_made_or_cached(project):
+    program(project, "make.py", "import sys; open(sys.argv[1], 'w').write('m')")
+    program(
+        project, "take.py", "import sys; open(sys.argv[1], 'w').write(open(sys.argv[2]).read())"
+    )
+    make = component([PYTHON, "make.py"], [], [("My Model", "Model")], [{"outputPath": "My Model"}])
+    take = component(
+        [PYTHON, "take.py"],
+        [("The Model", "Model")],
+        [("seen", "Artifact")],
+        [{"outputPath": "seen"}, {"inputPath": "The Model"}],
+    )
+    arguments = {"The Model": "{make.My Model}"}
+    steps = {"make": {"component": make}, "take": {"component": take, "arguments": arguments}}
+    flow(project, parameters=None, grid=None, steps=steps)
+    project.list("flow.yaml")
+
+    assert project.run("-r").returncode == 0
+    project.run("-r")
+
+    first, second = (artifact(project, "make", "my_model", attempt) for attempt in (1, 2))
+    assert (first.is_symlink(), second.is_symlink()) == (False, True)
+    assert first.read_text() == second.read_text() == "m"
+    for attempt in (1, 2):
+        folder = artifact(project, "make", "", attempt)
+        assert [each.name for each in folder.iterdir()] == ["my_model"]
+    assert list(project.record("flow", "take")["inputs"]) == ["the_model"]
+
+
+def test_records_of_before_inputs_had_lists_are_shown(two):
+    two.run("-r", "-u")
+    path = two.outputs / "runs" / "flow" / "train,lr=0.5" / "1" / "artifacts.json"
+    record = json.loads(path.read_text())
+    record["inputs"] = {name: read[0] for name, read in record["inputs"].items()}
+    path.write_text(json.dumps(record))
+
+    assert "data of prepare#1" in two.run("pipeline", "show", "flow").stdout
+
+
 HYDRA = """
 import json, os, hydra
 from omegaconf import OmegaConf
@@ -373,7 +441,7 @@ def test_pipeline_show_tells_where_each_step_stands(two):
     shown = two.run("pipeline", "show", "flow")
     told = json.loads(two.run("pipeline", "show", "flow.yaml", "--json").stdout)
 
-    assert "data of flow/prepare#1" in shown.stdout
+    assert "data of prepare#1" in shown.stdout
     assert "cached: made by flow/train,lr=0.5#1" in shown.stdout
     (pipeline,) = told["pipelines"]
     versions = ["prepare", "train,lr=0.5", "train,lr=0.25"]
@@ -393,6 +461,26 @@ def test_a_program_that_is_not_here_is_told_of_with_the_line(two):
     told = two.run("status", "--json").stdout
     assert "step train can't run here: there is no train.py in" in told
     assert "cwd: FOLDER" in told
+
+
+def test_a_command_that_is_not_here_is_told_with_its_step(two):
+    missing = component(["no_such_program"], [], [("x", "Model")], [{"outputPath": "x"}])
+    flow(two, parameters=None, grid=None, steps={"make": {"component": missing}})
+    two.run("-r", "-u")
+
+    told = two.run("status", "--json").stdout
+
+    assert "step make can't run here: there is no program no_such_program on the PATH" in told
+    assert "cwd: FOLDER" in told
+
+
+def test_a_step_that_is_not_there_is_not_listed_and_the_steps_are_named(two):
+    (two.folder / "models.config").write_text("[MODELS]\n[BLACKLIST]\n")
+    done = two.run("add", "flow.yaml", "steps=prepare,nope")
+
+    assert done.returncode == 2
+    assert "flow.yaml has no step nope; its steps: prepare, train" in done.stderr
+    assert "flow.yaml" not in (two.folder / "models.config").read_text()
 
 
 def test_an_artifact_keeps_the_links_within_it(project):

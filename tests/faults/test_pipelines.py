@@ -69,7 +69,7 @@ def test_what_a_killed_step_has_half_made_is_never_read(held, whom):
     assert made(held) == ["2"]
     left = (held.outputs / "artifacts" / "flow" / "prepare").iterdir()
     assert [each.name for each in left] == ["2"]  # what was half-made is thrown away
-    assert held.record("flow", "train,lr=0.5")["inputs"]["data"]["from"] == "flow/prepare#2"
+    assert held.record("flow", "train,lr=0.5")["inputs"]["data"][0]["from"] == "flow/prepare#2"
 
 
 def test_a_step_outlives_its_scheduler_and_what_it_makes_is_used(project):

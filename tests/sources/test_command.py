@@ -259,7 +259,7 @@ def test_what_a_command_is_made_of_is_among_the_files_that_were_read(at_home):
         ("command: ./nosuch", "line 1: it can't run here: there is no program "),
         ("command: A=1 python x", "line 1: it can't run here: there is no program A=1; write var"),
         ("command: ./plain", "line 1: it can't run here: "),
-        ("command: python -u no.py", "line 1: it can't run here: there is no script no.py in /"),
+        ("command: python -u no.py", "line 1: it can't run here: there is no no.py in /"),
         ("command: python -m no.pkg", "line 1: it can't run here: there is no module no.pkg; i"),
         ("command: x\ncwd: gone", "line 2: cwd gone is no folder; make "),
     ],
