@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlpipeline.cli.completion import complete_model_names
 from mlpipeline.cli.options import json_option, project_option
-from mlpipeline.cli.projects import open_project
 from mlpipeline.cli.render import Row, show_json, show_table
 from mlpipeline.core.wording import shown
-from mlpipeline.service.pipeline_steps import StepState, pipelines
-from mlpipeline.service.queue import Onlooker
+
+if TYPE_CHECKING:
+    from mlpipeline.service.pipeline_steps import StepState
 
 
 @click.command()
@@ -28,6 +29,11 @@ def show(model: str | None, project: Path, as_json: bool) -> None:
       mlpipeline pipeline show
       mlpipeline pipeline show flow
     """
+    # A tenth of a second, which `mlpipeline pipeline compile` need not wait for.
+    from mlpipeline.cli.projects import open_project
+    from mlpipeline.service.pipeline_steps import pipelines
+    from mlpipeline.service.queue import Onlooker
+
     opened = open_project(project)
     found = pipelines(opened, Onlooker(opened).look(trust=True), model or "")
     if as_json:

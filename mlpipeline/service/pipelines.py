@@ -20,8 +20,6 @@ import msgspec
 from mlpipeline.api.sweeps import MOST
 from mlpipeline.errors import MlpipelineError, StorageError, short
 from mlpipeline.execution.processes import child_command
-from mlpipeline.service.project import nearest_project
-from mlpipeline.state.config import read_settings
 from mlpipeline.state.files import storage, write_whole
 from mlpipeline.state.layout import CONFIG
 from mlpipeline.state.list_writing import replace_text
@@ -164,6 +162,9 @@ def submit(
     id and parameters when it is sent. Raises ModelError and MlpipelineError before anything is
     sent; after that, ``problem`` says why not all of it was.
     """
+    from mlpipeline.service.project import nearest_project  # takes as long as all else here
+    from mlpipeline.state.config import read_settings
+
     project = nearest_project(file.absolute().parent)
     most = read_settings(project).max_versions if (project / CONFIG).is_file() else MOST
     with (

@@ -97,6 +97,26 @@ def test_a_step_outlives_its_scheduler_and_what_it_makes_is_used(project):
     assert count(project, "prepared") == 1
 
 
+@pytest.mark.parametrize(("content", "keeps_mtime"), [("", True), ("", False), ("\0", False)])
+def test_an_artifact_that_a_power_cut_has_spoilt_is_not_read(project, content, keeps_mtime):
+    """Its record is there, and its content never came to the disk; nor did, perhaps, its mtime."""
+    two_steps(project)
+    project.list("flow.yaml = steps=prepare")
+    project.run("-r", "-u")
+    file = project.outputs / "artifacts" / "flow" / "prepare" / "1" / "dataset" / "2.txt"
+    before = file.stat()
+    file.write_text(content)
+    if keeps_mtime:
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    project.list("flow.yaml")
+
+    done = project.run("-r", "-u")
+
+    assert done.returncode == 1
+    assert "was changed since it was made" in project.outcomes()["flow/train,lr=0.5#1"]
+    assert not (project.folder / "trained").exists()
+
+
 @pytest.mark.parametrize("left", ["in place", "nothing", "cut record", "foreign record"])
 def test_what_has_no_whole_record_is_not_there(project, left):
     """As after a kill between putting in place and recording, or of a disk that lost its end."""
