@@ -86,7 +86,10 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
     runs = queue.ledger.attempts(named.model, named.version)
     last = newest(named, queue.ledger)
     record = run_record(project.layout, last.id) if last else {}
-    now = standing.model.sources if standing else _sources(record)
+    was = _sources(record)
+    now = standing.model.sources if standing else was
+    if standing and standing.version:  # of a step, without what is not its own
+        now, was = (standing.model.sources_of(standing.version, each) for each in (now, was))
     listed = standing.version.parameters if standing and standing.version else None
     return Explanation(
         run=str(last.id) if last else str(named),
@@ -96,9 +99,7 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
         attempts=tuple(_attempt(run) for run in runs),
         parameters=record.get("parameters") or {} if listed is None else listed,
         git=record.get("git") or {},
-        script_changes=_script_diff(project, _sources(record), now, str(last.id), "now")
-        if last
-        else "",
+        script_changes=_script_diff(project, was, now, str(last.id), "now") if last else "",
     )
 
 

@@ -505,3 +505,26 @@ def test_an_artifact_keeps_the_links_within_it(project):
     said = project.record("flow", "make")["artifacts"]["model"]["sha256"]
     assert trees.described(str(artifact(project, "make", "model")))["sha256"] == said
     assert project.outcomes()["flow/make#2"] == "succeeded cached: made by flow/make#1"
+
+
+def test_an_edit_of_one_steps_program_is_no_change_of_the_others(two):
+    program(two, "shared.py", "x = 1")
+    program(two, "prepare.py", "import shared\n" + PREPARE)
+    program(two, "train.py", "import shared\n" + TRAIN)
+    two.run("-r", "-u")
+    program(two, "train.py", "import shared\n" + TRAIN + "\n# another one\n")
+
+    two.run("retry", "flow/prepare")  # which has not changed: it is executed, as was asked
+    two.run("-r", "-u")
+    assert (count(two, "prepared"), count(two, "trained")) == (2, 2)
+
+    two.run("retry", "--changed")
+    two.run("-r", "-u")
+
+    assert not two.folder_of("flow", "prepare", 3).exists()
+    assert (count(two, "prepared"), count(two, "trained")) == (2, 4)
+    own = [each for each in two.record("flow", "prepare")["sources_sha256"] if ".py" in each]
+    assert own == ["../prepare.py", "../shared.py"]
+    program(two, "shared.py", "x = 2")  # which both import
+    (found,) = json.loads(two.run("pipeline", "show", "--json").stdout)["pipelines"]
+    assert {step["reason"] for step in found["steps"]} == {"script changed"}
