@@ -528,3 +528,28 @@ def test_an_edit_of_one_steps_program_is_no_change_of_the_others(two):
     program(two, "shared.py", "x = 2")  # which both import
     (found,) = json.loads(two.run("pipeline", "show", "--json").stdout)["pipelines"]
     assert {step["reason"] for step in found["steps"]} == {"script changed"}
+
+
+def test_outputs_that_are_numbers_are_results_beside_those_of_metrics(project):
+    text = """
+    import sys
+    for path, text in zip(sys.argv[1:], ("0.5", "7", "a word", '{"loss": 2, "count": 8}')):
+        with open(path, "w") as file:
+            file.write(text)
+    """
+    program(project, "score.py", text)
+    ports = [("score", "Float"), ("count", "Integer"), ("note", "String"), ("metrics", "Metrics")]
+    made = component(
+        [PYTHON, "score.py"], outputs=ports, args=[{"outputPath": name} for name, _ in ports]
+    )
+    steps = {name: {"component": made, "cwd": "."} for name in ("one", "two")}
+    flow(project, parameters=None, grid=None, steps=steps)
+    project.list("flow.yaml")
+
+    project.run("-r", "-u")
+
+    results = {"score": 0.5, "count": 8, "loss": 2}
+    assert project.record("flow", "one")["results"] == results
+    assert project.record("flow", "two")["cached"] == "flow/one#1"
+    assert project.record("flow", "two")["results"] == results
+    assert "0.5" in project.run("results").stdout
