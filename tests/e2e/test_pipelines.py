@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pipelines import PREPARE, STEPS, TRAIN, component, count, flow, part, program, two_steps
+from terminal import Terminal
 
 from mlpipeline.execution import trees
 
@@ -553,3 +554,43 @@ def test_outputs_that_are_numbers_are_results_beside_those_of_metrics(project):
     assert project.record("flow", "two")["cached"] == "flow/one#1"
     assert project.record("flow", "two")["results"] == results
     assert "0.5" in project.run("results").stdout
+
+
+def test_pipeline_show_tells_why_a_pipeline_is_broken(two):
+    flow(two, steps={**STEPS, "train": {**STEPS["train"], "arguments": {"data": "{nobody.x}"}}})
+
+    shown = two.run("pipeline", "show")
+    (problem,) = json.loads(two.run("pipeline", "show", "--json").stdout)["problems"]
+
+    assert "flow.yaml:" in problem
+    assert "nobody" in problem
+    assert problem in shown.stdout
+    assert "no pipeline is listed" not in shown.stdout
+
+
+def test_on_a_narrow_terminal_pipeline_show_cuts_nothing(two):
+    two.run("-r", "-u")
+    two.run("-r")
+
+    terminal = Terminal(two, "pipeline", "show", columns=60)
+    terminal.run()
+
+    words = " ".join(terminal.text.split())
+    assert "cached: made by flow/train,lr=0.25#1" in words
+    assert "rows 3" in words
+    assert "data of prepare#1, rows of prepare#1" in words
+    assert "…" not in words
+
+
+def test_explain_of_a_step_that_is_swept_since_says_which_versions_it_has(two):
+    steps = {**STEPS, "train": {**STEPS["train"]}}
+    flow(two, parameters={"size": 3, "lr": 0.5}, grid=None, steps=steps)
+    two.run("-r", "-u")
+    flow(two, steps=steps)
+
+    asked = two.run("explain", "train")
+    assert asked.returncode != 0
+    assert "train may be flow/train,lr=0.5 or flow/train,lr=0.25; say which" in asked.stderr
+    exact = two.run("explain", "flow/train")
+    assert "train has other versions now: flow/train,lr=0.5 or flow/train,lr=0.25" in exact.stdout
+    assert "mlpipeline add" not in exact.stdout
