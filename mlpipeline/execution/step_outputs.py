@@ -74,7 +74,7 @@ def metrics(path: str) -> dict[str, Any]:
 def with_numbers(
     ports: Mapping[str, Port], values: Mapping[str, Any], results: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``results``, and those ``values`` of outputs that are numbers, where no result has the name."""
+    """``results``, and those ``values`` of outputs that are numbers; a result of the name stays."""
     numbers = {
         name: plain(value)
         for name, value in values.items()
