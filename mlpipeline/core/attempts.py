@@ -21,7 +21,10 @@ def rehearsal(
     model: ListedModel, version: ListedVersion, ledger: Ledger, order: Ordered | None
 ) -> Rehearsed | None:
     """The rehearsal of exactly this version and script; a later order asks for another one."""
-    known = ledger.rehearsal(model.name, version.name, version.signature, model.digest)
+    this = model.name, version.name, version.signature
+    known = ledger.rehearsal(*this, model.digest_of(version))
+    if known is None and model.others:  # as it was recorded before
+        known = ledger.rehearsal(*this, model.digest)
     is_overruled = known and order and order.number > known.orders
     return None if known and known.problem and is_overruled else known
 

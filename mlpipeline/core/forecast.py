@@ -87,15 +87,17 @@ class Durations:
         if not isinstance(epochs, (int, float)):
             epochs = None
         if version.name in self._ledger.versions.get(model.name, ()):
-            return self._expected(model, version.name, epochs)
-        key = model.name, model.digest, epochs
+            return self._expected(model, version, epochs)
+        key = model.name, model.digest_of(version), epochs
         known = self._of_new.get(key, -1.0)
         if known == -1.0:
-            known = self._of_new[key] = self._expected(model, version.name, epochs)
+            known = self._of_new[key] = self._expected(model, version, epochs)
         return known
 
-    def _expected(self, model: ListedModel, version: str, epochs: float | None) -> float | None:
-        groups = list(_groups(model.name, version, model.digest))
+    def _expected(
+        self, model: ListedModel, version: ListedVersion, epochs: float | None
+    ) -> float | None:
+        groups = list(_groups(model.name, version.name, model.digest_of(version)))
         now, before = groups[:2], groups[2:]
         sources = [(took, part) for part in (now, before) for took in (self._took, self._going.get)]
         found = (took(group) for took, part in sources for group in part)

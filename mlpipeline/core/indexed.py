@@ -95,7 +95,7 @@ class Indexed:
         mine = self.model
         unchanged = mine.versions is model.versions and mine.problem == model.problem
         unchanged = unchanged and mine.left_out == model.left_out
-        return unchanged and mine.digest == model.digest
+        return unchanged and (mine.digest, mine.others) == (model.digest, model.others)
 
 
 def place_of(standing: Standing) -> int:

@@ -37,6 +37,7 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     path: str  # relative to models_dir
     sources: dict[str, str] = {}  # SHA-256 of the file and of the local modules it imports
     imported: tuple[str, ...] = ()  # of sources, modules that a command's scripts import
+    others: dict[str, tuple[str, ...]] = {}  # of sources, by step: what only other steps are of
     priority: int = 0  # higher ones start first
     stamp: tuple[int, int] = (0, 0)  # the file's mtime (ns) and size when it was inspected
     files: dict[str, tuple[int, int]] = {}  # of all that was read for it: paths and their stamps
@@ -56,14 +57,30 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """
         return self._digest_without(())
 
+    def digest_of(self, version: ListedVersion) -> str:
+        """``digest``; of a step, without what only other steps of its pipeline are made of."""
+        return self._of_steps.get(version.step, self.digest) if self.others else self.digest
+
+    def sources_of(self, version: ListedVersion, sources: dict[str, str]) -> dict[str, str]:
+        """Of ``sources``, as a run of ``version`` had them, those that it is made of."""
+        others = self.others.get(version.step, ())
+        return {path: each for path, each in sources.items() if path not in others}
+
+    @cached_property
+    def _of_steps(self) -> dict[str, str]:
+        return {step: self._digest_without(others) for step, others in self.others.items()}
+
     @cached_property
     def _digest_of_scripts(self) -> str:
         """As ``digest`` was before it was known what the scripts of commands import."""
         return self._digest_without(self.imported) if self.imported else self.digest
 
-    def is_as_for(self, run: Run) -> bool:
-        """Whether its code is what ``run`` had, as far as that was noted."""
-        return run.script in (self.digest, self._digest_of_scripts)
+    def is_as_for(self, run: Run, version: ListedVersion) -> bool:
+        """Whether the code of ``version`` is what its ``run`` had, as far as that was noted.
+
+        Of steps, the digest of all code was recorded before.
+        """
+        return run.script in (self.digest_of(version), self.digest, self._digest_of_scripts)
 
     def _digest_without(self, left_out: Collection[str]) -> str:
         code = {

@@ -285,7 +285,7 @@ class Rules:
         ever = policy.unattended or not is_listed
         if success := _success(same, None if ever else policy.session):
             told = success.verdict.reason if success.verdict else ""  # of a step: who made it
-            reason = told if model.is_as_for(success) else "script changed"
+            reason = told if model.is_as_for(success, version) else "script changed"
             return stands(State.DONE, reason, success=success)
         if not is_listed:
             return stands(State.SKIPPED, NOT_LISTED)
@@ -308,7 +308,7 @@ class Rules:
         rehearsed = rehearsal(model, version, ledger, order)
         if rehearsed and rehearsed.problem:
             return stands(State.HELD, f"its rehearsal {rehearsed.problem}")
-        is_new = policy.rehearse and not any(map(model.is_as_for, same))
+        is_new = policy.rehearse and not any(model.is_as_for(run, version) for run in same)
         if is_new and rehearsed is None:
             return stands(State.QUEUED, "is rehearsed first", rehearses=True)
         return stands(State.QUEUED, waits or why_again(last, version, bool(last and not counting)))

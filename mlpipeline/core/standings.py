@@ -56,7 +56,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # there ma
     @property
     def is_outdated(self) -> bool:
         """Whether it is done, with a script that was edited since."""
-        return self.success is not None and not self.model.is_as_for(self.success)
+        if self.success is None or self.version is None:
+            return False
+        return not self.model.is_as_for(self.success, self.version)
 
     @property
     def is_wanted_anew(self) -> bool:
@@ -64,7 +66,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # there ma
         last, version = self.last, self.version
         if not self.overruled or last is None or version is None or not last.succeeded:
             return False
-        return last.signature == version.signature and last.script == self.model.digest
+        codes = self.model.digest_of(version), self.model.digest
+        return last.signature == version.signature and last.script in codes
 
     @property
     def has_failed(self) -> bool:

@@ -217,6 +217,7 @@ def _model(
         path=path,
         sources=findings.sources,
         imported=findings.imported,
+        others=findings.others,
         priority=priority,
         stamp=findings.stamp,
         versions=versions,

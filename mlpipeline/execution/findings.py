@@ -22,7 +22,8 @@ from mlpipeline.core.ticks import RECENT
 from mlpipeline.state.files import NOT_A_RECORD, write_whole
 from mlpipeline.state.layout import safe_name
 
-FORMAT = 4  # 2: versions come after others; 3: commands import; 4: versions are steps
+# 2: versions come after others; 3: commands import; 4: versions are steps; 5: of own sources
+FORMAT = 5
 NO_VERSIONS = memoryview(b'{"versions":[]}')  # of a script that can't be used
 GONE = (0, 0)
 
@@ -43,6 +44,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     at: int = 0  # when it began to look; ns since the epoch
     sources: dict[str, str] = {}  # SHA-256 of the files below, by their paths in models_dir
     imported: tuple[str, ...] = ()  # of sources, what was read from a text that it is imported
+    others: dict[str, tuple[str, ...]] = {}  # of sources, by step: what only other steps are of
     stamp: Stamp = GONE  # of the script
     problem: str = ""
     traceback: str = ""
@@ -66,7 +68,10 @@ class Findings(Found, frozen=True, kw_only=True):
         return self._content() == other._content()
 
     def _content(self) -> tuple[object, ...]:
-        return self.versions, self.sources, self.problem, self.configs, self.asked_with
+        return (
+            *(self.versions, self.sources, self.others, self.problem),
+            *(self.configs, self.asked_with),
+        )
 
     def holds_for(self, text: str) -> bool:
         """Whether it is the same where the list says ``text`` behind the file's name."""

@@ -263,6 +263,11 @@ def _findings(
     found["imported"] = [os.path.relpath(path, models_dir) for path in sorted(read_imports.READ)]
     if found.get("problem"):
         versions = []
+    elif hasattr(source, "others"):
+        found["others"] = {
+            step: [os.path.relpath(path, models_dir) for path in paths]
+            for step, paths in source.others(model).items()
+        }
     found |= {"stamp": stamp, "files": {**listed.now.files, **files}, "sources": sources}
     return {**found, **_asked_of_list()}, versions
 

@@ -92,7 +92,7 @@ class Rehearsals:
             model=start.run.model,
             version=start.run.version,
             signature=start.version.signature,
-            script=start.model.digest,
+            script=start.model.digest_of(start.version),
             orders=order.number if order else 0,
             problem=problem,
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
+from mlpipeline.api.keys import looks_secret
 from mlpipeline.core.plain import plain
 from mlpipeline.execution.writing import read_json
-from mlpipeline.sources.port_types import fitting
+from mlpipeline.sources.port_types import FLOAT, INTEGER, fitting
 
 TYPE_CHECKING = False  # without typing, which costs each run 10 ms: docs/decisions/0002
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from mlpipeline.sources.component import Port
@@ -68,6 +69,18 @@ def metrics(path: str) -> dict[str, Any]:
             continue
         numbers |= dict(_numbers(said))
     return numbers
+
+
+def with_numbers(
+    ports: Mapping[str, Port], values: Mapping[str, Any], results: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``results``, and those ``values`` of outputs that are numbers; a result of the name stays."""
+    numbers = {
+        name: plain(value)
+        for name, value in values.items()
+        if name in ports and ports[name].type in (INTEGER, FLOAT) and not looks_secret(name, value)
+    }
+    return {**numbers, **results}
 
 
 def _numbers(said: Any) -> Iterator[tuple[str, Any]]:

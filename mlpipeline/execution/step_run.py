@@ -208,12 +208,13 @@ class StepRun:
         record = self._record(key) | {
             name: made.record[name] for name in ("made_by", "artifacts", "parameters", "results")
         }
+        record["results"] = self._with_numbers(record, record["results"])
         self._workshop.record(record)
         print(f"mlpipeline: cached: {made.run} has made the same of the same", flush=True)
         return {
             "ending": endings.RETURNED,
             "detail": f"cached: made by {made.run}",
-            "results": made.record["results"],
+            "results": record["results"],
             "step": {"cached": made.run, **self._told(record)},
         }
 
@@ -240,11 +241,15 @@ class StepRun:
             if port.type == METRICS:
                 results[name] = self._metrics(port)
         numbers = {name: each for name, each in results.items() if each}
-        record["results"] = next(iter(numbers.values())) if len(numbers) == 1 else numbers
+        found = next(iter(numbers.values())) if len(numbers) == 1 else numbers
+        record["results"] = self._with_numbers(record, found)
         workshop.put_in_place()
         workshop.record(record)
         told: dict[str, Any] = {"step": self._told(record)}
         return {**told, "results": record["results"]} if record["results"] else told
+
+    def _with_numbers(self, record: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+        return step_outputs.with_numbers(self._ports.outputs, record["parameters"], results)
 
     def _metrics(self, port: Port) -> dict[str, Any]:
         numbers = step_outputs.metrics(self._workshop.on_bench(port.key))

@@ -15,7 +15,8 @@ from mlpipeline.core.runs import Run
 from mlpipeline.core.slots import Room
 from mlpipeline.core.standings import Standing, State
 from mlpipeline.core.wording import plural
-from mlpipeline.service.naming import Named, meant, newest
+from mlpipeline.errors import AmbiguousName
+from mlpipeline.service.naming import Named, choices, meant, newest
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
 from mlpipeline.service.stages import Before, before, why_behind
@@ -83,10 +84,16 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
             )
     named = meant(name, queue.ledger, queue.versions)
     standing = _standing(queue, named)
+    is_exact = named.attempt is not None or "/" in name
+    if standing is None and not is_exact and (versions := _of_step(queue, named)):
+        raise AmbiguousName(f"{name} may be {choices(versions)}; say which")
     runs = queue.ledger.attempts(named.model, named.version)
     last = newest(named, queue.ledger)
     record = run_record(project.layout, last.id) if last else {}
-    now = standing.model.sources if standing else _sources(record)
+    was = _sources(record)
+    now = standing.model.sources if standing else was
+    if standing and standing.version:  # of a step, without what is not its own
+        now, was = (standing.model.sources_of(standing.version, each) for each in (now, was))
     listed = standing.version.parameters if standing and standing.version else None
     return Explanation(
         run=str(last.id) if last else str(named),
@@ -96,9 +103,7 @@ def explain_run(project: Project, queue: Queue, name: str) -> Explanation:
         attempts=tuple(_attempt(run) for run in runs),
         parameters=record.get("parameters") or {} if listed is None else listed,
         git=record.get("git") or {},
-        script_changes=_script_diff(project, _sources(record), now, str(last.id), "now")
-        if last
-        else "",
+        script_changes=_script_diff(project, was, now, str(last.id), "now") if last else "",
     )
 
 
@@ -132,9 +137,7 @@ def _why(
 ) -> Iterator[str]:
     """Sentences, the most important one first."""
     if standing is None:
-        yield f"it is not in {queue.list_name}: `mlpipeline add {named.model} '{named.version}'`"
-        if queue.listed.problems:
-            yield f"{queue.list_name} can't be used: {queue.listed.problems[0]}"
+        yield from _why_not_listed(queue, named)
         return
     match standing.state:
         case State.RUNNING:
@@ -163,6 +166,15 @@ def _why(
             yield "another host on this folder may take it; mlp.config may say what this one has"
         case State.BROKEN:
             yield standing.reason
+
+
+def _why_not_listed(queue: Queue, named: Named) -> Iterator[str]:
+    if versions := _of_step(queue, named):
+        yield f"{named.version} has other versions now: {choices(versions)}"
+        return
+    yield f"it is not in {queue.list_name}: `mlpipeline add {named.model} '{named.version}'`"
+    if queue.listed.problems:
+        yield f"{queue.list_name} can't be used: {queue.listed.problems[0]}"
 
 
 def _ordered(queue: Queue, named: Named) -> str:
@@ -218,6 +230,16 @@ def _standing(queue: Queue, named: Named) -> Standing | None:
         if version and (standing.model.name, version.name) == (named.model, named.version):
             return standing
     return None
+
+
+def _of_step(queue: Queue, named: Named) -> list[Named]:
+    """The listed versions of the step that ``named`` is called as: it is swept since."""
+    return [
+        Named(model=standing.model.name, version=standing.version.name)
+        for standing in queue.standings
+        if standing.version
+        and (standing.model.name, standing.version.step) == (named.model, named.version)
+    ]
 
 
 def _attempt(run: Run) -> Attempt:

@@ -52,7 +52,7 @@ def meant(name: str, ledger: Ledger, listed: Iterable[tuple[str, str]] = ()) -> 
         all_of_them = (
             f", or '{name}/*' for all" if all(each.model == name for each in fitting) else ""
         )
-        raise AmbiguousName(f"{name} may be {_choices(fitting)}; say which{all_of_them}")
+        raise AmbiguousName(f"{name} may be {choices(fitting)}; say which{all_of_them}")
     if not attempt:
         return fitting[0]
     found = msgspec.structs.replace(fitting[0], attempt=int(attempt["attempt"]))
@@ -125,7 +125,8 @@ def _fitting(name: str, known: dict[str, Named]) -> list[Named]:
     ]
 
 
-def _choices(fitting: list[Named]) -> str:
+def choices(fitting: list[Named]) -> str:
+    """``a, b or c``, for a message."""
     names = [str(named) for named in fitting]
     more = len(names) - SHOWN
     if more > 1:

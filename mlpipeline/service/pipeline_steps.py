@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mlpipeline.api.keys import SECRET, looks_secret
+from mlpipeline.core.model_files import is_command_file
 from mlpipeline.core.spelling import nearest
-from mlpipeline.core.standings import Standing
+from mlpipeline.core.standings import Standing, State
 from mlpipeline.errors import MlpipelineError
 from mlpipeline.service.project import Project
 from mlpipeline.service.queue import Queue
@@ -64,6 +66,7 @@ class Pipelines(msgspec.Struct, frozen=True, kw_only=True):
     """What `mlpipeline pipeline show --json` prints."""
 
     pipelines: tuple[PipelineState, ...]
+    problems: tuple[str, ...] = ()  # of listed pipelines that can't be used: file, line, remedy
 
 
 class _Record(msgspec.Struct):
@@ -94,8 +97,26 @@ def pipelines(project: Project, queue: Queue, model: str = "") -> Pipelines:
                 steps=tuple(_steps(project, queue, standings)),
             )
             for name, standings in found.items()
-        )
+        ),
+        problems=() if model else tuple(_problems(project, queue)),
     )
+
+
+def _problems(project: Project, queue: Queue) -> Iterator[str]:
+    for standing in queue.standings:
+        path = standing.model.path
+        is_broken = standing.state is State.BROKEN and is_command_file(path)
+        if is_broken and _has_steps(project.layout.models_dir / path):
+            yield standing.reason
+
+
+def _has_steps(path: Path) -> bool:
+    """Whether a file that can't be used would be a pipeline; also where nobody can tell."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        return True
+    return any(line.startswith((b"steps", b'"steps"', b"'steps'")) for line in lines)
 
 
 def _check(queue: Queue, model: str, found: Mapping[str, list[Standing]]) -> None:

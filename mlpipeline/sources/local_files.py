@@ -29,9 +29,15 @@ GONE = (0, 0)
 ACTIVATED = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables that an activated environment sets
 
 
-def check(model: CommandModel | PipelineModel, project: str) -> None:
-    """Raise ModelError for a command that can't run here, and note the files that it is made of."""
+def check(
+    model: CommandModel | PipelineModel, project: str, of_steps: dict[str, set[str]] | None = None
+) -> None:
+    """Raise ModelError for a command that can't run here, and note the files that it is made of.
+
+    ``of_steps`` is given those of each step, by its name.
+    """
     seen: set[tuple[str, ...]] = set()
+    noted: dict[tuple[str, ...], set[str]] = {}  # what came of those in seen that are files
     for version in model.versions:
         argv, folder, env = version["command"], version.get("cwd", ""), version.get("env", {})
         if "{" in folder:  # it is known when there is a run
@@ -54,13 +60,19 @@ def check(model: CommandModel | PipelineModel, project: str) -> None:
         for path in code_of(argv, cwd):
             if (*known, path) not in seen:
                 seen.add((*known, path))
-                _note(path, main, cwd, env, project)
+                noted[(*known, path)] = _note(path, main, cwd, env, project)
+            if of_steps is not None:
+                of_steps.setdefault(version["step"], set()).update(noted[(*known, path)])
 
 
-def _note(path: str, main: tuple[str, str], cwd: str, env: Mapping[str, str], project: str) -> None:
-    """Note a file that a command is made of, if it is the project's, and what that imports."""
+def _note(
+    path: str, main: tuple[str, str], cwd: str, env: Mapping[str, str], project: str
+) -> set[str]:
+    """Note a file that a command is made of, if it is the project's, and what that imports;
+    returns these.
+    """
     if not path.startswith(os.path.join(project, "")):
-        return
+        return set()
     files = [*_packages(path, cwd), path] if main[1] else [path]
     files = [each for each in files if os.path.isfile(each)]
     for each in files:
@@ -69,7 +81,7 @@ def _note(path: str, main: tuple[str, str], cwd: str, env: Mapping[str, str], pr
                 stat = os.stat(each)
                 STAMPS[each] = stat.st_mtime_ns, stat.st_size
     own = cwd if main[1] else os.path.dirname(os.path.realpath(path))
-    follow(files, [own, *(os.path.join(cwd, each) for each in python_path(env))], project)
+    return follow(files, [own, *(os.path.join(cwd, each) for each in python_path(env))], project)
 
 
 def _packages(path: str, cwd: str) -> Iterator[str]:

@@ -65,6 +65,7 @@ class PipelineModel(Model):
         super().__init__(Versions())
         self.file = file
         self.rows: dict[str, StepVersion] = {}  # by name, each behind those that it comes after
+        self.of_steps: dict[str, set[str]] = {}  # files, once they were looked at
         self._swept = file.swept()
         self._check_count()
         self._meets: dict[str, bool] = {}  # see step_command.job_of
@@ -222,8 +223,15 @@ def ordered_versions(model: PipelineModel) -> list[Version]:
             version[FOLDER] = job.cwd
         if job.env:
             version[VARIABLES] = job.env
-    local_files.check(model, project)
+    local_files.check(model, project, model.of_steps)
     return script.ordered_versions(model, MANDATORY)
+
+
+def others(model: PipelineModel) -> dict[str, list[str]]:
+    """Of the files that steps are made of, by the step: those that only other ones are, if any."""
+    every = set().union(*model.of_steps.values())
+    left = {step: sorted(every - model.of_steps.get(step, set())) for step in model.file.steps}
+    return {step: paths for step, paths in left.items() if paths}
 
 
 def signature(version: Version) -> str:

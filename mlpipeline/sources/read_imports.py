@@ -28,17 +28,19 @@ _IMPORT = re.compile(
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 
 
-def follow(files: Iterable[str], roots: Sequence[str], project: str) -> None:
+def follow(files: Iterable[str], roots: Sequence[str], project: str) -> set[str]:
     """Note what the Python ``files`` import, and what that does, of files below ``project``.
 
-    ``roots``: folders where modules are looked for. Files that are noted already are passed over.
+    ``roots``: folders where modules are looked for. Returns all of them with ``files``, also those
+    that were noted already.
     """
     pending = list(files)
     seen = set(pending)
     while pending:
         path = pending.pop()
         for each in _imported(path, roots):
-            if each in seen or len(READ) >= MOST or not is_local(each, (project,)):
+            is_too_much = len(READ) >= MOST and each not in STAMPS
+            if each in seen or is_too_much or not is_local(each, (project,)):
                 continue
             seen.add(each)
             pending.append(each)
@@ -49,6 +51,7 @@ def follow(files: Iterable[str], roots: Sequence[str], project: str) -> None:
                     continue
                 STAMPS[each] = stat.st_mtime_ns, stat.st_size
                 READ.add(each)
+    return seen
 
 
 def _imported(path: str, roots: Sequence[str]) -> Iterator[str]:

@@ -185,7 +185,7 @@ def _beginning(launched: Launched) -> dict[str, Any]:
         "parameters": version.parameters,
         "signature": run.signature,
         "script": model.path,
-        "sources_sha256": model.sources,
+        "sources_sha256": model.sources_of(version, model.sources),
         "git": launched.git,
         "host": run.host,
         "cpus": run.holds.cpus or None,

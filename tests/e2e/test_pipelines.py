@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pipelines import PREPARE, STEPS, TRAIN, component, count, flow, part, program, two_steps
+from terminal import Terminal
 
 from mlpipeline.execution import trees
 
@@ -505,3 +506,91 @@ def test_an_artifact_keeps_the_links_within_it(project):
     said = project.record("flow", "make")["artifacts"]["model"]["sha256"]
     assert trees.described(str(artifact(project, "make", "model")))["sha256"] == said
     assert project.outcomes()["flow/make#2"] == "succeeded cached: made by flow/make#1"
+
+
+def test_an_edit_of_one_steps_program_is_no_change_of_the_others(two):
+    program(two, "shared.py", "x = 1")
+    program(two, "prepare.py", "import shared\n" + PREPARE)
+    program(two, "train.py", "import shared\n" + TRAIN)
+    two.run("-r", "-u")
+    program(two, "train.py", "import shared\n" + TRAIN + "\n# another one\n")
+
+    two.run("retry", "flow/prepare")  # which has not changed: it is executed, as was asked
+    two.run("-r", "-u")
+    assert (count(two, "prepared"), count(two, "trained")) == (2, 2)
+
+    two.run("retry", "--changed")
+    two.run("-r", "-u")
+
+    assert not two.folder_of("flow", "prepare", 3).exists()
+    assert (count(two, "prepared"), count(two, "trained")) == (2, 4)
+    own = [each for each in two.record("flow", "prepare")["sources_sha256"] if ".py" in each]
+    assert own == ["../prepare.py", "../shared.py"]
+    program(two, "shared.py", "x = 2")  # which both import
+    (found,) = json.loads(two.run("pipeline", "show", "--json").stdout)["pipelines"]
+    assert {step["reason"] for step in found["steps"]} == {"script changed"}
+
+
+def test_outputs_that_are_numbers_are_results_beside_those_of_metrics(project):
+    text = """
+    import sys
+    for path, text in zip(sys.argv[1:], ("0.5", "7", "a word", '{"loss": 2, "count": 8}')):
+        with open(path, "w") as file:
+            file.write(text)
+    """
+    program(project, "score.py", text)
+    ports = [("score", "Float"), ("count", "Integer"), ("note", "String"), ("metrics", "Metrics")]
+    made = component(
+        [PYTHON, "score.py"], outputs=ports, args=[{"outputPath": name} for name, _ in ports]
+    )
+    steps = {name: {"component": made, "cwd": "."} for name in ("one", "two")}
+    flow(project, parameters=None, grid=None, steps=steps)
+    project.list("flow.yaml")
+
+    project.run("-r", "-u")
+
+    results = {"score": 0.5, "count": 8, "loss": 2}
+    assert project.record("flow", "one")["results"] == results
+    assert project.record("flow", "two")["cached"] == "flow/one#1"
+    assert project.record("flow", "two")["results"] == results
+    assert "0.5" in project.run("results").stdout
+
+
+def test_pipeline_show_tells_why_a_pipeline_is_broken(two):
+    flow(two, steps={**STEPS, "train": {**STEPS["train"], "arguments": {"data": "{nobody.x}"}}})
+
+    shown = two.run("pipeline", "show")
+    (problem,) = json.loads(two.run("pipeline", "show", "--json").stdout)["problems"]
+
+    assert "flow.yaml:" in problem
+    assert "nobody" in problem
+    assert problem in shown.stdout
+    assert "no pipeline is listed" not in shown.stdout
+
+
+def test_on_a_narrow_terminal_pipeline_show_cuts_nothing(two):
+    two.run("-r", "-u")
+    two.run("-r")
+
+    terminal = Terminal(two, "pipeline", "show", columns=60)
+    terminal.run()
+
+    words = " ".join(terminal.text.split())
+    assert "cached: made by flow/train,lr=0.25#1" in words
+    assert "rows 3" in words
+    assert "data of prepare#1, rows of prepare#1" in words
+    assert "…" not in words
+
+
+def test_explain_of_a_step_that_is_swept_since_says_which_versions_it_has(two):
+    steps = {**STEPS, "train": {**STEPS["train"]}}
+    flow(two, parameters={"size": 3, "lr": 0.5}, grid=None, steps=steps)
+    two.run("-r", "-u")
+    flow(two, steps=steps)
+
+    asked = two.run("explain", "train")
+    assert asked.returncode != 0
+    assert "train may be flow/train,lr=0.5 or flow/train,lr=0.25; say which" in asked.stderr
+    exact = two.run("explain", "flow/train")
+    assert "train has other versions now: flow/train,lr=0.5 or flow/train,lr=0.25" in exact.stdout
+    assert "mlpipeline add" not in exact.stdout
