@@ -235,6 +235,27 @@ def test_what_cant_be_run_is_told_and_nothing_is_made(run, folder, arguments):
     assert sorted(folder.iterdir()) == before
 
 
+def test_what_cant_run_here_is_not_added_and_what_was_there_is_as_it_was(run, folder):
+    path = folder / "MLproject"
+    before = MLPROJECT + "  gone:\n    command: python gone.py\n"
+    path.write_text(before)
+    run(".")
+    gone = run(".", "-e", "gone")
+    model = folder / "models" / "demo-simple.yaml"
+    run(".", "-e", "simple", "-P", "a=1")
+    listed, was = (folder / "models.config").read_bytes(), model.read_bytes()
+    path.write_text(before.replace("main.py --a", "lost.py --a"))
+    lost = run(".", "-e", "simple", "-P", "a=2")
+
+    assert [gone.returncode, lost.returncode] == [2, 2]
+    assert "there is no script gone.py" in gone.stderr
+    assert "nothing was added" in gone.stderr
+    assert "line 3" not in gone.stderr  # of a file that is gone again
+    assert not (folder / "models" / "demo-gone.yaml").exists()
+    assert ((folder / "models.config").read_bytes(), model.read_bytes()) == (listed, was)
+    assert called([*COMMAND, "-r", "-u"], folder).returncode == 0
+
+
 def test_environments_are_not_made_and_that_is_said(run, folder):
     (folder / "conda.yml").touch()
     path = folder / "MLproject"
