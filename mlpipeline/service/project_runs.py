@@ -98,7 +98,8 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
         cwd=words.escaped(folder_text(source.folder, project)),
         env=read.line.env,
     )
-    return _queued(project, model, shared, rows, asked, source, say)
+    whole_names = {run.name: run.whole_name for run, _ in read.runs}
+    return _queued(project, model, shared, rows, whole_names, asked, source, say)
 
 
 class _Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,17 +183,19 @@ def _queued(
     model: str,
     shared: Shared,
     rows: Sequence[Row],
+    whole_names: Mapping[str, str],
     asked: Asked,
     source: Source,
     say: Say,
 ) -> Prepared:
-    names = [row.name for row in rows]
     onlooker = Onlooker(project)
     # What is listed here, and ordered to run again, nobody else may take for done meanwhile.
     with run_lock(project.layout.run_lock, lambda: say("waiting for another mlpipeline run …")):
         with list_lock(project.layout.list_lock):
             file = RunModel(project, model, shared)
         model, path = file.name, file.path
+        rows = _as_called(rows, whole_names, file.there())
+        names = [row.name for row in rows]
         over = set() if file.is_new else ended(path.name, onlooker)
         with list_lock(project.layout.list_lock):
             there = file.write(rows)
@@ -223,3 +226,13 @@ def _queued(
     return Prepared(
         project=project, model=model, names=tuple(names), left=left, commit=source.commit
     )
+
+
+def _as_called(rows: Sequence[Row], whole_names: Mapping[str, str], there: list[str]) -> list[Row]:
+    """``rows``, those by their whole names that have these in the file: what has run stays done."""
+    return [
+        msgspec.structs.replace(row, name=whole_names[row.name])
+        if whole_names[row.name] in there
+        else row
+        for row in rows
+    ]

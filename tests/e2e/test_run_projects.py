@@ -1,6 +1,7 @@
 """`mlpipeline run`: projects of MLflow's form, through the queue, from folders and from git."""
 
 import json
+import re
 import shutil
 import signal
 import stat
@@ -111,6 +112,29 @@ def test_hydra_options_with_m_are_a_version_a_job_and_what_is_missing_goes_on(ru
     assert given(second) == ["given ['s', 'x.y=2', 'z=a']"]
     rows = json.loads(called([*COMMAND, "results", "--json"], folder).stdout)
     assert "x.y" in json.dumps(rows)
+
+
+def test_a_sweep_is_compared_by_what_differs_and_named_by_it(run, folder):
+    done = run(".", "-P", "hydra_options=modeling.depth=10,15 lr.rate=0.5 -m")
+    found = called([*COMMAND, "results", "--json", "--where", "modeling.depth > 12"], folder)
+
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(found.stdout)["runs"]
+    assert row["version"] == "depth=15"
+    assert (row["parameters"]["modeling.depth"], row["parameters"]["lr.rate"]) == (15, 0.5)
+
+
+def test_what_ran_by_a_longer_name_stays_done(run, folder):
+    options = (".", "-P", "steps=s", "-P", "hydra_options=x.y=1,2 -m")
+    run(*options, "--no-wait")
+    (file,) = (folder / "models").glob("demo-*.yaml")
+    file.write_text(re.sub(r"name: .?y=(\d).?,", r'name: "steps=s,x.y=\1",', file.read_text()))
+    called([*COMMAND, "-r", "-u"], folder)
+    again = run(*options)
+
+    assert "steps=s,x.y=1 and steps=s,x.y=2" in again.stderr
+    assert "have run already" in again.stderr
+    assert sorted(of(folder).outcomes().values()) == ["succeeded"] * 2
 
 
 def test_with_m_other_parameters_sweep_too(run, folder):
