@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -151,6 +152,26 @@ def test_what_failed_at_another_time_is_not_run_with_it(run, folder):
     assert (bad.returncode, good.returncode) == (1, 0)
     assert "exited with status 3" in bad.stderr
     assert of(folder).started() == ["demo/steps=bad#1", "demo/steps=good#1"]
+
+
+def test_a_failure_is_told_once_with_its_last_line_and_how_it_is_forgotten(run, folder):
+    (folder / "main.py").write_text("import sys; sys.exit(f'no key in {sys.argv[1]}')")
+    one = run(".", "-P", "steps=a b")
+    many = run(".", "-m", "-P", "steps=c,d", "-j", "2")
+    (forget,) = re.findall(r"`mlpipeline (remove .*)`", one.stderr)
+    (forget_many,) = re.findall(r"`mlpipeline (remove .*)`", many.stderr)
+
+    assert (one.returncode, many.returncode) == (1, 1)
+    assert one.stderr.count("exited with status 1; last line: no key in a b") == 1
+    assert one.stderr.count("exited with status 1") == 1
+    assert many.stderr.count("exited with status 1") == 2
+    assert many.stderr.count("mlpipeline logs") == 1
+    assert "2 of 2 runs did not end well" in many.stderr
+    for command in (forget, forget_many):
+        done = called([*COMMAND, *shlex.split(command)], folder)
+        assert done.returncode == 0, done.stderr
+    assert called([*COMMAND, "-r", "-u"], folder).returncode == 0
+    assert len(of(folder).outcomes()) == 3
 
 
 def test_two_at_once_share_the_session_and_each_gets_its_own(run, folder):
