@@ -86,7 +86,7 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
         source = source_of(home.project, address, folder, asked.version, say)
         most = None if asked.any_number else settings.max_versions or None
         read = _runs(asked, source.folder, most=most)
-        _check_environment(read.mlproject, asked.environment, say)
+        unset = _unset_environment(read.mlproject, asked.environment)
         rows = [_row(read.line, each, values, source) for each, values in read.runs]
         project = made(home, say)  # what can't be run makes no folder a project
     for note in read.mlproject.notes:
@@ -99,7 +99,7 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
         env=read.line.env,
     )
     whole_names = {run.name: run.whole_name for run, _ in read.runs}
-    return _queued(project, model, shared, rows, whole_names, asked, source, say)
+    return _queued(project, model, shared, rows, whole_names, asked, source, say, unset)
 
 
 class _Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +122,11 @@ def _runs(asked: Asked, folder: Path, *, most: int | None) -> _Runs:
     )
 
 
-def _check_environment(mlproject: MLproject, environment: str | None, say: Say) -> None:
-    """Say what is not done about the environment that MLproject asks for."""
+def _unset_environment(mlproject: MLproject, environment: str | None) -> str:
+    """What is not done about the environment that MLproject asks for; raises ConfigError."""
     asked = mlproject.environment
     if not asked or environment == LOCAL:
-        return
+        return ""
     if asked == "docker_env":
         assert mlproject.path is not None
         raise ConfigError(
@@ -134,7 +134,7 @@ def _check_environment(mlproject: MLproject, environment: str | None, say: Say) 
             "it asks for docker_env, and mlpipeline starts no containers",
             remedy="--env-manager local runs it with the Python and the packages that are here",
         )
-    say(
+    return (
         f"{asked}: {mlproject.environment_file} is not set up: it runs with the Python and the "
         "packages that are here, as with mlflow run --env-manager=local"
     )
@@ -187,6 +187,7 @@ def _queued(
     asked: Asked,
     source: Source,
     say: Say,
+    unset: str,
 ) -> Prepared:
     onlooker = Onlooker(project)
     # What is listed here, and ordered to run again, nobody else may take for done meanwhile.
@@ -194,6 +195,8 @@ def _queued(
         with list_lock(project.layout.list_lock):
             file = RunModel(project, model, shared)
         model, path = file.name, file.path
+        if unset and file.is_new:  # it would be the same each time
+            say(unset)
         rows = _as_called(rows, whole_names, file.there())
         names = [row.name for row in rows]
         over = set() if file.is_new else ended(path.name, onlooker)
