@@ -87,11 +87,10 @@ def test_where_a_run_comes_from_and_long_paths_come_late():
                 "commit": f"{n}" * 40,
                 "hydra_options": f"m.depth={n}",
                 "m.depth": n,
-                "other": n + 7,
             },
             {"loss": n},
         )
         for n in (1, 2)
     ]
 
-    assert table(runs, 50)[0] == ["run", "other", "m.depth", "loss", "took"]
+    assert table(runs, 50)[0] == ["run", "m.depth", "loss", "took"]
