@@ -93,4 +93,4 @@ def test_where_a_run_comes_from_and_long_paths_come_late():
         for n in (1, 2)
     ]
 
-    assert table(runs, 50)[0] == ["run", "m.depth", "loss", "took"]
+    assert table(runs, 38)[0] == ["run", "m.depth", "loss", "took"]
