@@ -24,6 +24,7 @@ ORDER = {SWEPT: 0, OTHER: 0, REPEATED: 0, INFERRED: 1, LAST: 2}  # from the left
 HIDDEN = ("model_dir_suffix",)
 # Those that follow from others, or repeat them, as a command does its versions' arguments.
 DERIVED = ("command", "cwd", "env", "_target_")
+ORIGINS = ("source", "commit", "hydra_options")  # of a run of `mlpipeline run`
 
 
 class ResultTable:
@@ -106,8 +107,10 @@ class ResultTable:
         for each in parameters:
             values = [each.of(run) for run in self._runs]
             own = [value for value in values if value is not None]
-            is_derived = each.key.rpartition(".")[2] in DERIVED or any(
-                isinstance(value, str) and "${" in value for value in own
+            is_derived = (
+                each.key.rpartition(".")[2] in DERIVED
+                or each.key in ORIGINS
+                or any(isinstance(value, str) and _is_long(value) for value in own)
             )
             is_same = len(values) > 1 and all(value == own[0] for value in own)
             if is_derived or is_same:
@@ -156,7 +159,7 @@ class ResultTable:
     def _is_in_names(self, parameter: Column) -> bool:
         """Whether the versions' names say it: ``learning_rate=0.1``."""
         return parameter.key == "dataloader" or all(
-            f"{parameter.key}={value}" in run.version
+            _is_said(f"{parameter.key}={value}", run.version)
             for run in self._runs
             if (value := parameter.of(run)) is not None
         )
@@ -191,6 +194,13 @@ def _label(run: Result, columns: Sequence[Column], longest: int) -> str:
     return shortened(f"{run.model}/{left}#{run.attempt}", longest)
 
 
+def _is_said(said: str, version: str) -> bool:
+    """Whether a name says ``a.lr=1``, be it by the end of its key: ``lr=1,depth=2``."""
+    return said in version or any(
+        "=" in part and said.endswith(f".{part}") for part in version.split(",")
+    )
+
+
 def _inner(said: Sequence[str]) -> tuple[str, ...]:
     """How names end that say it of the same key in a group: ``params.lr=0.1``."""
     return tuple(f".{each}" for each in said)
@@ -203,3 +213,8 @@ def _text(column: Column, run: Result) -> str:
 
 def _took(run: Result) -> str:
     return "" if run.seconds is None else duration(run.seconds)
+
+
+def _is_long(value: str) -> bool:
+    """Whether a text follows from others, or is the path of a file that fills the table."""
+    return "${" in value or (value.startswith("/") and wide(value) > LONGEST)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import click
@@ -17,14 +18,18 @@ from mlpipeline.cli.options import (
 )
 from mlpipeline.cli.render import show_json
 from mlpipeline.cli.streams import complain
-from mlpipeline.core.wording import duration, plural
+from mlpipeline.core.runs import Run
+from mlpipeline.core.standings import State
+from mlpipeline.core.wording import duration, plural, shortened
 from mlpipeline.errors import short
 from mlpipeline.service.following import Began, Ended, Following, Printed, Said, Settled
 from mlpipeline.service.keeping import Keeper
 from mlpipeline.service.project_runs import Asked, Prepared, prepare
 from mlpipeline.service.sweeps import RERUNS
+from mlpipeline.service.views import last_line
 
 INTERRUPTED = 130
+LONGEST = 200  # columns of the last line that a run has printed
 ENVIRONMENTS = ("local", "virtualenv", "conda", "uv")
 
 
@@ -134,6 +139,7 @@ def _follow(
     """Tell what becomes of it, and put that into ``ends``; returns the exit code."""
     keeper = Keeper(prepared.project, prepared.model, parallel=parallel)
     following = Following(prepared.project, prepared.model, prepared.left, keeper)
+    told: set[str] = set()  # the attempts whose end was
     try:
         for news in following.news():
             match news:
@@ -142,9 +148,8 @@ def _follow(
                 case Printed(_, lines) if shows_output:
                     click.echo("".join(f"{line}\n" for line in lines), nl=False)
                 case Ended(_, run):
-                    took = duration(run.seconds or 0.0)
-                    said = f"succeeded in {took}" if run.succeeded else str(run.verdict)
-                    complain(f"{run.id} {said}")
+                    complain(f"{run.id} {_end(prepared, run)}")
+                    told.add(str(run.id))
                 case Said(text):
                     complain(text)
                 case Settled(name):
@@ -154,7 +159,7 @@ def _follow(
     finally:
         keeper.part()
     failed = [each for each in ends.values() if not each.is_done]
-    _say_what_failed(prepared, failed)
+    _say_what_failed(prepared, failed, told)
     return 1 if failed else 0
 
 
@@ -188,16 +193,43 @@ def _stopped(keeper: Keeper, left: int) -> int:
     return INTERRUPTED
 
 
-def _say_what_failed(prepared: Prepared, failed: list[Settled]) -> None:
+def _end(prepared: Prepared, run: Run) -> str:
+    """What became of an attempt; where it failed, with the last line that it printed."""
+    if run.succeeded:
+        return f"succeeded in {duration(run.seconds or 0.0)}"
+    verdict = run.verdict
+    reason = str(verdict)
+    said = (
+        shortened(last_line(prepared.project, run), LONGEST)
+        if verdict and verdict.outcome.is_failure
+        else ""
+    )
+    return f"{reason}; last line: {said}" if said and said not in reason else reason
+
+
+def _say_what_failed(prepared: Prepared, failed: list[Settled], told: Collection[str]) -> None:
+    """What was not told yet of ``failed``, their number, and what can be done."""
+    for each in failed:
+        is_told = each.run and str(each.run.id) in told and each.state == State.FAILED.value
+        if not is_told:
+            complain(f"{prepared.model}/{each.name}: {each}")
+    ran = [each for each in failed if each.run]
     total = len(prepared.names)
     if failed and total > 1:
         complain(
             f"{len(failed)} of {total} runs did not end well; the same command runs those again"
         )
-    for each in failed:
-        complain(f"{prepared.model}/{each.name}: {each}")
-        if each.run:
-            complain(f"  `mlpipeline{_where(prepared)} logs '{each.run.id}'` has what it printed")
+    if not ran:
+        return
+    run, where = ran[0].run, _where(prepared)
+    assert run is not None
+    name = shlex.quote(str(run.id))
+    complain(f"`mlpipeline{where} logs {name}` has what it printed")
+    if all(each.state for each in ran):  # they are listed
+        version = f" {shlex.quote(ran[0].name)}" if total == 1 else ""
+        what = "it stays" if total == 1 else "they stay"
+        forgotten = f"`mlpipeline{where} remove {shlex.quote(prepared.model)}{version}`"
+        complain(f"{what} in the queue, for the next session, too: {forgotten} takes that back")
 
 
 def _say_how_to_follow(prepared: Prepared) -> None:

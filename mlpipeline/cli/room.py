@@ -45,9 +45,10 @@ def shares(widths: Mapping[str, int], total: int, name: str) -> dict[str, int]:
 
 def wrapped(text: str, total: int, hang: int = 0) -> list[str]:
     """``text`` in lines of at most ``total`` columns, broken between words where they are not
-    longer than that; all lines but the first are ``hang`` columns in.
+    longer than that; all lines but the first are ``hang`` columns in. What stands in backquotes is
+    a command to copy, and stays whole.
     """
-    return _filled(re.findall(r"\s*\S+", text), total, " " * hang)
+    return _filled(re.findall(r"\s*(?:`[^`]*`|\S)+", text), total, " " * hang)
 
 
 def parted(text: str, total: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -38,9 +39,11 @@ def values_of(entry: EntryPoint, given: Mapping[str, str], folder: Path) -> Valu
     ]
     if missing:
         near = next((nearest(name, given) for name in missing if nearest(name, given)), "")
+        them = "it" if len(missing) == 1 else "them"
+        options = " ".join(f"-P {shlex.quote(name)}=…" for name in missing)
         raise MlpipelineError(
             f"entry point {entry.name} needs {enumeration(missing, NAMED)}{near}: "
-            f"give it with -P {missing[0]}=…"
+            f"give {them} with {options}"
         )
     own = {}
     for name, parameter in entry.parameters.items():

@@ -17,7 +17,8 @@ ONLY = "main"  # the name of a version that there is nothing to say of
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """One run that is asked for."""
 
-    name: str
+    name: str  # what tells it from the others
+    whole_name: str  # all that is given
     parameters: Mapping[str, str]  # as they are given to the entry point
     overrides: tuple[str, ...] = ()  # of hydra_options, each ``key=value``
 
@@ -35,12 +36,13 @@ def wanted(given: Mapping[str, str], *, multirun: bool, most: int | None) -> lis
     others = [each for each in own if not listed.looks_like_override(each)]
     if not multirun and not flags:
         name = _name(given, overrides, others)
-        return [Wanted(name=name, parameters=given, overrides=tuple(overrides))]
+        return [Wanted(name=name, whole_name=name, parameters=given, overrides=tuple(overrides))]
     swept = [key for key in given if key != HYDRA_OPTIONS] if multirun else []
     # Parameters and overrides may have the same names; a sweep is of all of them.
     lines = [*(f"{_key(at)}={given[key]}" for at, key in enumerate(swept)), *overrides]
     axes = _axes(lines, given, swept, most)
-    found = []
+    differing = [at for at, axis in enumerate(axes) if len(axis) > 1]
+    found, names = [], []
     for job in sweeps.jobs(axes):
         values = dict(each.split("=", 1) for each in job[: len(swept)])
         ours = job[len(swept) :]
@@ -51,10 +53,40 @@ def wanted(given: Mapping[str, str], *, multirun: bool, most: int | None) -> lis
         }
         if HYDRA_OPTIONS in given:
             parameters[HYDRA_OPTIONS] = " ".join([*others, *ours])
-        found.append(
-            Wanted(name=_name(parameters, ours, others), parameters=parameters, overrides=ours)
+        name = _name(parameters, ours, others)
+        found.append(Wanted(name=name, whole_name=name, parameters=parameters, overrides=ours))
+        said = [*(f"{key}={parameters[key]}" for key in swept), *ours]
+        names.append([said[at] for at in differing])
+    return (
+        [
+            msgspec.structs.replace(run, name=name)
+            for run, name in zip(found, _short_names(names), strict=True)
+        ]
+        if differing
+        else found
+    )
+
+
+def _short_names(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """A name for each job of a sweep by what it says that differs, keys as short as they may be."""
+    keys = [sweeps.key_of(each) for each in jobs[0]]
+    short = [_short_key(key, keys) for key in keys]
+    return [
+        words.version_name(
+            [f"{key}={each.partition('=')[2]}" for key, each in zip(short, job, strict=True)]
         )
-    return found
+        for job in jobs
+    ]
+
+
+def _short_key(key: str, keys: Sequence[str]) -> str:
+    """The end of ``key``, from a dot on, that no other one of ``keys`` has."""
+    parts = key.split(".")
+    for count in range(1, len(parts)):
+        end = ".".join(parts[-count:])
+        if sum(each == end or each.endswith(f".{end}") for each in keys) == 1:
+            return end
+    return key
 
 
 def _axes(

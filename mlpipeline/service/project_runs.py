@@ -18,17 +18,18 @@ import msgspec
 from mlpipeline.api import sweeps as axes
 from mlpipeline.api import words
 from mlpipeline.core.git_addresses import Address, masked
-from mlpipeline.core.model_files import COMMAND, SUFFIXES
 from mlpipeline.core.wording import enumeration
-from mlpipeline.errors import ConfigError, MlpipelineError, short
+from mlpipeline.errors import ConfigError, MlpipelineError
 from mlpipeline.service import sweeps
 from mlpipeline.service.adding import folder_text
 from mlpipeline.service.entry_lines import TAKEN, Line, extra_words, line_of
 from mlpipeline.service.entry_values import Values, values_of
 from mlpipeline.service.fan_out import HYDRA_OPTIONS, Wanted, wanted
+from mlpipeline.service.lists import Desk
 from mlpipeline.service.project import Project, set_umask
 from mlpipeline.service.queue import Onlooker
 from mlpipeline.service.run_listing import ended, list_versions
+from mlpipeline.service.run_models import RunModel
 from mlpipeline.service.run_sources import (
     Say,
     Source,
@@ -37,11 +38,9 @@ from mlpipeline.service.run_sources import (
     made,
     source_of,
 )
-from mlpipeline.state.files import storage, write_whole
-from mlpipeline.state.list_writing import replace_text
 from mlpipeline.state.lock import list_lock, run_lock
 from mlpipeline.state.mlproject import MAIN, MLproject, read_mlproject
-from mlpipeline.state.run_model_files import Row, Shared, edited_text, is_for, names_in, new_text
+from mlpipeline.state.run_model_files import Row, Shared
 
 DIGITS = 8  # hex digits that tell sweeps of one project apart
 LOCAL = "local"  # the environment that runs have: that of mlpipeline
@@ -87,7 +86,7 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
         source = source_of(home.project, address, folder, asked.version, say)
         most = None if asked.any_number else settings.max_versions or None
         read = _runs(asked, source.folder, most=most)
-        _check_environment(read.mlproject, asked.environment, say)
+        unset = _unset_environment(read.mlproject, asked.environment)
         rows = [_row(read.line, each, values, source) for each, values in read.runs]
         project = made(home, say)  # what can't be run makes no folder a project
     for note in read.mlproject.notes:
@@ -99,7 +98,8 @@ def prepare(asked: Asked, named: Path | None, say: Say) -> Prepared:
         cwd=words.escaped(folder_text(source.folder, project)),
         env=read.line.env,
     )
-    return _queued(project, model, shared, rows, asked, source, say)
+    whole_names = {run.name: run.whole_name for run, _ in read.runs}
+    return _queued(project, model, shared, rows, whole_names, asked, source, say, unset)
 
 
 class _Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +122,11 @@ def _runs(asked: Asked, folder: Path, *, most: int | None) -> _Runs:
     )
 
 
-def _check_environment(mlproject: MLproject, environment: str | None, say: Say) -> None:
-    """Say what is not done about the environment that MLproject asks for."""
+def _unset_environment(mlproject: MLproject, environment: str | None) -> str:
+    """What is not done about the environment that MLproject asks for; raises ConfigError."""
     asked = mlproject.environment
     if not asked or environment == LOCAL:
-        return
+        return ""
     if asked == "docker_env":
         assert mlproject.path is not None
         raise ConfigError(
@@ -134,7 +134,7 @@ def _check_environment(mlproject: MLproject, environment: str | None, say: Say) 
             "it asks for docker_env, and mlpipeline starts no containers",
             remedy="--env-manager local runs it with the Python and the packages that are here",
         )
-    say(
+    return (
         f"{asked}: {mlproject.environment_file} is not set up: it runs with the Python and the "
         "packages that are here, as with mlflow run --env-manager=local"
     )
@@ -183,20 +183,32 @@ def _queued(
     model: str,
     shared: Shared,
     rows: Sequence[Row],
+    whole_names: Mapping[str, str],
     asked: Asked,
     source: Source,
     say: Say,
+    unset: str,
 ) -> Prepared:
-    names = [row.name for row in rows]
     onlooker = Onlooker(project)
     # What is listed here, and ordered to run again, nobody else may take for done meanwhile.
     with run_lock(project.layout.run_lock, lambda: say("waiting for another mlpipeline run …")):
         with list_lock(project.layout.list_lock):
-            model, path = _file(project, model, shared)
-        over = ended(path.name, onlooker) if path.exists() else set()
+            file = RunModel(project, model, shared)
+        model, path = file.name, file.path
+        if unset and file.is_new:  # it would be the same each time
+            say(unset)
+        rows = _as_called(rows, whole_names, file.there())
+        names = [row.name for row in rows]
+        over = set() if file.is_new else ended(path.name, onlooker)
         with list_lock(project.layout.list_lock):
-            there = _write(path, shared, rows)
-        list_versions(project, path.name, names, there, over)
+            there = file.write(rows)
+        try:
+            problem = Desk(project).problem(path.name)
+            if problem:
+                raise MlpipelineError(f"{shared.said}: {file.in_its_words(problem)}")
+            list_versions(project, path.name, names, there, over)
+        except MlpipelineError as error:  # what can't run here is not added
+            raise MlpipelineError(f"{error}; {file.undo()}") from None
         sight = sweeps.look(project, model, onlooker)
         rerun = asked.rerun or ("all" if len(names) == 1 else "missing")
         again = {"all": sight.done, "changed": sight.outdated}.get(rerun, lambda _: [])(names)
@@ -219,49 +231,11 @@ def _queued(
     )
 
 
-def _file(project: Project, model: str, shared: Shared) -> tuple[str, Path]:
-    """The model's name and file: the one that was made for this, or a new one."""
-    folder = project.layout.models_dir
-    number = 1
-    while True:
-        name = model if number == 1 else f"{model}-{number}"
-        taken = [each for each in SUFFIXES if (folder / f"{name}{each}").exists()]
-        path = folder / f"{name}{COMMAND[0]}"
-        if not taken or (path.exists() and is_for(_text(path), shared)):
-            return name, path
-        number += 1
-
-
-def _write(path: Path, shared: Shared, rows: Sequence[Row]) -> list[str]:
-    """Make the file, or edit it; returns the names of all its versions."""
-    is_private = any(_is_secret(row) for row in rows)
-    if path.exists():
-        before = _text(path)
-        text = edited_text(path, before, shared, rows)
-        if is_private:  # before it has them
-            with storage(f"{short(path)} can't be protected"):
-                path.chmod(0o600)
-        if text != before:
-            replace_text(path, text)
-    else:
-        text = new_text(shared, rows)
-        with storage(f"{short(path)} can't be written"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, text.encode(), mode=0o600 if is_private else None)
-    return names_in(path, text)
-
-
-def _is_secret(row: Row) -> bool:
-    """Whether a version has what nobody else should see: a parameter, or what is passed on."""
-    pairs = [*row.parameters.items(), *row.overrides.items()]
-    extras = iter(row.arguments)
-    pairs += [(key.removeprefix("--"), value) for key, value in zip(extras, extras, strict=True)]
-    return any(words.is_secret(key, value) for key, value in pairs)
-
-
-def _text(path: Path) -> str:
-    try:
-        with storage(f"{short(path)} can't be read"):
-            return path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError(path, "it is not UTF-8", remedy="save it as UTF-8") from None
+def _as_called(rows: Sequence[Row], whole_names: Mapping[str, str], there: list[str]) -> list[Row]:
+    """``rows``, those by their whole names that have these in the file: what has run stays done."""
+    return [
+        msgspec.structs.replace(row, name=whole_names[row.name])
+        if whole_names[row.name] in there
+        else row
+        for row in rows
+    ]

@@ -182,8 +182,8 @@ class _Reader:
                 near = nearest(str(key), PARAMETER_KEYS)
                 self._note(f"the unknown key {key}{near} of {name} is passed over", place)
         if kind not in TYPES:
-            if near := nearest(str(kind), TYPES):
-                self._note(f"the unknown type {kind}{near} of {name} is taken for string", place)
+            near = nearest(str(kind), TYPES) or f" (there are {', '.join(TYPES)})"
+            self._note(f"the unknown type {kind}{near} of {name} is taken for string", place)
             kind = "string"
         default = pairs.get("default")
         return Parameter(name=name, type=kind, default=None if default is None else str(default))

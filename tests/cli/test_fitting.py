@@ -74,3 +74,23 @@ def test_a_value_that_is_the_same_in_all_that_have_it_waits_for_room():
 
     assert "params.seed" not in names
     assert "params.lr" in names
+
+
+def test_where_a_run_comes_from_and_long_paths_come_late():
+    runs = [
+        of(
+            "p",
+            f"depth={n}",
+            {
+                "data": f"/home/somebody/some/where/data-{n}.csv",
+                "source": f"https://host/p{n}.git",
+                "commit": f"{n}" * 40,
+                "hydra_options": f"m.depth={n}",
+                "m.depth": n,
+            },
+            {"loss": n},
+        )
+        for n in (1, 2)
+    ]
+
+    assert table(runs, 38)[0] == ["run", "m.depth", "loss", "took"]

@@ -73,3 +73,13 @@ def test_a_closing_line_is_broken_between_its_parts_and_then_after_commas():
     assert parted(text, 80) == [text]
     assert parted(text, 40) == ["1 running, 2 queued · empty about 14:00", "pid 7 works"]
     assert parted(text, 17) == ["1 running,", "2 queued", "empty about 14:00", "pid 7 works"]
+
+
+def test_a_command_in_backquotes_is_never_broken():
+    command = "`mlpipeline -C there logs 'demo/steps=a b#1'`,"
+
+    assert wrapped(f"what it printed: {command} for 2 ` is odd", 20) == [
+        "what it printed:",
+        command,
+        "for 2 ` is odd",
+    ]

@@ -1,6 +1,8 @@
 """`mlpipeline run`: projects of MLflow's form, through the queue, from folders and from git."""
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import stat
@@ -113,6 +115,29 @@ def test_hydra_options_with_m_are_a_version_a_job_and_what_is_missing_goes_on(ru
     assert "x.y" in json.dumps(rows)
 
 
+def test_a_sweep_is_compared_by_what_differs_and_named_by_it(run, folder):
+    done = run(".", "-P", "hydra_options=modeling.depth=10,15 lr.rate=0.5 -m")
+    found = called([*COMMAND, "results", "--json", "--where", "modeling.depth > 12"], folder)
+
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(found.stdout)["runs"]
+    assert row["version"] == "depth=15"
+    assert (row["parameters"]["modeling.depth"], row["parameters"]["lr.rate"]) == (15, 0.5)
+
+
+def test_what_ran_by_a_longer_name_stays_done(run, folder):
+    options = (".", "-P", "steps=s", "-P", "hydra_options=x.y=1,2 -m")
+    run(*options, "--no-wait")
+    (file,) = (folder / "models").glob("demo-*.yaml")
+    file.write_text(re.sub(r"name: .?y=(\d).?,", r'name: "steps=s,x.y=\1",', file.read_text()))
+    called([*COMMAND, "-r", "-u"], folder)
+    again = run(*options)
+
+    assert "steps=s,x.y=1 and steps=s,x.y=2" in again.stderr
+    assert "have run already" in again.stderr
+    assert sorted(of(folder).outcomes().values()) == ["succeeded"] * 2
+
+
 def test_with_m_other_parameters_sweep_too(run, folder):
     done = run(".", "-m", "-e", "simple", "-P", "a=range(1,4)")
 
@@ -127,6 +152,26 @@ def test_what_failed_at_another_time_is_not_run_with_it(run, folder):
     assert (bad.returncode, good.returncode) == (1, 0)
     assert "exited with status 3" in bad.stderr
     assert of(folder).started() == ["demo/steps=bad#1", "demo/steps=good#1"]
+
+
+def test_a_failure_is_told_once_with_its_last_line_and_how_it_is_forgotten(run, folder):
+    (folder / "main.py").write_text("import sys; sys.exit(f'no key in {sys.argv[1]}')")
+    one = run(".", "-P", "steps=a b")
+    many = run(".", "-m", "-P", "steps=c,d", "-j", "2")
+    (forget,) = re.findall(r"`mlpipeline (remove .*)`", one.stderr)
+    (forget_many,) = re.findall(r"`mlpipeline (remove .*)`", many.stderr)
+
+    assert (one.returncode, many.returncode) == (1, 1)
+    assert one.stderr.count("exited with status 1; last line: no key in a b") == 1
+    assert one.stderr.count("exited with status 1") == 1
+    assert many.stderr.count("exited with status 1") == 2
+    assert many.stderr.count("mlpipeline logs") == 1
+    assert "2 of 2 runs did not end well" in many.stderr
+    for command in (forget, forget_many):
+        done = called([*COMMAND, *shlex.split(command)], folder)
+        assert done.returncode == 0, done.stderr
+    assert called([*COMMAND, "-r", "-u"], folder).returncode == 0
+    assert len(of(folder).outcomes()) == 3
 
 
 def test_two_at_once_share_the_session_and_each_gets_its_own(run, folder):
@@ -235,16 +280,38 @@ def test_what_cant_be_run_is_told_and_nothing_is_made(run, folder, arguments):
     assert sorted(folder.iterdir()) == before
 
 
+def test_what_cant_run_here_is_not_added_and_what_was_there_is_as_it_was(run, folder):
+    path = folder / "MLproject"
+    before = MLPROJECT + "  gone:\n    command: python gone.py\n"
+    path.write_text(before)
+    run(".")
+    gone = run(".", "-e", "gone")
+    model = folder / "models" / "demo-simple.yaml"
+    run(".", "-e", "simple", "-P", "a=1")
+    listed, was = (folder / "models.config").read_bytes(), model.read_bytes()
+    path.write_text(before.replace("main.py --a", "lost.py --a"))
+    lost = run(".", "-e", "simple", "-P", "a=2")
+
+    assert [gone.returncode, lost.returncode] == [2, 2]
+    assert "there is no script gone.py" in gone.stderr
+    assert "nothing was added" in gone.stderr
+    assert "line 3" not in gone.stderr  # of a file that is gone again
+    assert not (folder / "models" / "demo-gone.yaml").exists()
+    assert ((folder / "models.config").read_bytes(), model.read_bytes()) == (listed, was)
+    assert called([*COMMAND, "-r", "-u"], folder).returncode == 0
+
+
 def test_environments_are_not_made_and_that_is_said(run, folder):
     (folder / "conda.yml").touch()
     path = folder / "MLproject"
     path.write_text("conda_env: conda.yml\n" + MLPROJECT)
-    conda = run(".")
+    conda, again = run("."), run(".")
     path.write_text("docker_env: {image: x}\n" + MLPROJECT)
     docker, local = run("."), run(".", "--env-manager", "local")
 
     assert (conda.returncode, docker.returncode, local.returncode) == (0, 2, 0)
     assert "conda_env: conda.yml is not set up" in conda.stderr
+    assert "is not set up" not in again.stderr  # once is enough
     assert "mlpipeline starts no containers" in docker.stderr
     assert "--env-manager local" in docker.stderr
 

@@ -187,7 +187,7 @@ def test_values_are_checked_by_their_type(tmp_path, kind, value):
 
     with pytest.raises(MlpipelineError, match=VALUE_ERRORS[kind, value]):
         values_of(entry, {"a": value}, tmp_path)
-    with pytest.raises(MlpipelineError, match=r"main needs a.*-P a="):
+    with pytest.raises(MlpipelineError, match=r"main needs a.* it with -P a="):
         values_of(entry, {}, tmp_path)
 
 

@@ -28,8 +28,20 @@ def test_hydra_options_with_m_are_a_run_for_each_job():
         "m.n=15 c=1 k=v",
         "m.n=15 c=3 k=v",
     ]
-    assert next(iter(found)) == "steps=a,b,m.n=10,c=1,k=v"
+    assert list(found) == ["n=10,c=1", "n=10,c=3", "n=15,c=1", "n=15,c=3"]
     assert all(each["steps"] == "a,b" for each in found.values())
+
+
+def test_a_job_is_called_by_what_differs_with_the_shortest_keys_that_tell():
+    swept = runs({"hydra_options": "a.x.lr=1,2 b.x.lr=3,4 lr.z=0,1 a.x.n=5 -m"})
+    with_own = runs({"lr": "1,2", "k": "7", "hydra_options": "a.lr=3,4"}, multirun=True)
+    secret = runs({"hydra_options": "db.password=a,b -m"})
+
+    assert next(iter(swept)) == "a.x.lr=1,b.x.lr=3,z=0"
+    assert next(iter(with_own)) == "lr=1,a.lr=3"
+    assert len(secret) == 2
+    assert not {"password=a", "password=b"} & set(secret)
+    assert list(runs({"hydra_options": "a=1 -m"})) == ["a=1"]
 
 
 def test_the_seeds_sweep_is_150_runs():

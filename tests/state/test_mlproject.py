@@ -92,7 +92,7 @@ def test_what_cant_be_meant_is_told_with_its_line(read, text):
 def test_what_mlflow_passes_over_is_a_note(read):
     project = read(
         "extra: 1\nentry_points:\n  main:\n    comand: y\n"
-        "    parameters: {a: {type: strng, x: 1}}\n"
+        "    parameters: {a: {type: strng, x: 1}, b: int}\n"
         "    command: x"
     )
 
@@ -101,6 +101,7 @@ def test_what_mlflow_passes_over_is_a_note(read):
     assert "1: the unknown key extra" in said
     assert "4: the unknown key comand (did you mean command?)" in said
     assert "the unknown type strng (did you mean string?)" in said
+    assert "the unknown type int (there are string, float, path, uri) of b" in said
 
 
 def test_an_unknown_entry_point_is_told_with_the_nearest(read):
