@@ -43,7 +43,8 @@ def render(
 
     ``template``: a folder, or what cookiecutter has an abbreviation for, with ``version``. ``ask``
     for what has no answer, and for that only; else its defaults count. ``own``: a template of ours,
-    whose answers are checked, and nothing is left in anybody's home. Raises MlpipelineError, and OSError.
+    whose answers are checked, and nothing is left in anybody's home. Raises MlpipelineError,
+    and OSError.
     """
     config = None
     if own:
