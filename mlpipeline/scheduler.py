@@ -210,7 +210,7 @@ class Scheduler:
         self._listing.idle = not self._is_busy()
         in_a_moment = self._bulletin.unready == "" or not (listed.final or listed.waits)
         if self._is_busy() or in_a_moment:
-            self._bulletin.of_idling("")
+            self._bulletin.of_idling("", for_a_moment=not self._is_busy())
             return False
         if not self._reader.is_fresh:  # there may be more by now
             self._reader.outdate()

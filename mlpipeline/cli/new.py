@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from mlpipeline.cli.options import json_option, parse_parameters, project_option
 from mlpipeline.cli.render import show_json
+from mlpipeline.core.model_files import is_model_file, model_name
 from mlpipeline.service import scaffolding
+from mlpipeline.service.new_project import Made
 from mlpipeline.service.scaffolding import KINDS, New
 
 
@@ -76,13 +79,25 @@ def new(
         return
     for path in made.wrote:
         click.echo(f"wrote  {path}")
-    click.echo(f"Next: {_next(kind, name, made.folder)}")
+    click.echo(f"Next: {_next(kind, name, made)}")
 
 
-def _next(kind: str, name: str, folder: str) -> str:
+def _next(kind: str, name: str, made: Made) -> str:
+    folder = quote(made.folder)
     match kind:
         case "model":
-            return f"mlpipeline add --test {name} && mlpipeline"
+            return f"mlpipeline add --test {quote(_model(name, made))} && mlpipeline"
         case "step":
-            return f"mlpipeline run {folder}"
+            return f"mlpipeline run {folder}{_needed(Path(made.folder))}"
     return f"cd {folder} && mlpipeline"
+
+
+def _model(name: str, made: Made) -> str:
+    """What the model is called; a team's template may call it otherwise."""
+    paths = [Path(path).relative_to(made.folder) for path in made.wrote]
+    names = [model_name(str(path)) for path in paths if is_model_file(str(path))]
+    return name if name in names or not names else names[0]
+
+
+def _needed(step: Path) -> str:
+    return "".join(f" -P {quote(each)}=…" for each in scaffolding.needed_parameters(step))

@@ -50,6 +50,7 @@ class Bulletin:
         self._ended = 0  # runs, when the queue was empty last
         self._emptied_at = now()
         self.idle = ""  # why nothing runs and nothing starts
+        self._told_idle = ""  # what people were told of that
         self.lack = ""  # of room on the disk
         self.unready: str | None = None  # what starts wait for, as executors say
 
@@ -111,10 +112,13 @@ class Bulletin:
             return f"waits for {ahead.lacks}: others use the rest"
         return f"waits until {ahead.next_try:%H:%M:%S} to try again" if ahead.next_try else ""
 
-    def of_idling(self, why: str) -> None:
-        """Why nothing runs and nothing starts; empty when it does."""
-        if why != self.idle:
-            self.idle = why
+    def of_idling(self, why: str, *, for_a_moment: bool = False) -> None:
+        """Why nothing runs and nothing starts; empty when it does, or when that is not known
+        ``for_a_moment``, after which the same is not told again.
+        """
+        self.idle = why
+        if why != self._told_idle and not for_a_moment:
+            self._told_idle = why
             self._audience.idle(why)
 
     def of_emptiness(self, ledger: Ledger, listed: Listed, ended: int) -> None:

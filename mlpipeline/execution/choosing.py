@@ -126,7 +126,7 @@ class Choices:
         is_same = any(path in open_since for path in self._awaited[:AWAITED])
         if not is_same or len(open_since) <= AWAITED or not open_since.keys() <= set(self._awaited):
             self._awaited = sorted(open_since, key=open_since.__getitem__)
-        waits = f"waits for {enumeration(self._awaited, AWAITED)} to be inspected"
+        waits = f"reads the versions of {enumeration(self._awaited, AWAITED)}"
         return f"{waits}: {hindrances[0]}" if hindrances else waits
 
     def forget_all_but(self, paths: Container[str]) -> None:

@@ -58,6 +58,8 @@ def _send(order: Order, inbox: _Inbox, mouth: _Mouth) -> None:
     from filelock import FileLock, Timeout  # beside the import of mlflow, for nothing
 
     store = Store(order.settings.uri, order.settings.timeout)
+    with suppress(Unreachable):  # which is said as soon as something can be sent
+        store.open()
     lock = FileLock(order.lock, timeout=0)
     while not lock.is_locked:  # as long as another helper sends what is left
         with suppress(Timeout):
@@ -100,6 +102,7 @@ class _Helper:
                 self._is_busy = self._round()
             except (Unreachable, StorageError) as error:
                 self._say(is_up=False, problem=str(error))
+                self._let_go()
                 if is_over:
                     return
                 self._sleep()
@@ -117,9 +120,17 @@ class _Helper:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         while not self._inbox.is_over and (left := until - time.monotonic()) > 0:
             self._take(left)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """What waits for its MLflow run would wait in vain."""
+        with suppress(StorageError):  # it waits as long as it may
+            for sending in self._new:
+                sending.let_go()
 
     def _round(self) -> bool:
         """A step of each attempt; whether there may be more to do at once."""
+        self._store.open()
         self._begin_new()
         is_busy = self._is_hasty = False
         for sending in list(self._sendings.values()):

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -35,6 +38,7 @@ _TOO_LARGE = ("failed with error code 413", "413 Client Error")
 # What is in the text of an error where nobody answers.
 _SILENT = ("Read timed out", "ConnectTimeoutError", "timed out")
 _AWAY = ("NewConnectionError", "Connection refused", "Connection aborted", "RemoteDisconnected")
+KNOCK = 1.0  # seconds that the server has to take a connection, before MLflow is asked
 LONGEST = 300  # characters of what an error says
 MOST = 1_000  # points in one request
 PAGE = 1_000  # runs in one answer
@@ -65,7 +69,7 @@ class Store:
     """A tracking server, or a store on the disk. Calls raise Unreachable, Failed, Refused."""
 
     def __init__(self, uri: str, timeout: float):
-        """``timeout``: seconds that a request may take. Raises ImportError without mlflow."""
+        """``timeout``: seconds that a request may take."""
         # Own patience, not theirs: a helper that hangs for minutes has not ended with its session.
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(1, round(timeout)))
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
@@ -73,17 +77,29 @@ class Store:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
             os.environ.pop(name, None)  # of a run that has started this session
+        self._uri = uri
+        self._timeout = timeout
+        self._entities: Any = None  # of mlflow, when it is open
+        self._error: Any = None
+        self._make: Any = None
+        self._client: Any = None
+        self._experiments: dict[str, str] = {}
+
+    def open(self) -> None:
+        """Import mlflow, if that is still to be done and somebody listens at the address.
+
+        Raises Unreachable where nobody does, which is known before mlflow is imported, and
+        ImportError without mlflow.
+        """
+        if self._make is not None:
+            return
+        if refuses(self._uri):
+            raise Unreachable(self._silence(_AWAY[0]))
         from mlflow import entities
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
-        self._entities = entities
-        self._error: Any = MlflowException
-        self._uri = uri
-        self._timeout = timeout
-        self._make = MlflowClient
-        self._client: Any = None
-        self._experiments: dict[str, str] = {}
+        self._entities, self._error, self._make = entities, MlflowException, MlflowClient
 
     def probe(self) -> None:
         """Ask for what any server can say; raises Unreachable where this one does not say it."""
@@ -157,6 +173,7 @@ class Store:
         tags: dict[str, str] | None = None,
     ) -> None:
         """At most 1000 in all, and 100 parameters and tags each."""
+        self.open()
         kinds = self._entities
         self._ask(
             lambda client: client.log_batch(
@@ -197,6 +214,7 @@ class Store:
         self._ask(lambda client: client.log_artifact(run, path, folder or None))
 
     def _ask(self, request: Callable[[Any], T]) -> T:
+        self.open()
         try:
             if self._client is None:
                 self._client = self._make(tracking_uri=self._uri)
@@ -228,6 +246,29 @@ class Store:
             return f"{without_access(self._uri)} answers with HTTP status {status[1]}"
         text = masked(" ".join(text.split()))
         return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def refuses(uri: str) -> bool:
+    """Whether a connection to the server is refused; False also where that can't be known soon."""
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:  # MLflow says what is wrong with it
+        return False
+    if port is None or not parts.hostname or parts.scheme not in ("http", "https"):
+        return False
+    proxies = urllib.request.getproxies()
+    if (proxies.get(parts.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(
+        parts.hostname
+    ):
+        return False  # it is not connected to directly
+    try:
+        socket.create_connection((parts.hostname, port), timeout=KNOCK).close()
+    except ConnectionRefusedError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _is_unanswered(error: BaseException, text: str) -> bool:

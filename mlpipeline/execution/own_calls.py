@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from mlpipeline.core.model_files import is_command_file
 from mlpipeline.core.run_files import TRACKED
 from mlpipeline.core.variables import resolved
 from mlpipeline.execution.writing import read_json
@@ -25,8 +26,8 @@ URI, RUN, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMEN
 def land_in_the_run(folder: str, spec: dict[str, Any]) -> None:
     """Set the variables for the run in ``folder``, whose ``launch.Spec`` is ``spec``.
 
-    Waits for the MLflow run as long as ``spec`` says. In test mode all goes into the run's own
-    folder, which is temporary.
+    Waits for the MLflow run as long as ``spec`` says; of a command, only :func:`wait_for_run` does
+    so. In test mode all goes into the run's own folder, which is temporary.
     """
     for name in (RUN, EXPERIMENT, "MLFLOW_EXPERIMENT_NAME"):
         os.environ.pop(name, None)  # of a run that has started this session
@@ -37,6 +38,18 @@ def land_in_the_run(folder: str, spec: dict[str, Any]) -> None:
     uri = os.environ[URI] = resolved(spec["tracking"]["uri"], os.environ)
     if uri.startswith("file:") or "://" not in uri:  # a folder
         os.environ.setdefault(ALLOWED, "true")
+    if not is_command_file(spec["script"]):
+        wait_for_run(folder, spec)
+
+
+def wait_for_run(folder: str, spec: dict[str, Any]) -> None:
+    """Wait for the MLflow run as long as ``spec`` says, and name it in the variables.
+
+    A command has no code of the user's before its program, and a step that is made already has no
+    program: it does without.
+    """
+    if spec["test"] or not spec.get("tracking"):
+        return
     sent = _awaited(folder, spec["tracking"]["wait"])
     if sent.get("run"):
         os.environ[RUN] = sent["run"]
@@ -53,7 +66,7 @@ def _awaited(folder: str, seconds: float) -> dict[str, Any]:
         except (OSError, ValueError):
             sent = {}
         left = until - time.monotonic()
-        if sent.get("run") or left <= 0:
+        if sent.get("run") or sent.get("missed") or left <= 0:
             return sent
         time.sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_LOOK)

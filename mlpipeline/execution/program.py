@@ -77,6 +77,10 @@ class Program:
 
         Raises Diverged.
         """
+        if self._spec.get("tracking"):
+            from mlpipeline.execution.own_calls import wait_for_run  # few use MLflow
+
+            wait_for_run(self._spec["folder"], self._spec)
         self._prepare_for_signals()
         try:
             self._start()

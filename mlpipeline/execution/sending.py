@@ -105,6 +105,12 @@ class Sending:
             self._create()
         self._note()
 
+    def let_go(self) -> None:
+        """Have the run go on without an MLflow run; raises StorageError."""
+        if not self.sent.run and not self.sent.missed:
+            self.sent.missed = True
+            self._note()
+
     def _create(self) -> None:
         experiment_name = self._settings.experiment_of(self.told.model, self._project)
         experiment = self._store.experiment(experiment_name[: tracking.LONGEST_EXPERIMENT])

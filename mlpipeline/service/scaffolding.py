@@ -22,8 +22,10 @@ from mlpipeline.execution.git_mirrors import checkout
 from mlpipeline.service import new_project
 from mlpipeline.service.new_project import Made
 from mlpipeline.service.project import nearest_project, open_project
+from mlpipeline.service.template_answers import check_name, check_names, flaw_of
 from mlpipeline.state.files import storage
 from mlpipeline.state.layout import GitFolder
+from mlpipeline.state.mlproject import read_mlproject
 
 KINDS = ("project", "model", "step")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
@@ -66,6 +68,15 @@ def make(new: New, project: Path) -> Made:
         return _placed(new, _rendered(new, workshop), into)
 
 
+def needed_parameters(step: Path) -> list[str]:
+    """Those of a step's folder that have no default; none where it is no project of MLflow's."""
+    try:
+        parameters = read_mlproject(step).entry("main").parameters.values()
+    except MlpipelineError:  # a team's template may make anything
+        return []
+    return [each.name for each in parameters if each.default is None]
+
+
 def _usual_place(kind: str, project: Path) -> Path:
     if kind == "model":
         return open_project(nearest_project(project)).layout.models_dir
@@ -88,11 +99,19 @@ def _workshop(into: Path) -> Iterator[Path]:
 def _rendered(new: New, workshop: Path) -> Path:
     from mlpipeline.service.cookies import render  # takes 0.3 s, and needs cookiecutter
 
+    check_name(new.kind, new.name, new.answers)
     answers = {"name": new.name, f"{new.kind}_name": new.name, **new.answers}
+    names = {"name", f"{new.kind}_name"}  # which the template need not ask
+    others = {name: value for name, value in new.answers.items() if name not in names}
     if new.template:
         template = _fetched(new.template, new.version, workshop)
+        check_names(Path(template), others)
         return render(template, workshop, answers, version=new.version, ask=new.ask, own=False)
+    for name, value in others.items():
+        if flaw := flaw_of(name, value):
+            raise MlpipelineError(f"-P {name}={value}: {flaw}")
     with as_file(files("mlpipeline.service").joinpath("templates", new.kind)) as template_folder:
+        check_names(template_folder, others)
         return render(str(template_folder), workshop, answers, ask=new.ask, own=True)
 
 

@@ -214,15 +214,20 @@ class _Rewriter:
                 lead = " " + lead
             self._edits.append(_Edit(start, end, lead + written_, counts=1, anchored=anchored))
             return
-        # In a block each item has its own lines: the first one's keep what is said behind it, and
-        # comments of lines of their own stay there.
-        self._edits.append(_Edit(start, _end(text, first), written_, counts=1, anchored=anchored))
+        # In a block each item has its own lines: what is said behind the last one goes behind the
+        # first, unless something is said there; and comments of lines of their own stay there.
         begin = text.rindex("\n", 0, last.start_mark.index) + 1
         stop = text.find("\n", end)
         stop = len(text) if stop < 0 else stop + 1
-        tail = text[end:stop].strip()
-        kept = f"{' ' * first.start_mark.column}{tail}{newline}" if tail.startswith("#") else ""
-        self._edits.append(_Edit(begin, stop, kept))
+        tail = text[end:stop].rstrip()
+        tail = tail if tail.strip().startswith("#") else ""
+        kept = ""
+        if tail and text[_end(text, first) :].partition("\n")[0].strip():
+            tail, kept = "", f"{' ' * first.start_mark.column}{tail.strip()}{newline}"
+        self._edits += [
+            _Edit(start, _end(text, first), written_ + tail, counts=1, anchored=anchored),
+            _Edit(begin, stop, kept),
+        ]
 
     def _note_alone(self, item: yaml.ScalarNode) -> None:
         said = str(item.value)

@@ -21,6 +21,7 @@ class Sent(msgspec.Struct, kw_only=True):
     uri: str  # of the server, without what is secret
     experiment: str = ""  # its id
     run: str = ""  # the MLflow run's id; empty as long as there is none
+    missed: bool = False  # the server was down when the run started, which need not wait for it
     is_named: bool = False  # whether the MLflow run has parameters and tags
     is_told: bool = False  # whether it has those tags that run.yaml gives
     offset: int = 0  # bytes of metrics.jsonl

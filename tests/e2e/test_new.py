@@ -1,8 +1,10 @@
 """`mlpipeline new`: projects, models and steps from templates, the package's or one's own."""
 
+import ast
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from projects import COMMAND, called
@@ -77,15 +79,60 @@ def test_a_model_is_rehearsed_as_it_is(new, tmp_path):
 
 
 def test_a_step_asks_for_what_it_needs(new, tmp_path):
-    done = new("step", "clean", text="clean\ngo.py\njob\nShort\nLong\na, b\n")
+    done = new("step", "clean", text="my go.py\ngo.py\njob\nShort\nLong\na, b 1\na, b\n")
 
     assert done.returncode == 0, done.stderr
     made = tmp_path / "src" / "clean"
     assert sorted(each.name for each in made.iterdir()) == ["MLproject", "conda.yml", "go.py"]
+    assert "no script can be called 'my go.py'" in done.stderr
+    assert "'b 1' can't be the name of a parameter" in done.stderr
+    assert f"Next: mlpipeline run {Path('src/clean')} -P a=… -P b=…\n" in done.stdout
     assert '"""Short\n\nLong\n"""' in (made / "go.py").read_text()
     (made / "go.py").write_text("import sys; print('given', sys.argv[1:])")
     ran = called([*COMMAND, "run", "src/clean", "-P", "a=1", "-P", "b=x y"], tmp_path)
     assert "given ['--a', '1', '--b', 'x y']" in ran.stdout, ran.stderr
+
+
+TEXTS = ['the "data"', '"', 'it\'s """so"""', "back\\", "\\N{no}", "two\nlines"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_any_text_is_the_text_of_a_working_file(new, tmp_path, text):
+    new("project", "p")
+    names = ("short_description", "long_description", "job_type")
+    step = new("step", "x", "--no-input", *(f"-P{each}={text}" for each in names))
+    model = new("model", "x", "--no-input", "-C", "p", "-P", f"description={text}")
+
+    assert (step.returncode, model.returncode) == (0, 0), step.stderr + model.stderr
+    program = ast.parse((tmp_path / "src" / "x" / "run.py").read_text())
+    assert ast.get_docstring(program, clean=False) == f"{text}\n\n{text}\n"
+    constants = [each.value for each in ast.walk(program) if isinstance(each, ast.Constant)]
+    assert constants.count(text) == 2
+    script = ast.parse((tmp_path / "p" / "models" / "x.py").read_text())
+    assert ast.get_docstring(script, clean=False) == text
+
+
+@pytest.mark.parametrize("name", ["3d", "none", "data", "versions", "a+b"])
+def test_a_model_of_any_name_can_be_read(new, tmp_path, name):
+    new("project", "p")
+    assert new("model", name, "--no-input", "-C", "p").returncode == 0
+    called([*COMMAND, "-C", "p", "add", "--test", name], tmp_path)
+    rehearsed = called([*COMMAND, "-C", "p"], tmp_path)
+    assert rehearsed.returncode == 0, rehearsed.stdout + rehearsed.stderr
+
+
+def test_what_is_answered_is_not_asked_again(new, template, tmp_path):
+    new("project", "p")
+    model = new("model", "x", "-C", "p", "-P", "batch_size=4", text="Mine\nmany\n3\n0.5\n")
+    team = new("step", "a", "--template", str(template / "kinds" / "step"), text="a-it\nme\n")
+
+    assert model.returncode == 0, model.stderr
+    assert "'many' is no whole number above 0" in model.stderr
+    script = (tmp_path / "p" / "models" / "x.py").read_text()
+    assert "batch_size=4" in script and "epoch_count=3" in script and '"lr=0.5"' in script
+    assert "mlpipeline add --test x " in model.stdout
+    assert team.returncode == 0, team.stderr
+    assert (tmp_path / "src" / "a-it" / "file.txt").read_text() == "me"
 
 
 def test_a_step_may_have_no_parameters(new, tmp_path):
@@ -122,19 +169,39 @@ BAD = {
     ("project", "home"): "",
     ("step", "x", "-P", "y", "--no-input"): "write -P name=value",
     ("thing", "x"): "'thing' is not one of",
+    ("model", "x", "-C", "proj", "-P", "batch_size=abc"): "'abc' is no whole number above 0",
+    ("model", "x", "-C", "proj", "-P", "epoch_count=0"): "'0' is no whole number above 0",
+    ("model", "x", "-C", "proj", "-P", "learning_rates="): "'' is no number above 0",
+    ("model", "x", "-C", "proj", "-P", "learning_rates=1,01"): "'01' is no number above 0",
+    ("model", "x", "-C", "proj", "-P", "learning_rates=1e999"): "'1e999' is no number above 0",
+    ("model", "x", "-C", "proj", "-P", "learning_rates=1,1"): "1 is there 2 times",
+    ("model", "x", "-C", "proj", "-P", "model_name=y"): "model_name=y contradicts the name x",
+    ("step", "x", "-P", "step_name=other"): "step_name=other contradicts the name x",
+    ("step", "x", "-P", "nope=1"): "-P nope: the template asks nothing of that name; it asks",
+    ("step", "x", "-P", "job_typ=1"): "(did you mean job_type?)",
+    ("step", "x", "-P", "script_name=my run.py"): "no script can be called 'my run.py'",
+    ("step", "x", "-P", "script_name=MLproject"): "no script can be called 'MLproject'",
+    ("step", "x", "-P", "parameters=a,a b,1x"): "'a b' can't be the name of a parameter",
+    ("step", "x", "-P", "parameters=a,1x"): "'1x' can't be the name of a parameter",
+    ("step", "x", "-P", "parameters=help"): "'help' can't be the name of a parameter",
+    ("step", "my step"): "no step can be called 'my step'",
 }
 
 
 @pytest.mark.parametrize("arguments", BAD)
 def test_what_cant_be_made_is_told_and_nothing_is_left(new, tmp_path, arguments):
     (tmp_path / "home" / "mine").touch()
+    if "proj" in arguments:
+        new("project", "proj")
+        (tmp_path / "proj" / "models" / "first_model.py").unlink()
     done = new(*arguments, text="")
 
     assert done.returncode == 2, done.stdout
     assert BAD[arguments] in done.stderr
     assert "Traceback" not in done.stderr
     left = {each.name for each in tmp_path.iterdir()}
-    assert left <= {"home", "src"}
+    assert left <= {"home", "src", "proj"}
+    assert not list(tmp_path.glob("proj/models/*"))
     assert not (tmp_path / "src").exists() or not any((tmp_path / "src").iterdir())
 
 

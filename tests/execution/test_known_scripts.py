@@ -166,7 +166,7 @@ def test_a_slow_script_keeps_the_others_waiting_for_a_moment_only(scripts, monke
     (scripts.folder / "go").touch()
 
     assert reading.pending == {"slow.py"}
-    assert (reading.is_final, reading.waits) == (False, "waits for slow.py to be inspected")
+    assert (reading.is_final, reading.waits) == (False, "reads the versions of slow.py")
     wait_until(scripts.news.is_set)
     assert scripts.read(inspector, "slow.py", "quick.py") == {"slow": ["s"], "quick": ["q"]}
 
@@ -351,9 +351,9 @@ def test_what_is_waited_for_is_named_and_not_anew_with_each_that_comes(scripts, 
         (scripts.folder / f"go-{name}").touch()
         wait_until(lambda name=name: name not in inspector.listed(scripts.list(*names)).pending)
 
-    assert first == "waits for a.py, b.py, c.py and 2 more to be inspected"
+    assert first == "reads the versions of a.py, b.py, c.py and 2 more"
     few = ["c.py, d.py and e.py", "d.py and e.py", "e.py"]
-    assert told == [first, first, *(f"waits for {each} to be inspected" for each in few)]
+    assert told == [first, first, *(f"reads the versions of {each}" for each in few)]
 
 
 # --- views beside a session

@@ -143,8 +143,7 @@ def test_all_the_rest_of_the_file_stays_with_its_comments():
     - "project={{$.inputs.parameters['project']}}"   # whose
     # between
       # given
-    - "data={{$.inputs.artifacts['Input_path_name'].path}}"
-      # a block
+    - "data={{$.inputs.artifacts['Input_path_name'].path}}"  # a block
 
     # at last
     - lr=0.1"""

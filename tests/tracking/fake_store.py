@@ -36,6 +36,9 @@ class FakeStore:
             raise Unreachable("no answer")
         return answer
 
+    def open(self):
+        """It is."""
+
     def probe(self):
         try:
             self._request(lambda: None)

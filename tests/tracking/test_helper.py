@@ -95,6 +95,20 @@ def test_a_server_that_takes_no_experiment_is_said_once_and_waited_for_by_no_run
     ]
 
 
+def test_what_waits_for_its_mlflow_run_is_let_go_where_nobody_answers(store, tmp_path):
+    def trouble(name, about):
+        raise Unreachable("nobody")
+
+    store.trouble = trouble
+    attempts = [Attempt(tmp_path, number) for number in (1, 2)]
+    Helped(store, *attempts)
+    notes = [json.loads((attempt.folder / "mlflow.json").read_text()) for attempt in attempts]
+    assert [(note["run"], note["missed"]) for note in notes] == [("", True), ("", True)]
+    store.trouble = lambda name, about: None
+    Helped(store, *attempts)
+    assert len(store.runs) == 2
+
+
 def test_a_name_that_only_one_attempt_has_holds_up_no_other(store, tmp_path):
     def trouble(name, about):
         if name == "experiment":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -373,3 +374,30 @@ def test_the_steps_of_a_pipeline_are_children_of_one_run(server, tracked, name):
     assert {run.status for run in runs.values()} == {"FINISHED"}
     assert children["train,lr=0.5"].params["lr"] == "0.5"
     assert children["train,lr=0.5"].metrics == {"accuracy": 0.5}
+
+
+def test_where_connections_are_refused_not_even_the_first_run_waits(tracked, name):
+    with socket.socket() as taken:  # bound, and never listened at
+        taken.bind(("127.0.0.1", 0))
+        project = tracked(f"http://127.0.0.1:{taken.getsockname()[1]}", wait=1e6)
+        project.model(f"{name}.py", "v")
+        project.list(f"{name}.py")
+
+        done = project.run("-r", "-u")
+
+    assert done.returncode == 0, done.stderr
+    assert "can't be reached; runs go on" in project.text("log")
+
+
+def test_a_step_that_is_made_already_waits_for_no_mlflow_run(gate, tracked):
+    project = pipelines.two_steps(tracked(gate.uri, wait=0, timeout=1e6), grid={"lr": [0.5]})
+    gate.mode = "hangs"
+    assert project.run("-r", "-u").returncode == 0
+    config = project.folder / "mlp.config"
+    config.write_text(config.read_text().replace("wait = 0", "wait = 1e6"))
+    pipelines.flow(project, "again", grid={"lr": [0.5]})
+    project.list("again.yaml")
+
+    assert project.run("-r", "-u").returncode == 0
+
+    assert project.outcomes()["again/prepare#1"] == "succeeded cached: made by flow/prepare#1"
