@@ -131,14 +131,14 @@ class ResultTable:
         """The names of all columns, the most useful ones first."""
         results = [each for each in columns if each.kind == RESULT]
         first = [each for each in results if each.key.startswith(FIRST)]
-        main = self._main_results(first or results)
         parameters = [each for each in columns if each.kind == PARAMETER]
         late = [each for each in parameters if ranks[each] >= INFERRED]
         metrics = [each for each in columns if each.kind == METRIC]
+        main = self._main_results(first or results or metrics)
         ordered = [
             *self._asked,
             *main,
-            *(each for each in parameters if each not in late),
+            *sorted((each for each in parameters if each not in late), key=lambda c: ranks[c]),
             *first,
             *metrics,
             *results,
