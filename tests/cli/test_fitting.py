@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from itertools import product
 
 from mlpipeline.cli.fitting import ResultTable
-from mlpipeline.service.results import Result, Results
+from mlpipeline.service.results import MetricResult, Result, Results
 from mlpipeline.service.selection import columns
 
 
-def of(model, version, parameters, results):
+def of(model, version, parameters, results, metrics=None):
     return Result(
         run=f"{model}/{version}#1",
         model=model,
@@ -22,7 +22,7 @@ def of(model, version, parameters, results):
         seconds=1.0,
         parameters=parameters,
         results=results,
-        metrics={},
+        metrics=metrics or {},
     )
 
 
@@ -94,3 +94,15 @@ def test_where_a_run_comes_from_and_long_paths_come_late():
     ]
 
     assert table(runs, 38)[0] == ["run", "m.depth", "loss", "took"]
+
+
+def test_where_there_is_no_result_a_metric_comes_first_and_then_what_is_swept():
+    score = MetricResult(last=0.25, last_step=1, best=0.25, best_step=1, count=1)
+    runs = [
+        of("m", f"{'long' * 12},lr={lr}", {"steps": f"{lr}" * 6, "lr": lr}, {}, {"score": score})
+        for lr in (0.1, 0.01)
+    ]
+
+    names, _ = table(runs, 46)
+
+    assert names == ["run", "lr", "score", "took"]
