@@ -92,7 +92,7 @@ def add(
       mlpipeline add digits.py
       mlpipeline add digits lr=0.1 lr=0.01      these versions only
       mlpipeline add vision/resnet.py --first
-      mlpipeline add --test digits.py           to models_test.config, for test mode
+      mlpipeline add --test digits.py           to models_test.config
       mlpipeline add -- python train.py --lr 0.1
       mlpipeline add --gpus 1 -- python app.py -m lr=0.1,0.01
     """

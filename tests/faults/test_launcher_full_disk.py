@@ -109,7 +109,7 @@ def test_a_sweep_that_waits_for_room_says_so_and_starts_when_there_is_some(small
 
     assert "min_free_disk is 0.003: nothing is started until there is room" in line
     assert launch.returncode == 0, complained
-    assert "there is room again" in printed
+    assert "#0 : lr=1" in printed
     assert returned(small) == [2]
 
 
